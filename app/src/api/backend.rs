@@ -1,0 +1,35 @@
+//! The one door from pages to the server: a trait that the server implements and provides through the context.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+use streamgauge_core::{
+    board::Overview,
+    ids::SessionId,
+    range::Range,
+    view::{PublicSession, SessionList},
+};
+
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// The figures cannot be read now. The text is fit for a page: what is missing and what goes on meanwhile.
+#[derive(Debug, Clone)]
+pub struct Unavailable(pub String);
+
+pub trait Backend: Send + Sync + 'static {
+    fn overview(&self, range: Range) -> Answer<'_, Overview>;
+    /// The running sessions, newest first, at most 200.
+    fn sessions(&self) -> Answer<'_, SessionList>;
+    /// `None`: no such session.
+    fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>>;
+}
+
+/// As it is found in the context.
+pub type SharedBackend = Arc<dyn Backend>;
+
+/// Where the built assets lie, for the tags in the page's head. All are absolute paths.
+#[derive(Clone, Debug, Default)]
+pub struct Assets {
+    pub css: String,
+    /// `None` before the WASM was built: pages then stay as the server rendered them.
+    pub js: Option<String>,
+    pub wasm: Option<String>,
+}

@@ -1,0 +1,148 @@
+//! The names that travel: sessions, epochs, events.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// Names one session: 1 to 128 of `A-Z a-z 0-9 . _ ~ -`.
+///
+/// The alphabet is RFC 3986's unreserved characters, so an id needs no escaping in a path, a Redis
+/// key, a log line or an SSE field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionId(Box<str>);
+
+impl SessionId {
+    pub const MAX: usize = 128;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")]
+pub struct BadSessionId;
+
+impl FromStr for SessionId {
+    type Err = BadSessionId;
+
+    fn from_str(text: &str) -> Result<Self, BadSessionId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+        // "." and ".." are path segments with a meaning of their own: a proxy would fold them away.
+        let folds = text == "." || text == "..";
+        if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed) && !folds {
+            Ok(SessionId(text.into()))
+        } else {
+            Err(BadSessionId)
+        }
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = BadSessionId;
+    fn try_from(text: String) -> Result<Self, BadSessionId> {
+        text.parse()
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> String {
+        id.0.into()
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One life of a session's history. It changes when events could have been lost (a restart without
+/// Redis, a Redis that came back empty), so that an old position is recognised instead of misread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// Where one event stands in its session: `epoch-seq`, as in `id:` and `Last-Event-ID`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventId {
+    pub epoch: Epoch,
+    /// 1 for the first event; 0 stands before it.
+    pub seq: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event id is <epoch in hex>-<sequence number>")]
+pub struct BadEventId;
+
+impl FromStr for EventId {
+    type Err = BadEventId;
+
+    fn from_str(text: &str) -> Result<Self, BadEventId> {
+        let (epoch, seq) = text.split_once('-').ok_or(BadEventId)?;
+        // `from_str_radix` and `parse` take a leading '+', which no id of ours ever had.
+        if epoch.starts_with('+') || seq.starts_with('+') {
+            return Err(BadEventId);
+        }
+        let epoch = Epoch(u64::from_str_radix(epoch, 16).map_err(|_| BadEventId)?);
+        let seq = seq.parse().map_err(|_| BadEventId)?;
+        Ok(EventId { epoch, seq })
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.seq)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(input)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_ids_are_checked_where_they_enter() {
+        let check = |text: &str, good: bool| {
+            assert_eq!(text.parse::<SessionId>().is_ok(), good, "{text:?}");
+        };
+        check("a", true);
+        check("Job_7.part~2-b", true);
+        check(&"x".repeat(128), true);
+        check(&"x".repeat(129), false);
+        check("", false);
+        check("a b", false);
+        check("a/b", false);
+        check("a\nid: 1", false);
+        check("é", false);
+        check("..", false);
+        check("...", true);
+    }
+
+    #[test]
+    fn event_ids_read_back_what_they_write() {
+        let id = EventId { epoch: Epoch(0x19ab), seq: 42 };
+        assert_eq!(id.to_string(), "19ab-42");
+        assert_eq!("19ab-42".parse(), Ok(id));
+        for absurd in ["", "-", "1-", "-1", "zz-1", "1-1-1", "1--1", "+1-1", "1-+1", "1-99999999999999999999999"] {
+            assert_eq!(absurd.parse::<EventId>(), Err(BadEventId), "{absurd:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A status event: one update of a session, and what a publisher may say in it.
+
+use crate::ids::{EventId, SessionId};
+use serde::{Deserialize, Serialize};
+
+/// Where a session stands. It runs, then is one of the other three for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    #[default]
+    Running,
+    Completed,
+    Failed,
+    /// No event for too long: its publisher is gone.
+    Abandoned,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Completed => "completed",
+            State::Failed => "failed",
+            State::Abandoned => "abandoned",
+        }
+    }
+
+    pub fn has_ended(self) -> bool {
+        self != State::Running
+    }
+
+    pub fn parse(text: &str) -> Option<State> {
+        [State::Running, State::Completed, State::Failed, State::Abandoned].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// What a publisher sends: checked, not yet numbered. Built by [`Draft::check`] alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub state: State,
+    /// 1 to 64 characters, no control characters.
+    pub stage: String,
+    /// 0 to 100.
+    pub progress: u8,
+    /// At most 500 characters, no control characters but line breaks.
+    pub message: Option<String>,
+    /// Any JSON, at most [`Draft::MAX_DATA`] bytes as text.
+    pub data: Option<serde_json::Value>,
+}
+
+/// A draft as it arrives: every field as the publisher wrote it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawDraft {
+    pub stage: Option<String>,
+    pub progress: Option<serde_json::Number>,
+    pub message: Option<String>,
+    pub data: Option<serde_json::Value>,
+    pub state: Option<String>,
+}
+
+/// Which field is wrong, and what is allowed there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {allowed}")]
+pub struct BadDraft {
+    pub field: &'static str,
+    pub allowed: &'static str,
+}
+
+impl Draft {
+    pub const MAX_STAGE: usize = 64;
+    pub const MAX_MESSAGE: usize = 500;
+    pub const MAX_DATA: usize = 8 * 1024;
+
+    pub fn check(raw: RawDraft) -> Result<Draft, BadDraft> {
+        let bad = |field, allowed| BadDraft { field, allowed };
+        let stage = raw.stage.ok_or(bad("stage", "is required: 1 to 64 characters"))?;
+        if !is_label(&stage, Self::MAX_STAGE) {
+            return Err(bad("stage", "must have 1 to 64 characters and no control characters"));
+        }
+        let progress = raw.progress.ok_or(bad("progress", "is required: a number from 0 to 100"))?;
+        // 42.7 is taken as 42: publishers divide, and a bar never needs the fraction.
+        let progress = match progress.as_f64() {
+            Some(value) if (0.0..=100.0).contains(&value) => value as u8,
+            _ => return Err(bad("progress", "must be a number from 0 to 100")),
+        };
+        if raw.message.as_deref().is_some_and(|text| !is_message(text)) {
+            return Err(bad("message", "must have at most 500 characters and no control characters but line breaks"));
+        }
+        if raw.data.as_ref().is_some_and(|data| data.to_string().len() > Self::MAX_DATA) {
+            return Err(bad("data", "must be at most 8,192 bytes as JSON"));
+        }
+        let state = match raw.state.as_deref() {
+            None => State::Running,
+            // Only the server can tell that a session was abandoned.
+            Some("abandoned") => return Err(bad("state", "must be running, completed or failed")),
+            Some(text) => State::parse(text).ok_or(bad("state", "must be running, completed or failed"))?,
+        };
+        Ok(Draft { state, stage, progress, message: raw.message, data: raw.data })
+    }
+
+    /// The event that ends a session: it keeps the stage and the progress that were reached, and a completed one is at 100.
+    pub fn ending(outcome: State, message: Option<String>, last: Option<&StatusEvent>) -> Result<Draft, BadDraft> {
+        if message.as_deref().is_some_and(|text| !is_message(text)) {
+            return Err(BadDraft {
+                field: "message",
+                allowed: "must have at most 500 characters and no control characters but line breaks",
+            });
+        }
+        let reached = last.map_or(0, |event| event.progress);
+        Ok(Draft {
+            state: outcome,
+            stage: last.map_or_else(|| outcome.as_str().to_owned(), |event| event.stage.clone()),
+            progress: if outcome == State::Completed { 100 } else { reached },
+            message,
+            data: None,
+        })
+    }
+}
+
+/// A short text that goes into a label: kind, region, stage, user.
+pub fn is_label(text: &str, max: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+fn is_message(text: &str) -> bool {
+    text.chars().count() <= Draft::MAX_MESSAGE && !text.chars().any(|c| c.is_control() && c != '\n')
+}
+
+/// One update of a session, numbered. Its JSON is the `data:` of a `status` event and the answer to a poll.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusEvent {
+    pub id: EventId,
+    pub session: SessionId,
+    pub state: State,
+    pub stage: String,
+    /// 0 to 100.
+    pub progress: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+    /// When the server accepted it, Unix milliseconds.
+    pub at: i64,
+}
+
+impl StatusEvent {
+    pub fn new(id: EventId, session: SessionId, draft: Draft, at: i64) -> StatusEvent {
+        let Draft { state, stage, progress, message, data } = draft;
+        StatusEvent { id, session, state, stage, progress, message, data, at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, expected: Result<(u8, State), &str>) {
+        let raw: RawDraft = serde_json::from_str(json).expect(json);
+        let got = Draft::check(raw).map(|d| (d.progress, d.state)).map_err(|e| e.field);
+        assert_eq!(got, expected, "{json}");
+    }
+
+    #[test]
+    fn a_draft_is_checked_field_by_field() {
+        check(r#"{"stage":"upload","progress":0}"#, Ok((0, State::Running)));
+        check(r#"{"stage":"upload","progress":42.7}"#, Ok((42, State::Running)));
+        check(r#"{"stage":"done","progress":100,"state":"completed"}"#, Ok((100, State::Completed)));
+        check(r#"{"stage":"done","progress":10,"state":"failed"}"#, Ok((10, State::Failed)));
+        check(r#"{"stage":"upload","progress":900}"#, Err("progress"));
+        check(r#"{"stage":"upload","progress":-1}"#, Err("progress"));
+        check(r#"{"stage":"upload"}"#, Err("progress"));
+        check(r#"{"progress":1}"#, Err("stage"));
+        check(r#"{"stage":"","progress":1}"#, Err("stage"));
+        check(r#"{"stage":"a\nb","progress":1}"#, Err("stage"));
+        check(r#"{"stage":"a","progress":1,"message":"b\u0000"}"#, Err("message"));
+        check(r#"{"stage":"a","progress":1,"message":"two\nlines"}"#, Ok((1, State::Running)));
+        check(r#"{"stage":"a","progress":1,"state":"abandoned"}"#, Err("state"));
+        check(r#"{"stage":"a","progress":1,"state":"paused"}"#, Err("state"));
+    }
+
+    #[test]
+    fn ending_keeps_what_was_reached() {
+        let draft = Draft::ending(State::Failed, None, None);
+        assert_eq!(draft.map(|d| (d.progress, d.stage)), Ok((0, "failed".into())));
+    }
+}

@@ -1,0 +1,57 @@
+//! What the pages other than the board show. Plain data, the same on the server and in the browser.
+
+use crate::{
+    cohort::Cohort,
+    ids::SessionId,
+    status::{State, StatusEvent},
+};
+use serde::{Deserialize, Serialize};
+
+/// One line of the list of sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionRow {
+    pub id: SessionId,
+    /// What kind of work, as the publisher called it: `transcription`.
+    pub kind: Option<String>,
+    pub region: Option<String>,
+    pub cohort: Cohort,
+    pub state: State,
+    pub stage: String,
+    /// 0 to 100.
+    pub progress: u8,
+    pub message: Option<String>,
+    /// Unix milliseconds.
+    pub started_at: i64,
+    /// Unix milliseconds.
+    pub last_event_at: i64,
+    /// Status events published so far.
+    pub events: u64,
+    /// Streams open to it now, on this node.
+    pub streams: u32,
+}
+
+/// The running sessions, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionList {
+    /// Unix milliseconds at which it was read.
+    pub as_of: i64,
+    /// All that run, of which `rows` shows the newest.
+    pub running: u64,
+    pub rows: Vec<SessionRow>,
+    /// False when the history could not be read and only this node's own sessions are listed.
+    pub complete: bool,
+}
+
+/// The public page of one session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublicSession {
+    pub id: SessionId,
+    /// Which way its clients are told to follow it.
+    pub cohort: Cohort,
+    /// `None` before the first event.
+    pub current: Option<StatusEvent>,
+    pub stream_url: String,
+    pub poll_url: String,
+    /// How often a poller asks, milliseconds.
+    pub poll_interval_ms: u32,
+}
