@@ -1,0 +1,95 @@
+//! Server-Sent Events as text. One message is framed once, for all its followers.
+//!
+//! No frame can be broken by its content: ids are numbers, event names are ours, and data is JSON,
+//! which escapes every line break.
+
+use crate::{ids::EventId, status::StatusEvent};
+use serde::Serialize;
+
+/// Why a follower missed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapReason {
+    /// The asked id is none of ours.
+    Unknown,
+    /// It is older than what history holds.
+    Evicted,
+    /// It is of a history that was lost.
+    Epoch,
+}
+
+/// `status`, or `end` for the event that ends its session. Carries the id by which a follower resumes.
+pub fn status(event: &StatusEvent) -> String {
+    let name = if event.state.has_ended() { "end" } else { "status" };
+    let data = json(event);
+    format!("id: {}\nevent: {name}\ndata: {data}\n\n", event.id)
+}
+
+/// How long a client waits before it reconnects, ms. First in a stream.
+pub fn retry(ms: u32) -> String {
+    format!("retry: {ms}\n\n")
+}
+
+/// Named, so that a watchdog in the browser sees it. `at`: server time, Unix milliseconds.
+pub fn ping(at: i64) -> String {
+    format!("event: ping\ndata: {{\"at\":{at}}}\n\n")
+}
+
+/// What the follower asked to resume from cannot be resumed; a snapshot follows.
+pub fn gap(reason: GapReason, resumes_at: Option<EventId>) -> String {
+    #[derive(Serialize)]
+    struct Gap {
+        reason: GapReason,
+        resumes_at: Option<EventId>,
+    }
+    format!("event: gap\ndata: {}\n\n", json(&Gap { reason, resumes_at }))
+}
+
+/// No event for so long that the server closes.
+pub fn idle(after_ms: u64) -> String {
+    format!("event: idle\ndata: {{\"after_ms\":{after_ms}}}\n\n")
+}
+
+/// The server is about to close: come back after `in_ms`.
+pub fn reconnect(in_ms: u32) -> String {
+    format!("retry: {in_ms}\nevent: reconnect\ndata: {{\"in_ms\":{in_ms}}}\n\n")
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    // Our own types have string keys only, so serde_json cannot refuse them.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::Epoch,
+        status::{Draft, RawDraft},
+    };
+
+    fn event(raw: &str) -> StatusEvent {
+        let raw: RawDraft = serde_json::from_str(raw).expect("a draft");
+        let draft = Draft::check(raw).expect("a good draft");
+        let id = EventId { epoch: Epoch(0xa1), seq: 7 };
+        StatusEvent::new(id, "job-1".parse().expect("an id"), draft, 1_000)
+    }
+
+    #[test]
+    fn golden_frames() {
+        assert_eq!(
+            status(&event(r#"{"stage":"upload","progress":5,"message":"a\nb: c"}"#)),
+            "id: a1-7\nevent: status\ndata: {\"id\":\"a1-7\",\"session\":\"job-1\",\"state\":\"running\",\
+             \"stage\":\"upload\",\"progress\":5,\"message\":\"a\\nb: c\",\"at\":1000}\n\n"
+        );
+        assert!(status(&event(r#"{"stage":"x","progress":5,"state":"failed"}"#)).contains("\nevent: end\n"));
+        assert_eq!(ping(5), "event: ping\ndata: {\"at\":5}\n\n");
+        assert_eq!(
+            gap(GapReason::Evicted, None),
+            "event: gap\ndata: {\"reason\":\"evicted\",\"resumes_at\":null}\n\n"
+        );
+        assert_eq!(reconnect(900), "retry: 900\nevent: reconnect\ndata: {\"in_ms\":900}\n\n");
+        assert_eq!(idle(300_000), "event: idle\ndata: {\"after_ms\":300000}\n\n");
+        assert_eq!(retry(1_500), "retry: 1500\n\n");
+    }
+}

@@ -141,7 +141,9 @@ mod tests {
         let id = EventId { epoch: Epoch(0x19ab), seq: 42 };
         assert_eq!(id.to_string(), "19ab-42");
         assert_eq!("19ab-42".parse(), Ok(id));
-        for absurd in ["", "-", "1-", "-1", "zz-1", "1-1-1", "1--1", "+1-1", "1-+1", "1-99999999999999999999999"] {
+        for absurd in
+            ["", "-", "1-", "-1", "zz-1", "1-1-1", "1--1", "+1-1", "1-+1", "1-99999999999999999999999"]
+        {
             assert_eq!(absurd.parse::<EventId>(), Err(BadEventId), "{absurd:?}");
         }
     }

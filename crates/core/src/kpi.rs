@@ -116,7 +116,12 @@ pub struct Kpi {
 }
 
 /// p95 of the delivery latency against the staleness of polling.
-pub fn update_latency(p95_ms: Option<f64>, deliveries: u64, before: Option<f64>, staleness: (f64, Basis)) -> Kpi {
+pub fn update_latency(
+    p95_ms: Option<f64>,
+    deliveries: u64,
+    before: Option<f64>,
+    staleness: (f64, Basis),
+) -> Kpi {
     let key = KpiKey::UpdateLatency;
     let value = p95_ms.filter(|_| deliveries >= numbers::PERCENTILE_FLOOR);
     let (state, note) = match value {
@@ -149,7 +154,15 @@ pub fn request_reduction(reduction: Option<Reduction>, session_seconds: u64, bef
         improvement: r.percent(),
         basis: r.basis,
     });
-    Kpi { key, value, samples: session_seconds / 60, state, note, trend: trend(key, value, before, 0.1), comparison }
+    Kpi {
+        key,
+        value,
+        samples: session_seconds / 60,
+        state,
+        note,
+        trend: trend(key, value, before, 0.1),
+        comparison,
+    }
 }
 
 /// Open streams now, against the room that is left. `before`: their mean in the window before.
@@ -186,7 +199,15 @@ pub fn error_rate(rate: Option<f64>, operations: u64, before: Option<f64>) -> Kp
             (KpiState::Good, format!("{:.0} % of budget left", numbers::budget_left(rate, key.target())))
         }
     };
-    Kpi { key, value, samples: operations, state, note, trend: trend(key, value, before, 0.001), comparison: None }
+    Kpi {
+        key,
+        value,
+        samples: operations,
+        state,
+        note,
+        trend: trend(key, value, before, 0.001),
+        comparison: None,
+    }
 }
 
 fn not_enough(have: u64, floor: u64, key: KpiKey) -> (KpiState, String) {
@@ -236,7 +257,8 @@ mod tests {
 
     #[test]
     fn errors_are_judged_only_with_enough_operations() {
-        let check = |rate, n, expected| assert_eq!(error_rate(rate, n, None).state, expected, "{rate:?} of {n}");
+        let check =
+            |rate, n, expected| assert_eq!(error_rate(rate, n, None).state, expected, "{rate:?} of {n}");
         check(Some(0.0), 100, KpiState::Good);
         check(Some(0.1), 1_000, KpiState::Good);
         check(Some(0.11), 10_000, KpiState::Warning);
@@ -247,18 +269,18 @@ mod tests {
     #[test]
     fn connections_are_judged_by_the_room_left() {
         let state = |open| active_connections(open, 0, 1_000, 60, None).state;
-        assert_eq!((state(0), state(900), state(901), state(1_000)), (
-            KpiState::Good,
-            KpiState::Good,
-            KpiState::Warning,
-            KpiState::Critical
-        ));
+        assert_eq!(
+            (state(0), state(900), state(901), state(1_000)),
+            (KpiState::Good, KpiState::Good, KpiState::Warning, KpiState::Critical)
+        );
     }
 
     #[test]
     fn a_trend_knows_which_way_is_better() {
         let improving = |now, before| {
-            update_latency(Some(now), 99, Some(before), (1_520.0, Basis::Measured)).trend.and_then(|t| t.improving)
+            update_latency(Some(now), 99, Some(before), (1_520.0, Basis::Measured))
+                .trend
+                .and_then(|t| t.improving)
         };
         assert_eq!(improving(10.0, 20.0), Some(true));
         assert_eq!(improving(20.0, 10.0), Some(false));

@@ -102,7 +102,11 @@ pub fn bandwidth_reduction(
 }
 
 /// How old a poller's news is on average, ms: as the polls measured it, else half an interval plus one poll's own time ("modelled").
-pub fn polling_staleness(measured_mean_ms: Option<f64>, poll_interval_ms: u32, poll_time_ms: f64) -> (f64, Basis) {
+pub fn polling_staleness(
+    measured_mean_ms: Option<f64>,
+    poll_interval_ms: u32,
+    poll_time_ms: f64,
+) -> (f64, Basis) {
     match measured_mean_ms {
         Some(mean) => (mean, Basis::Measured),
         None => (f64::from(poll_interval_ms) / 2.0 + poll_time_ms, Basis::Modelled),
@@ -164,8 +168,16 @@ mod tests {
         let modelled = request_reduction(streaming, cost(0, 0, 0), 3_000).expect("modelled");
         assert_eq!((modelled.polling, modelled.basis), (1_200.0, Basis::Modelled));
 
-        assert_eq!(request_reduction(cost(1, 1, 59), cost(600, 1, 1_800), 3_000), None, "too little streaming");
-        assert_eq!(bandwidth_reduction(streaming, cost(0, 0, 0), 3_000, None), None, "no poll was ever weighed");
+        assert_eq!(
+            request_reduction(cost(1, 1, 59), cost(600, 1, 1_800), 3_000),
+            None,
+            "too little streaming"
+        );
+        assert_eq!(
+            bandwidth_reduction(streaming, cost(0, 0, 0), 3_000, None),
+            None,
+            "no poll was ever weighed"
+        );
     }
 
     #[test]

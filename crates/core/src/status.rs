@@ -30,7 +30,9 @@ impl State {
     }
 
     pub fn parse(text: &str) -> Option<State> {
-        [State::Running, State::Completed, State::Failed, State::Abandoned].into_iter().find(|s| s.as_str() == text)
+        [State::Running, State::Completed, State::Failed, State::Abandoned]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 
@@ -85,7 +87,10 @@ impl Draft {
             _ => return Err(bad("progress", "must be a number from 0 to 100")),
         };
         if raw.message.as_deref().is_some_and(|text| !is_message(text)) {
-            return Err(bad("message", "must have at most 500 characters and no control characters but line breaks"));
+            return Err(bad(
+                "message",
+                "must have at most 500 characters and no control characters but line breaks",
+            ));
         }
         if raw.data.as_ref().is_some_and(|data| data.to_string().len() > Self::MAX_DATA) {
             return Err(bad("data", "must be at most 8,192 bytes as JSON"));
@@ -100,7 +105,11 @@ impl Draft {
     }
 
     /// The event that ends a session: it keeps the stage and the progress that were reached, and a completed one is at 100.
-    pub fn ending(outcome: State, message: Option<String>, last: Option<&StatusEvent>) -> Result<Draft, BadDraft> {
+    pub fn ending(
+        outcome: State,
+        message: Option<String>,
+        last: Option<&StatusEvent>,
+    ) -> Result<Draft, BadDraft> {
         if message.as_deref().is_some_and(|text| !is_message(text)) {
             return Err(BadDraft {
                 field: "message",

@@ -1,1 +1,6 @@
-//! counting
+//! How the numbers are counted and merged: counters that add up, histograms that merge.
+
+pub mod counters; // what is counted, by name
+pub mod history; // samples to chart points and headline figures
+pub mod layout; // where a value falls in a histogram; shared by the recorder and HDR
+pub mod sample; // what one node measured in one stretch of time

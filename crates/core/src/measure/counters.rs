@@ -1,0 +1,160 @@
+//! What is counted. Every counter adds up over time and over nodes.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+        /// One counted thing. Its name is the same in PostgreSQL and in exports.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Counter { $($(#[$doc])* $variant,)* }
+
+        impl Counter {
+            pub const ALL: &[Counter] = &[$(Counter::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Counter::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Seconds in which the node measured. Divides every `*_seconds` and `*_sum` into a mean.
+    Seconds => "seconds",
+
+    /// Requests for a stream that were let in or failed; refusals by a limit are apart.
+    ConnectAttempts => "connect_attempts",
+    /// Streams whose head was flushed.
+    ConnectEstablished => "connect_established",
+    /// Attempts that the server failed.
+    ConnectFailed => "connect_failed",
+    /// Attempts that a limit refused.
+    ConnectRefused => "connect_refused",
+    ClosedByClient => "closed_by_client",
+    ClosedAtEnd => "closed_at_end",
+    ClosedSlow => "closed_slow",
+    ClosedIdle => "closed_idle",
+    ClosedByDrain => "closed_by_drain",
+    /// Open streams, summed each second.
+    StreamSeconds => "stream_seconds",
+    /// Sessions polled within the last two intervals, summed each second.
+    PollerSeconds => "poller_seconds",
+
+    /// Status events accepted on this node.
+    Published => "published",
+    /// Status events that could not be accepted because the broker was away.
+    PublishFailed => "publish_failed",
+    /// Events times followers that were there when it came, snapshots and replays included.
+    DeliveriesDue => "deliveries_due",
+    /// Last byte handed to the kernel.
+    Delivered => "delivered",
+    /// Dropped because the follower's queue was full: a failure.
+    DroppedSlow => "dropped_slow",
+    /// Dropped because the follower had gone: no failure, but no delivery either.
+    DroppedGone => "dropped_gone",
+    /// Followers told of a gap.
+    Gaps => "gaps",
+
+    StreamRequests => "stream_requests",
+    /// Wire bytes of stream requests, heads included.
+    StreamBytesIn => "stream_bytes_in",
+    StreamBytesOut => "stream_bytes_out",
+    PollRequests => "poll_requests",
+    /// Polls answered 304.
+    PollsUnchanged => "polls_unchanged",
+    PollBytesIn => "poll_bytes_in",
+    PollBytesOut => "poll_bytes_out",
+
+    /// Stream and poll requests of sessions in the stream cohort (a fallback's polls are part of its cost).
+    StreamCohortRequests => "stream_cohort_requests",
+    StreamCohortBytes => "stream_cohort_bytes",
+    /// Followed time of the cohort's sessions, summed each second.
+    StreamCohortSeconds => "stream_cohort_seconds",
+    PollCohortRequests => "poll_cohort_requests",
+    PollCohortBytes => "poll_cohort_bytes",
+    PollCohortSeconds => "poll_cohort_seconds",
+
+    SessionsStarted => "sessions_started",
+    SessionsCompleted => "sessions_completed",
+    SessionsFailed => "sessions_failed",
+    SessionsAbandoned => "sessions_abandoned",
+
+    /// CPU time used, microseconds.
+    CpuMicros => "cpu_micros",
+    /// Resident bytes, summed each second.
+    MemorySum => "memory_sum",
+}
+
+const COUNT: usize = Counter::ALL.len();
+
+/// All counters of one stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters([u64; COUNT]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters([0; COUNT])
+    }
+}
+
+impl Counters {
+    pub const LEN: usize = COUNT;
+
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize]
+    }
+
+    pub fn add(&mut self, counter: Counter, amount: u64) {
+        let cell = &mut self.0[counter as usize];
+        *cell = cell.saturating_add(amount);
+    }
+
+    pub fn merge(&mut self, other: &Counters) {
+        for &counter in Counter::ALL {
+            self.add(counter, other.get(counter));
+        }
+    }
+
+    /// Takes out what was merged in before.
+    pub fn unmerge(&mut self, other: &Counters) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.saturating_sub(theirs);
+        }
+    }
+
+    /// The counters that are not zero, as a JSON object.
+    pub fn to_json(&self) -> serde_json::Value {
+        let counted = Counter::ALL.iter().filter(|&&counter| self.get(counter) > 0);
+        let named =
+            counted.map(|&counter| (counter.name().to_owned(), serde_json::Value::from(self.get(counter))));
+        named.collect()
+    }
+
+    /// Reads what [`Counters::to_json`] wrote; names of other versions are passed over.
+    pub fn from_json(json: &serde_json::Value) -> Counters {
+        let mut counters = Counters::default();
+        for &counter in Counter::ALL {
+            counters.add(counter, json.get(counter.name()).and_then(serde_json::Value::as_u64).unwrap_or(0));
+        }
+        counters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        let names: HashSet<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+        assert_eq!(names.len(), Counters::LEN);
+        let mut counters = Counters::default();
+        for (index, &counter) in Counter::ALL.iter().enumerate() {
+            counters.add(counter, index as u64);
+        }
+        assert_eq!(Counters::from_json(&counters.to_json()), counters);
+        let mut twice = counters;
+        twice.merge(&counters);
+        twice.unmerge(&counters);
+        assert_eq!(twice, counters);
+    }
+}

@@ -1,0 +1,193 @@
+//! What one node measured in one stretch of time.
+
+use super::counters::{Counter, Counters};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Deserializer, Serializer, V2DeflateSerializer},
+};
+
+/// The measured distributions. Histograms merge; percentiles are read from the merged one only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Publish accepted to last byte handed to the kernel, µs, for each delivery.
+    Delivery,
+    /// Accept (or first byte on a kept connection) to response head flushed, µs, for each stream.
+    Connect,
+    /// Lifetime of a closed stream, ms.
+    Duration,
+    /// Publish accepted to arrival at this node, µs: the broker's share of the delivery.
+    PublishLag,
+    /// Age of the news that a poll brought, ms.
+    Staleness,
+    /// First byte of a poll to its response flushed, µs.
+    PollTime,
+}
+
+impl Measure {
+    pub const ALL: [Measure; 6] = [
+        Measure::Delivery,
+        Measure::Connect,
+        Measure::Duration,
+        Measure::PublishLag,
+        Measure::Staleness,
+        Measure::PollTime,
+    ];
+
+    /// Its column in PostgreSQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Delivery => "delivery",
+            Measure::Connect => "connect",
+            Measure::Duration => "duration",
+            Measure::PublishLag => "publish_lag",
+            Measure::Staleness => "staleness",
+            Measure::PollTime => "poll_time",
+        }
+    }
+}
+
+/// One histogram a measure.
+#[derive(Clone, Debug)]
+pub struct Histograms([Histogram<u64>; Measure::ALL.len()]);
+
+impl Default for Histograms {
+    fn default() -> Self {
+        Histograms(Measure::ALL.map(|_| empty()))
+    }
+}
+
+fn empty() -> Histogram<u64> {
+    #[expect(
+        clippy::expect_used,
+        reason = "two digits are between the zero and five that HdrHistogram takes"
+    )]
+    let mut histogram = Histogram::new(2).expect("two significant digits");
+    histogram.auto(true);
+    histogram
+}
+
+impl Histograms {
+    pub fn get(&self, measure: Measure) -> &Histogram<u64> {
+        &self.0[measure as usize]
+    }
+
+    /// Values beyond [`super::layout::MAX`] are counted as that.
+    pub fn record_n(&mut self, measure: Measure, value: u64, count: u64) {
+        // Resizing is on, so recording fails only where the address space ends.
+        let _ = self.0[measure as usize].record_n(value.min(super::layout::MAX), count);
+    }
+
+    pub fn merge(&mut self, other: &Histograms) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            if !theirs.is_empty() {
+                let _ = mine.add(theirs);
+            }
+        }
+    }
+
+    /// Takes out what was merged in before.
+    pub fn unmerge(&mut self, other: &Histograms) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            if !theirs.is_empty() {
+                let _ = mine.subtract(theirs);
+            }
+        }
+    }
+
+    /// HdrHistogram V2 compressed, as stored; `None` when empty.
+    pub fn encode(&self, measure: Measure) -> Option<Vec<u8>> {
+        let histogram = self.get(measure);
+        let mut bytes = Vec::new();
+        (!histogram.is_empty()).then_some(())?;
+        V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Merges a stored histogram in. `false`: the bytes are no histogram and were passed over.
+    pub fn merge_encoded(&mut self, measure: Measure, bytes: &[u8]) -> bool {
+        let Ok(stored) = Deserializer::new().deserialize::<u64, _>(&mut &bytes[..]) else { return false };
+        self.0[measure as usize].add(stored).is_ok()
+    }
+}
+
+/// What one node measured in `[start, start + step)`.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub node: String,
+    /// Unix seconds, a multiple of `step`.
+    pub start: i64,
+    /// Seconds: 10 as measured, 60 and 3,600 merged.
+    pub step: i64,
+    pub counters: Counters,
+    pub histograms: Histograms,
+}
+
+impl Sample {
+    pub fn new(node: impl Into<String>, start: i64, step: i64) -> Sample {
+        Sample {
+            node: node.into(),
+            start,
+            step,
+            counters: Counters::default(),
+            histograms: Histograms::default(),
+        }
+    }
+
+    pub fn merge(&mut self, other: &Sample) {
+        self.counters.merge(&other.counters);
+        self.histograms.merge(&other.histograms);
+    }
+
+    pub fn unmerge(&mut self, other: &Sample) {
+        self.counters.unmerge(&other.counters);
+        self.histograms.unmerge(&other.histograms);
+    }
+
+    /// Mean over the seconds that were measured.
+    pub fn mean(&self, sum: Counter) -> Option<f64> {
+        let seconds = self.counters.get(Counter::Seconds);
+        (seconds > 0).then(|| self.counters.get(sum) as f64 / seconds as f64)
+    }
+
+    /// A percentile (0 to 100) in the measure's own unit; `None` under `floor` values.
+    pub fn percentile(&self, measure: Measure, percentile: f64, floor: u64) -> Option<f64> {
+        let histogram = self.histograms.get(measure);
+        (histogram.len() >= floor.max(1)).then(|| histogram.value_at_percentile(percentile) as f64)
+    }
+
+    pub fn mean_of(&self, measure: Measure) -> Option<f64> {
+        let histogram = self.histograms.get(measure);
+        (!histogram.is_empty()).then(|| histogram.mean())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_histograms_merge_without_loss() {
+        let mut a = Histograms::default();
+        let mut b = Histograms::default();
+        for value in 1..=1_000 {
+            a.record_n(Measure::Delivery, value * 10, 1);
+            b.record_n(Measure::Delivery, value * 1_000, 2);
+        }
+        let mut direct = a.clone();
+        direct.merge(&b);
+        let mut stored = Histograms::default();
+        for part in [&a, &b] {
+            let bytes = part.encode(Measure::Delivery).expect("not empty");
+            assert!(stored.merge_encoded(Measure::Delivery, &bytes));
+        }
+        assert_eq!(stored.get(Measure::Delivery), direct.get(Measure::Delivery));
+        direct.unmerge(&b);
+        assert_eq!(direct.get(Measure::Delivery).len(), 1_000);
+        assert_eq!(
+            direct.get(Measure::Delivery).value_at_quantile(0.5),
+            a.get(Measure::Delivery).value_at_quantile(0.5)
+        );
+        assert!(!stored.merge_encoded(Measure::Delivery, b"not a histogram"));
+        assert_eq!(Histograms::default().encode(Measure::Connect), None);
+    }
+}
