@@ -44,7 +44,7 @@ fn candidates() -> Vec<PathBuf> {
         .iter()
         .flat_map(|(base, prefix, tail)| versions_in(Path::new(base), prefix, tail))
         .collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     let on_path = env::var_os("PATH")
         .map(|path| env::split_paths(&path).collect::<Vec<_>>())
         .unwrap_or_default();
