@@ -2,15 +2,25 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `serve` | the server in front of a person, for `serve` and `demo` |
+//! | `test` | every test there is |
+//! | `ci` | what must hold before a change lands |
+//! | `site/` | what the browser gets: WASM, CSS, assets |
+//! | `nevers/` | what must never be, checked |
 //! | `prepare` | the offline data of the checked SQL |
 //! | `services` | folders of one run, whose services end with it |
 //! | `tools` | what has to be on the machine |
 //! | `process`, `steps`, `workspace` | how commands run, what they say, where things are |
 
+mod ci;
+mod nevers;
 mod prepare;
 mod process;
+mod serve;
 mod services;
+mod site;
 mod steps;
+mod test;
 mod tools;
 mod workspace;
 
@@ -30,6 +40,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build everything, then run the server with demo traffic
+    Demo(serve::Options),
+    /// Build everything, then run the server
+    Serve(serve::Options),
+    /// Build the pages and the server
+    Build {
+        /// The one binary to ship, target/release/streamgauge
+        #[arg(long)]
+        release: bool,
+    },
+    /// Run every test: Rust, against PostgreSQL and Redis, and in a browser
+    Test,
+    /// Run every check and every test
+    Ci,
     /// Refresh the offline data of the checked SQL (.sqlx)
     Prepare {
         /// Only compare with what is committed
@@ -56,6 +80,14 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Outcome {
     let workspace = Workspace::find()?;
     match task {
+        Task::Demo(options) => serve::serve(&workspace, &options, true),
+        Task::Serve(options) => serve::serve(&workspace, &options, false),
+        Task::Build { release } => {
+            site::build(&workspace)?;
+            serve::build_server(&workspace, release)
+        }
+        Task::Test => test::test(&workspace).map(drop),
+        Task::Ci => ci::ci(&workspace),
         Task::Prepare { check } => prepare::prepare(&workspace, check),
     }
 }

@@ -25,28 +25,19 @@ pub fn prepare(workspace: &Workspace, check: bool) -> Outcome {
     step("a database with all migrations", || {
         postgres.start()?;
         let migrations = files(&workspace.root.join("migrations"), "sql")?;
-        migrations
-            .iter()
-            .try_for_each(|file| migrate(&postgres, file))
+        migrations.iter().try_for_each(|file| migrate(&postgres, file))
     })?;
     let fresh = scratch.path.join("queries");
     fs::create_dir(&fresh)?;
-    step("every query described by the database", || {
-        describe(workspace, &postgres, &fresh)
-    })?;
+    step("every query described by the database", || describe(workspace, &postgres, &fresh))?;
     let committed = workspace.root.join(".sqlx");
-    if check {
-        compare(&committed, &fresh)
-    } else {
-        replace(&committed, &fresh)
-    }
+    if check { compare(&committed, &fresh) } else { replace(&committed, &fresh) }
 }
 
 /// As sqlx does it: a file is one transaction, unless its first line says otherwise.
 fn migrate(postgres: &Postgres, file: &Path) -> Outcome {
     let mut psql = Command::new(postgres.binaries().join("psql"));
-    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"])
-        .arg(postgres.url());
+    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"]).arg(postgres.url());
     if !fs::read_to_string(file)?.starts_with("-- no-transaction") {
         psql.arg("-1");
     }
@@ -60,9 +51,7 @@ fn describe(workspace: &Workspace, postgres: &Postgres, folder: &Path) -> Outcom
     check.args(["--package", "streamgauge", "--all-targets"]);
     check.current_dir(&workspace.root);
     check.env("DATABASE_URL", postgres.url());
-    check
-        .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", folder);
+    check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", folder);
     run(&mut check)
 }
 
@@ -76,10 +65,7 @@ impl Touched {
         let now = SystemTime::now();
         for path in CRATE_ROOTS.iter().map(|name| workspace.root.join(name)) {
             let before = fs::metadata(&path)?.modified()?;
-            File::options()
-                .append(true)
-                .open(&path)?
-                .set_modified(now)?;
+            File::options().append(true).open(&path)?.set_modified(now)?;
             let after = fs::metadata(&path)?.modified()?;
             touched.0.push((path, before, after));
         }
@@ -90,15 +76,9 @@ impl Touched {
 impl Drop for Touched {
     fn drop(&mut self) {
         for (path, before, after) in &self.0 {
-            let unchanged = fs::metadata(path)
-                .and_then(|meta| meta.modified())
-                .is_ok_and(|time| time == *after);
-            if let Some(file) = File::options()
-                .append(true)
-                .open(path)
-                .ok()
-                .filter(|_| unchanged)
-            {
+            let unchanged =
+                fs::metadata(path).and_then(|meta| meta.modified()).is_ok_and(|time| time == *after);
+            if let Some(file) = File::options().append(true).open(path).ok().filter(|_| unchanged) {
                 // If it fails, something is built once more than needed.
                 let _ = file.set_modified(*before);
             }
@@ -112,11 +92,7 @@ fn queries(folder: &Path) -> Outcome<Queries> {
     files(folder, "json")?
         .into_iter()
         .map(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Ok((name, fs::read(&path)?))
         })
         .collect()
@@ -128,18 +104,10 @@ fn compare(committed: &Path, fresh: &Path) -> Outcome {
         println!("{} queries, as committed in .sqlx.", fresh.len());
         return Ok(());
     }
-    let missing = fresh
-        .keys()
-        .filter(|name| !committed.contains_key(*name))
-        .count();
-    let needless = committed
-        .keys()
-        .filter(|name| !fresh.contains_key(*name))
-        .count();
-    let differing = fresh
-        .iter()
-        .filter(|(name, text)| committed.get(*name).is_some_and(|old| old != *text))
-        .count();
+    let missing = fresh.keys().filter(|name| !committed.contains_key(*name)).count();
+    let needless = committed.keys().filter(|name| !fresh.contains_key(*name)).count();
+    let differing =
+        fresh.iter().filter(|(name, text)| committed.get(*name).is_some_and(|old| old != *text)).count();
     fail(format!(
         "The offline data in .sqlx is not that of the queries in the source ({missing} missing, {needless} needless, \
          {differing} different): run `cargo xtask prepare` and commit the folder."
@@ -152,10 +120,7 @@ fn replace(committed: &Path, fresh: &Path) -> Outcome {
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
         fs::remove_file(committed.join(name))?;
     }
-    for (name, text) in new
-        .iter()
-        .filter(|(name, text)| old.get(*name) != Some(text))
-    {
+    for (name, text) in new.iter().filter(|(name, text)| old.get(*name) != Some(*text)) {
         fs::write(committed.join(name), text)?;
     }
     println!("{} queries in .sqlx.", new.len());

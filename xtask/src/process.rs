@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -47,11 +47,7 @@ pub fn interrupted() -> bool {
 
 /// An error after Ctrl-C, so that no further step begins.
 pub fn check_interrupted() -> Outcome {
-    if interrupted() {
-        fail("Stopped.")
-    } else {
-        Ok(())
-    }
+    if interrupted() { fail("Stopped.") } else { Ok(()) }
 }
 
 fn groups() -> MutexGuard<'static, Vec<Pid>> {
@@ -93,6 +89,11 @@ impl Running {
         Ok(self.child.try_wait()?)
     }
 
+    /// What it prints, if that was piped; once.
+    pub fn output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
     fn ends_within(&mut self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
         while Instant::now() < deadline {
@@ -121,11 +122,7 @@ impl Drop for Running {
 pub fn run(command: &mut Command) -> Outcome {
     let status = spawn(command)?.wait()?;
     check_interrupted()?;
-    if status.success() {
-        Ok(())
-    } else {
-        fail(format!("`{}` failed ({status}).", described(command)))
-    }
+    if status.success() { Ok(()) } else { fail(format!("`{}` failed ({status}).", described(command))) }
 }
 
 /// The command as one would type it.
@@ -144,8 +141,6 @@ pub fn cargo(subcommand: &str) -> Command {
         command.arg("--quiet");
     }
     // What is committed decides, not a database that somebody's shell happens to name.
-    command
-        .env("SQLX_OFFLINE", "true")
-        .env_remove("DATABASE_URL");
+    command.env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL");
     command
 }

@@ -43,33 +43,32 @@ impl Drop for Scratch {
 fn belongs_to_the_living(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let pid = name.rsplit('-').next().and_then(|pid| pid.parse().ok());
-    pid.and_then(Pid::from_raw)
-        .is_some_and(|pid| test_kill_process(pid).is_ok())
+    pid.and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 fn clear(folder: &Path) {
-    stop_services(folder, DEPTH);
+    stop_services(folder);
     if let Err(error) = fs::remove_dir_all(folder) {
         eprintln!("{} could not be removed: {error}.", folder.display());
     }
 }
 
-fn stop_services(folder: &Path, depth: usize) {
+/// Stops every PostgreSQL and Redis whose folder is below this one.
+pub fn stop_services(folder: &Path) {
+    stop_below(folder, DEPTH);
+}
+
+fn stop_below(folder: &Path, depth: usize) {
     if folder.join("PG_VERSION").exists() {
         if let Err(error) = Postgres::at(folder).and_then(|postgres| postgres.stop()) {
             eprintln!("{error}.");
         }
         return;
     }
-    for path in fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|e| e.path())
-    {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()) {
         if path.is_dir() && !path.is_symlink() {
             if depth > 0 {
-                stop_services(&path, depth - 1);
+                stop_below(&path, depth - 1);
             }
         } else if path.extension().is_some_and(|e| e == "pid") {
             stop_redis(&path);

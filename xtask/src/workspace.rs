@@ -16,8 +16,8 @@ pub struct Workspace {
 
 impl Workspace {
     pub fn find() -> Outcome<Workspace> {
-        let here = std::env::var_os("CARGO_MANIFEST_DIR")
-            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let here =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let Some(root) = Path::new(&here).parent().map(Path::to_path_buf) else {
             return fail("xtask stands in no workspace.");
         };
@@ -27,8 +27,7 @@ impl Workspace {
             .output()?;
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         let target = metadata["target_directory"].as_str().map(PathBuf::from);
-        let target =
-            target.ok_or_else(|| Failure("`cargo metadata` named no target folder.".into()))?;
+        let target = target.ok_or_else(|| Failure("`cargo metadata` named no target folder.".into()))?;
         Ok(Workspace { root, target })
     }
 

@@ -1,0 +1,61 @@
+//! What must hold before a change lands. The cheap checks come first.
+
+use std::fs;
+
+use crate::process::{cargo, run};
+use crate::steps::{Outcome, fail, step};
+use crate::test::test;
+use crate::workspace::Workspace;
+use crate::{nevers, prepare, site, tools};
+
+/// Of the WASM as brotli: what a first visit on a phone can bear.
+const WASM_BUDGET: u64 = 250_000;
+
+pub fn ci(workspace: &Workspace) -> Outcome {
+    step("formatting", || {
+        // `cargo fmt` knows no --quiet of ours before its own arguments.
+        run(cargo("fmt").args(["--all", "--check"]).current_dir(&workspace.root))
+    })?;
+    step("the architecture's nevers", || nevers::check(workspace))?;
+    // The server's build embeds this folder, so it has to be there before anything is in it.
+    fs::create_dir_all(workspace.site())?;
+    clippy(workspace, "clippy", &["--workspace", "--exclude", "xtask", "--all-targets"])?;
+    clippy(workspace, "clippy of xtask", &["--package", "xtask", "--all-targets"])?;
+    tools::wasm_target()?;
+    let wasm = ["--package", "streamgauge-hydrate", "--target", site::WASM_TARGET];
+    clippy(workspace, "clippy for WASM", &wasm)?;
+    println!("cargo xtask prepare --check");
+    prepare::prepare(workspace, true)?;
+    println!("cargo xtask test");
+    let manifest = test(workspace)?;
+    check_budget(site::brotli_size(workspace, &manifest.wasm)?)
+}
+
+fn clippy(workspace: &Workspace, name: &str, what: &[&str]) -> Outcome {
+    step(name, || {
+        let mut clippy = cargo("clippy");
+        clippy.args(what).args(["--", "--deny", "warnings"]);
+        run(clippy.current_dir(&workspace.root))
+    })
+}
+
+fn check_budget(size: u64) -> Outcome {
+    let said =
+        format!("the WASM is {:.1} kB as brotli, of {} kB allowed", size as f64 / 1e3, WASM_BUDGET / 1000);
+    if size > WASM_BUDGET {
+        return fail(format!("Too large: {said}."));
+    }
+    println!("✓ {said}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_a_limit() {
+        assert!(check_budget(WASM_BUDGET).is_ok());
+        assert!(check_budget(WASM_BUDGET + 1).is_err());
+    }
+}
