@@ -13,9 +13,11 @@ use private_postgres::{NAME, Postgres, Started};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// A folder that another user can pass: `tempdir` makes it 0700.
+/// A folder that another user can pass: `tempdir` makes it 0700. `cargo xtask test` names where, and
+/// clears up after a test that was killed.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let base = std::env::var_os("STREAMGAUGE_TEST_DIR").unwrap_or_else(|| "/var/tmp".into());
+    let folder = tempfile::tempdir_in(base).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
