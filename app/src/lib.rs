@@ -1,1 +1,20 @@
-pub mod api;
+//! Everything of Streamgauge that a person sees: one Leptos app, rendered by the server and hydrated in the browser.
+//!
+//! `ssr` and `hydrate` are two builds of it. Cargo would unify them in one, and neither would work.
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!("`ssr` and `hydrate` must not meet in one build: build the hydrate crate for wasm32 alone");
+
+pub mod api; // server functions, and the one trait behind them
+mod app; // the router: which address shows which page
+mod charts; // plots, sparklines, gauges, as SVG whose looks CSS decides
+mod components; // what several pages are put together from
+mod live; // the admin stream in the browser, and the state of its connection
+mod pages; // one file a page
+#[cfg(feature = "ssr")]
+mod shell; // the document around the app: head, assets, content security policy
+mod text; // numbers and times in words, the same on the server and in the browser
+
+pub use app::App;
+#[cfg(feature = "ssr")]
+pub use shell::shell;

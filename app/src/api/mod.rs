@@ -1,2 +1,46 @@
+//! Server functions: how pages read. They run in the server during the first render and are fetched afterwards.
+//!
+//! Their paths are written out, because the ones made up by the macro hash the folder that the crate was built in.
+
 #[cfg(feature = "ssr")]
-pub mod backend;
+pub mod backend; // what the server implements
+mod failure; // why a page could not read
+
+pub use failure::Failure;
+
+use leptos::{prelude::*, server_fn::codec::GetUrl};
+use streamgauge_core::{
+    board::Overview,
+    ids::SessionId,
+    range::Range,
+    view::{PublicSession, SessionList},
+};
+
+/// The Overview's figures for a range that ends now.
+#[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl)]
+pub async fn overview(range: Range) -> Result<Overview, Failure> {
+    Ok(failure::backend()?.overview(range).await?)
+}
+
+/// The running sessions, newest first.
+#[server(name = ReadSessions, prefix = "/api/app", endpoint = "sessions", input = GetUrl)]
+pub async fn sessions() -> Result<SessionList, Failure> {
+    Ok(failure::backend()?.sessions().await?)
+}
+
+/// One session as its public page shows it. `None`: no such session.
+#[server(name = ReadSession, prefix = "/api/app", endpoint = "session", input = GetUrl)]
+pub async fn session(id: SessionId) -> Result<Option<PublicSession>, Failure> {
+    Ok(failure::backend()?.session(id).await?)
+}
+
+/// Makes the functions known to the handler of `/api/app/{name}`.
+///
+/// They also register themselves as the binary starts; said aloud, no linker can drop them.
+#[cfg(feature = "ssr")]
+pub fn register() {
+    use leptos::server_fn::axum::register_explicit;
+    register_explicit::<ReadOverview>();
+    register_explicit::<ReadSessions>();
+    register_explicit::<ReadSession>();
+}

@@ -1,0 +1,187 @@
+//! The Overview's four charts.
+
+use super::{
+    axis::Scale,
+    figure::{Column, Figure, Key, Plot, Window},
+    ink::Ink,
+    plot::{Layer, Read},
+};
+use crate::text::number::{brief, fixed, megabytes};
+use leptos::prelude::*;
+use streamgauge_core::kpi::{KpiKey, thousands};
+
+const P50: Read = |point| point.p50;
+const P95: Read = |point| point.p95;
+const P99: Read = |point| point.p99;
+const POLLING: Read = |point| point.polling;
+const STREAMS: Read = |point| point.streams;
+const POLLERS: Read = |point| point.pollers;
+const PUBLISHED: Read = |point| point.published;
+const DELIVERED: Read = |point| point.delivered;
+const MEMORY: Read = |point| point.memory.map(megabytes);
+const CPU: Read = |point| point.cpu;
+
+fn column(name: &'static str, unit: &'static str, read: Read) -> Column {
+    Column { name, unit, read, text: brief }
+}
+
+fn no_notes(_: &Window) -> Vec<(f64, String, &'static str)> {
+    Vec::new()
+}
+
+/// `measured` where the control group was; else the baseline is a model and says so.
+fn polling_basis(window: &Window) -> &'static str {
+    if window.newest(POLLING).is_some() { "measured" } else { "modelled" }
+}
+
+/// Steps with a figure, said only where some are missing or the count is asked for.
+fn steps(window: &Window, read: Read) -> String {
+    let (have, all) = window.measured(read);
+    let step = match window.range.step() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    };
+    format!("{}, n = {have} of {all} steps of {step}", window.range.in_words())
+}
+
+#[component]
+pub fn LatencyChart(window: Memo<Window>) -> impl IntoView {
+    let plot = Plot {
+        height: 216,
+        name: "",
+        scale: |window| {
+            let target = KpiKey::UpdateLatency.target();
+            let lowest = window.values(P50).filter(|ms| *ms > 0.0).fold(target / 10.0, f64::min);
+            let highest = window.highest(P99).max(window.highest(POLLING)).max(window.polling_baseline).max(target);
+            Scale::decades(lowest, highest)
+        },
+        layers: |window| {
+            let polling = match polling_basis(window) {
+                "measured" => Layer::Line(Ink::Poll, POLLING),
+                _ => Layer::Rule(Ink::Poll, window.polling_baseline),
+            };
+            vec![
+                Layer::Band(Ink::Band, P50, P99),
+                Layer::Rule(Ink::Target, KpiKey::UpdateLatency.target()),
+                polling,
+                Layer::Line(Ink::SseThin, P50),
+                Layer::Line(Ink::Sse, P95),
+            ]
+        },
+        notes: |_| vec![(KpiKey::UpdateLatency.target(), "target 100 ms".into(), "")],
+    };
+    let keys = |window: &Window| -> Vec<Key> {
+        vec![
+            ("sse", "p95".into()),
+            ("band", "p50 to p99".into()),
+            ("poll", format!("polling, {}", polling_basis(window))),
+        ]
+    };
+    let caption = |window: &Window| {
+        let n = thousands(window.deliveries);
+        format!("Publish to last byte sent, ms, logarithmic; {}, n = {n} deliveries", window.range.in_words())
+    };
+    let summary = |window: &Window| {
+        let Some(p95) = window.newest(P95) else {
+            return format!("Update latency, {}: nothing measured.", window.range.in_words());
+        };
+        let least = window.values(P95).fold(f64::INFINITY, f64::min);
+        let polling = window.newest(POLLING).unwrap_or(window.polling_baseline);
+        format!(
+            "Update latency, {}: p95 is {} ms now and was between {} and {} ms; polling is at {} ms, {}; the target is \
+             under 100 ms.",
+            window.range.in_words(),
+            brief(p95),
+            brief(least),
+            brief(window.highest(P95)),
+            fixed(polling, 0),
+            polling_basis(window),
+        )
+    };
+    let columns = vec![
+        column("p50", " ms", P50),
+        column("p95", " ms", P95),
+        column("p99", " ms", P99),
+        column("polling", " ms", POLLING),
+    ];
+    view! { <Figure title="Update latency" window plots=vec![plot] columns keys caption summary /> }
+}
+
+#[component]
+pub fn ConnectionsChart(window: Memo<Window>) -> impl IntoView {
+    let plot = Plot {
+        height: 132,
+        name: "",
+        scale: |window| Scale::linear(window.highest(STREAMS).max(window.highest(POLLERS)), true),
+        layers: |_| {
+            vec![Layer::Area(Ink::Fill, STREAMS), Layer::Line(Ink::Poll, POLLERS), Layer::Line(Ink::Sse, STREAMS)]
+        },
+        notes: no_notes,
+    };
+    let keys = |_: &Window| -> Vec<Key> { vec![("sse", "streams".into()), ("poll", "pollers".into())] };
+    let caption = |window: &Window| format!("Open at a time, mean of each step; {}", steps(window, STREAMS));
+    let summary = |window: &Window| two(window, "Connections", ("streams", STREAMS), ("pollers", POLLERS), "");
+    let columns = vec![column("streams", "", STREAMS), column("pollers", "", POLLERS)];
+    view! { <Figure title="Connections" window plots=vec![plot] columns keys caption summary /> }
+}
+
+#[component]
+pub fn ThroughputChart(window: Memo<Window>) -> impl IntoView {
+    let plot = Plot {
+        height: 132,
+        name: "",
+        scale: |window| Scale::linear(window.highest(DELIVERED).max(window.highest(PUBLISHED)), false),
+        layers: |_| {
+            vec![
+                Layer::Area(Ink::Fill, DELIVERED),
+                Layer::Line(Ink::Neutral, PUBLISHED),
+                Layer::Line(Ink::Sse, DELIVERED),
+            ]
+        },
+        notes: no_notes,
+    };
+    let keys = |_: &Window| -> Vec<Key> { vec![("sse", "delivered".into()), ("ink", "published".into())] };
+    let caption = |window: &Window| format!("Events a second; {}", steps(window, DELIVERED));
+    let summary =
+        |window: &Window| two(window, "Throughput", ("delivered", DELIVERED), ("published", PUBLISHED), " a second");
+    let columns = vec![column("delivered", " /s", DELIVERED), column("published", " /s", PUBLISHED)];
+    view! { <Figure title="Throughput" window plots=vec![plot] columns keys caption summary /> }
+}
+
+/// Two plots: memory and CPU have no scale in common.
+#[component]
+pub fn ResourcesChart(window: Memo<Window>) -> impl IntoView {
+    let memory = Plot {
+        height: 61,
+        name: "memory, MB",
+        scale: |window| ends(Scale::linear(window.highest(MEMORY), true)),
+        layers: |_| vec![Layer::Area(Ink::NeutralFill, MEMORY), Layer::Line(Ink::Neutral, MEMORY)],
+        notes: no_notes,
+    };
+    let cpu = Plot {
+        height: 61,
+        name: "CPU, % of one core",
+        scale: |window| ends(Scale::linear(window.highest(CPU), true)),
+        layers: |_| vec![Layer::Area(Ink::NeutralFill, CPU), Layer::Line(Ink::Neutral, CPU)],
+        notes: no_notes,
+    };
+    let keys = |_: &Window| -> Vec<Key> { Vec::new() };
+    let caption = |window: &Window| format!("All nodes together; {}", steps(window, MEMORY));
+    let summary = |window: &Window| two(window, "Resources", ("MB of memory", MEMORY), ("% CPU", CPU), "");
+    let columns = vec![column("memory", " MB", MEMORY), column("CPU", " %", CPU)];
+    view! { <Figure title="Resources" window plots=vec![memory, cpu] columns keys caption summary /> }
+}
+
+/// A low plot has room for the two outer ticks.
+fn ends(scale: Scale) -> Scale {
+    Scale { ticks: vec![scale.low, scale.high], ..scale }
+}
+
+fn two(window: &Window, title: &str, first: (&str, Read), second: (&str, Read), unit: &str) -> String {
+    let say = |(name, read): (&str, Read)| {
+        let value = window.newest(read).map_or_else(|| "no".into(), brief);
+        format!("{value} {name}{unit} now, at most {}", brief(window.highest(read)))
+    };
+    format!("{title}, {}: {}; {}.", window.range.in_words(), say(first), say(second))
+}

@@ -1,0 +1,44 @@
+//! Nothing to show, loading, unreadable: each its own look, none of them a blank.
+
+use crate::api::Failure;
+use leptos::prelude::*;
+
+#[component]
+pub fn Loading() -> impl IntoView {
+    view! { <p class="panel loading" role="status">"Reading the figures…"</p> }
+}
+
+#[component]
+pub fn Unreadable(failure: Failure) -> impl IntoView {
+    // The document's own status says it too: a monitor that reads no words must not take it for a good page.
+    #[cfg(feature = "ssr")]
+    crate::pages::missing::answer_with(http::StatusCode::SERVICE_UNAVAILABLE);
+    view! {
+        <section class="panel unreadable" role="alert">
+            <h2>{failure.title()}</h2>
+            <p>{failure.detail().to_owned()}</p>
+            <p class="mut">"Nothing is lost by waiting: reload in a moment."</p>
+        </section>
+    }
+}
+
+/// No session runs: says how the first one is made.
+#[component]
+pub fn NoSessions() -> impl IntoView {
+    view! {
+        <div class="empty">
+            <svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true">
+                <path d="M2 12h4.5M13.5 12H22M18 7v10"></path>
+                <circle cx="10" cy="12" r="3.5"></circle>
+            </svg>
+            <h2>"No session is running."</h2>
+            <p>"A session begins with its first status. Publish one:"</p>
+            <pre tabindex="0" role="region" aria-label="Command"><code>{CURL}</code></pre>
+            <p>"and follow it at "<a href="/s/first">"/s/first"</a>"."</p>
+        </div>
+    }
+}
+
+const CURL: &str = r#"curl -X POST localhost:3000/api/v1/sessions/first/status \
+  -H 'content-type: application/json' \
+  -d '{"stage":"upload","progress":10}'"#;

@@ -1,0 +1,49 @@
+//! The page's frame: brand, navigation, the main part. It holds the admin stream that its pages share.
+
+use crate::live::Live;
+use leptos::prelude::*;
+use leptos_router::components::{A, Outlet};
+
+#[component]
+pub fn Frame() -> impl IntoView {
+    let live = Live::provide();
+    // Known with the first message: the foot stands apart, so nothing moves when it comes.
+    let node = move || {
+        live.metrics.with(|metrics| {
+            metrics.as_ref().map(|metrics| (metrics.origin.node.clone(), metrics.origin.version.clone()))
+        })
+    };
+    let node = Memo::new(move |_| node());
+    let foot = move || {
+        node.get().map(|(node, version)| view! { <p>"node "<b>{node}</b><br />"v"{version}</p> })
+    };
+    view! {
+        <a class="skip" href="#main">"Skip to the figures"</a>
+        <div class="frame">
+            <header class="side">
+                <Brand />
+                <nav aria-label="Pages">
+                    <A href="/" exact=true>"Overview"</A>
+                    <A href="/sessions">"Sessions"</A>
+                </nav>
+                <div class="foot">{foot}</div>
+            </header>
+            <main id="main">
+                <Outlet />
+            </main>
+        </div>
+    }
+}
+
+#[component]
+pub fn Brand() -> impl IntoView {
+    view! {
+        <a class="brand" href="/">
+            <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
+                <path d="M2 12h4.5M13.5 12H22M18 7v10"></path>
+                <circle cx="10" cy="12" r="3.5"></circle>
+            </svg>
+            "Streamgauge"
+        </a>
+    }
+}

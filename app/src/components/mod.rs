@@ -1,0 +1,10 @@
+//! What several pages are put together from.
+
+pub mod empty; // nothing to show, loading, unreadable: each its own look
+pub mod frame; // the page's frame: brand, navigation, the main part
+pub mod kpi; // one headline figure with everything that belongs to it
+pub mod live_state; // "live, as of 14:42:07"
+pub mod notice; // a sentence at the top: the fact, its cause, what happens next
+pub mod progress; // how far a session is
+pub mod ranges; // 1h, 24h, 7d
+pub mod running; // the newest sessions, briefly

@@ -1,0 +1,62 @@
+//! A sentence at the top: the fact, its likely cause, what happens next.
+
+use crate::{live::Live, text::zone};
+use leptos::prelude::*;
+use streamgauge_core::board::{Level, Notice};
+
+#[component]
+pub fn Notices(notices: Signal<Vec<Notice>>) -> impl IntoView {
+    let one = |notice: Notice| {
+        let (class, word) = match notice.level {
+            Level::Info => ("notice info", "Note"),
+            Level::Warning => ("notice warning", "Warning"),
+            Level::Critical => ("notice critical", "Critical"),
+        };
+        view! {
+            <p class=class>
+                <span class="sr">{word}": "</span>
+                <b>{notice.fact}</b>
+                " "
+                {notice.detail}
+            </p>
+        }
+    };
+    view! { <div class="notices">{move || notices.get().into_iter().map(one).collect_view()}</div> }
+}
+
+#[component]
+pub fn DemoBanner() -> impl IntoView {
+    view! {
+        <p class="notice demo">
+            <b>"Demo data."</b>
+            " This server makes its own traffic: real publishers, streams and pollers over HTTP, with invented work."
+        </p>
+    }
+}
+
+/// Quiet: the figures go on by themselves. Only a new version asks for something.
+#[component]
+pub fn RestartNote() -> impl IntoView {
+    let zone = zone::reader();
+    let live = use_context::<Live>();
+    let note = move || {
+        let restart = live?.restart.get()?;
+        let time = format!("{}{}", zone.get().clock(restart.at), zone.get().suffix());
+        let reload = restart.version.map(|version| {
+            view! {
+                " It runs version "
+                {version}
+                " now. "
+                <a href="" rel="external">"Reload this page"</a>
+            }
+        });
+        Some(view! {
+            <p class="notice info" role="status">
+                <b>"The server was restarted at "{time}"."</b>
+                " Figures before that come from its history."
+                {reload}
+            </p>
+        })
+    };
+    view! { {note} }
+}

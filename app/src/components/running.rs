@@ -1,0 +1,75 @@
+//! The newest sessions, briefly, beside the Overview's first chart.
+
+use super::progress::Progress;
+use crate::{api, live::Live};
+use leptos::prelude::*;
+use std::sync::Arc;
+use streamgauge_core::{
+    kpi::thousands,
+    view::{SessionList, SessionRow},
+};
+
+const SHOWN: usize = 8;
+
+#[component]
+pub fn RunningSessions() -> impl IntoView {
+    let first = Resource::new(|| (), |()| api::sessions());
+    view! {
+        <section class="panel running" aria-labelledby="running">
+            <Suspense fallback=|| view! { <p class="mut">"Reading the sessions…"</p> }>
+                {move || Suspend::new(async move {
+                    match first.await {
+                        Ok(list) => view! { <Newest list /> }.into_any(),
+                        Err(failure) => {
+                            view! {
+                                <header>
+                                    <h2 id="running">"Running sessions"</h2>
+                                </header>
+                                <p class="mut">{failure.title()}" "{failure.detail().to_owned()}</p>
+                            }
+                                .into_any()
+                        }
+                    }
+                })}
+            </Suspense>
+        </section>
+    }
+}
+
+#[component]
+fn Newest(list: SessionList) -> impl IntoView {
+    let list = newest(list);
+    let count = Memo::new(move |_| list.with(|list| list.running));
+    let row = |row: SessionRow| {
+        let href = format!("/s/{}", row.id);
+        view! {
+            <li>
+                <a href=href>{row.id.to_string()}</a>
+                <span class="stage">{row.stage}</span>
+                <Progress percent=row.progress state=row.state />
+            </li>
+        }
+    };
+    let rows = move || {
+        let rows = list.with(|list| list.rows.iter().take(SHOWN).cloned().collect::<Vec<_>>());
+        if rows.is_empty() {
+            view! { <p class="mut none">"None now. "<a href="/sessions">"How to start one"</a></p> }.into_any()
+        } else {
+            view! { <ul>{rows.into_iter().map(row).collect_view()}</ul> }.into_any()
+        }
+    };
+    view! {
+        <header>
+            <h2 id="running">"Running sessions"</h2>
+            <p class="legend"><a href="/sessions">"all "{move || thousands(count.get())}</a></p>
+        </header>
+        {rows}
+    }
+}
+
+/// The list as it was read first, then as the stream tells it.
+pub fn newest(first: SessionList) -> Memo<Arc<SessionList>> {
+    let first = Arc::new(first);
+    let live = use_context::<Live>();
+    Memo::new(move |_| live.and_then(|live| live.sessions.get()).unwrap_or_else(|| Arc::clone(&first)))
+}

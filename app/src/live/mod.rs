@@ -1,0 +1,83 @@
+//! The admin stream in the browser: what it said last, and the state of its connection.
+//!
+//! On the server, and in the browser's first render, there is only [`Link::Served`]: the page as it was sent.
+
+#[cfg(any(feature = "hydrate", test))]
+mod backoff; // how long to wait before asking again
+#[cfg(feature = "hydrate")]
+pub mod poll; // one GET
+#[cfg(feature = "hydrate")]
+pub mod stream; // an EventSource that never gives up
+#[cfg(feature = "hydrate")]
+mod watch; // the admin stream's messages and silences
+
+use leptos::prelude::*;
+use std::sync::Arc;
+use streamgauge_core::{board::SsePerformanceMetrics, view::SessionList};
+
+/// How the page stands to its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "hydrate", test)), expect(dead_code, reason = "the server renders pages that nobody listens on yet"))]
+pub enum Link {
+    /// As the server rendered it; nobody listens yet (or scripts are off).
+    #[default]
+    Served,
+    Connecting,
+    Live,
+    /// Connected, but no figures for longer than five seconds.
+    Stale,
+    /// Not connected; it is being tried again.
+    Lost,
+}
+
+impl Link {
+    pub fn class(self) -> &'static str {
+        match self {
+            Link::Served => "served",
+            Link::Connecting => "connecting",
+            Link::Live => "live",
+            Link::Stale => "stale",
+            Link::Lost => "lost",
+        }
+    }
+}
+
+/// The server that answers is not the one that the page began with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Unix seconds.
+    pub at: i64,
+    /// Its version, where that differs: this page's code may then be too old for it.
+    pub version: Option<String>,
+}
+
+/// The shared state of the admin stream, in the context of every page that shows figures.
+#[derive(Clone, Copy)]
+pub struct Live {
+    pub link: RwSignal<Link>,
+    /// Seconds since the last figures, kept while they are missing.
+    pub silence: RwSignal<i64>,
+    pub metrics: RwSignal<Option<Arc<SsePerformanceMetrics>>>,
+    pub sessions: RwSignal<Option<Arc<SessionList>>>,
+    /// Counts the recoveries: a page then reads again what it missed.
+    pub resumed: RwSignal<u32>,
+    pub restart: RwSignal<Option<Restart>>,
+}
+
+impl Live {
+    /// Provides it, and in the browser begins to listen; ends with the calling component.
+    pub fn provide() -> Live {
+        let live = Live {
+            link: RwSignal::default(),
+            silence: RwSignal::new(0),
+            metrics: RwSignal::new(None),
+            sessions: RwSignal::new(None),
+            resumed: RwSignal::new(0),
+            restart: RwSignal::new(None),
+        };
+        provide_context(live);
+        #[cfg(feature = "hydrate")]
+        watch::start(live);
+        live
+    }
+}

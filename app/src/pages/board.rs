@@ -1,0 +1,85 @@
+//! The Overview's panels, once its figures are there: kept live by the admin stream.
+
+use crate::{
+    api,
+    charts::{
+        cursor::Cursor,
+        figure::Window,
+        panels::{ConnectionsChart, LatencyChart, ResourcesChart, ThroughputChart},
+    },
+    components::{
+        kpi::KpiCard,
+        notice::{DemoBanner, Notices},
+        running::RunningSessions,
+    },
+    live::Live,
+};
+use leptos::{prelude::*, task::spawn_local};
+use std::time::Duration;
+use streamgauge_core::{board::Overview, kpi::Kpi, range::Range};
+
+#[component]
+pub fn Board(board: Overview) -> impl IntoView {
+    Cursor::provide();
+    let (demo, range, keys) = (board.origin.demo, board.range, board.kpis.len());
+    let board = RwSignal::new(board);
+    keep_live(board, range);
+    // Slices: what did not change is not drawn again.
+    let window = Memo::new(move |_| board.with(Window::of));
+    let notices = Memo::new(move |_| board.with(|board| board.notices.clone()));
+    let card = |index: usize| {
+        let last = board.with_untracked(|board| board.kpis.get(index).cloned())?;
+        let kpi = Memo::new(move |_| board.with(|board| board.kpis.get(index).cloned()).unwrap_or_else(|| last.clone()));
+        let kpi: Signal<Kpi> = kpi.into();
+        Some(view! { <KpiCard kpi window /> })
+    };
+    view! {
+        {demo.then(|| view! { <DemoBanner /> })}
+        <Notices notices=notices.into() />
+        <section class="kpis" aria-label="Key figures">{(0..keys).filter_map(card).collect_view()}</section>
+        <div class="row two">
+            <LatencyChart window />
+            <RunningSessions />
+        </div>
+        <div class="row three">
+            <ConnectionsChart window />
+            <ThroughputChart window />
+            <ResourcesChart window />
+        </div>
+    }
+}
+
+/// Takes each message in, and reads again what no message brings: what was missed while the connection was lost,
+/// and every step of a range that is longer than the stream's hour.
+fn keep_live(board: RwSignal<Overview>, range: Range) {
+    let Some(live) = use_context::<Live>() else { return };
+    Effect::new(move || {
+        if let Some(metrics) = live.metrics.get() {
+            board.update(|board| board.take(&metrics));
+        }
+    });
+    let read_again = move || {
+        spawn_local(async move {
+            if let Ok(newer) = api::overview(range).await {
+                // The page may have turned to another range meanwhile.
+                let _ = board.try_set(newer);
+            }
+        });
+    };
+    Effect::new(move |before: Option<u32>| {
+        let now = live.resumed.get();
+        if before.is_some_and(|before| before != now) {
+            read_again();
+        }
+        now
+    });
+    Effect::new(move || {
+        if range == Range::Hour {
+            return;
+        }
+        let every = Duration::from_secs(range.step().clamp(1, 60) as u64);
+        if let Ok(clock) = set_interval_with_handle(read_again, every) {
+            on_cleanup(move || clock.clear());
+        }
+    });
+}

@@ -1,0 +1,51 @@
+//! `/`: the four headline figures, their charts and what runs now.
+
+use super::board::Board;
+use crate::{
+    api,
+    components::{
+        empty::{Loading, Unreadable},
+        live_state::LiveState,
+        notice::RestartNote,
+        ranges::{self, Ranges},
+    },
+    live::Live,
+};
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+#[component]
+pub fn OverviewPage() -> impl IntoView {
+    let range = ranges::asked();
+    let first = Resource::new(move || range.get(), api::overview);
+    let live = use_context::<Live>();
+    let state = move || {
+        Suspend::new(async move {
+            let board = first.await.ok()?;
+            let newest = move || live.and_then(|live| live.metrics.with(|metrics| metrics.as_ref().map(|m| m.as_of)));
+            let as_of = Signal::derive(move || newest().unwrap_or(board.as_of));
+            let nodes = board.origin.nodes.len();
+            Some(view! { <LiveState as_of nodes /> })
+        })
+    };
+    let board = move || {
+        Suspend::new(async move {
+            match first.await {
+                Ok(board) => view! { <Board board /> }.into_any(),
+                Err(failure) => view! { <Unreadable failure /> }.into_any(),
+            }
+        })
+    };
+    view! {
+        <Title text="Overview" />
+        <header class="top">
+            <div>
+                <h1>"Overview"</h1>
+                <Transition>{state}</Transition>
+            </div>
+            <Ranges range />
+        </header>
+        <RestartNote />
+        <Transition fallback=Loading>{board}</Transition>
+    }
+}
