@@ -123,6 +123,7 @@ pub fn Figure(
             <Figures title window columns />
         </figure>
     }
+    .into_any()
 }
 
 #[component]
@@ -160,6 +161,7 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
             </svg>
         </div>
     }
+    .into_any()
 }
 
 fn tick_texts(field: &Field) -> String {

@@ -43,6 +43,7 @@ pub fn Figures(title: &'static str, window: Memo<Window>, columns: StoredValue<V
             </div>
         </details>
     }
+    .into_any()
 }
 
 fn rows(window: &Window, columns: &[Column], zone: Zone) -> Vec<(String, Vec<String>)> {

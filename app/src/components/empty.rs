@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Loading() -> impl IntoView {
-    view! { <p class="panel loading" role="status">"Reading the figures…"</p> }
+    view! { <p class="panel loading" role="status">"Reading the figures…"</p> }.into_any()
 }
 
 #[component]
@@ -20,6 +20,7 @@ pub fn Unreadable(failure: Failure) -> impl IntoView {
             <p class="mut">"Nothing is lost by waiting: reload in a moment."</p>
         </section>
     }
+    .into_any()
 }
 
 /// No session runs: says how the first one is made.
@@ -37,6 +38,7 @@ pub fn NoSessions() -> impl IntoView {
             <p>"and follow it at "<a href="/s/first">"/s/first"</a>"."</p>
         </div>
     }
+    .into_any()
 }
 
 const CURL: &str = r#"curl -X POST localhost:3000/api/v1/sessions/first/status \

@@ -33,6 +33,7 @@ pub fn Frame() -> impl IntoView {
             </main>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -46,4 +47,5 @@ pub fn Brand() -> impl IntoView {
             "Streamgauge"
         </a>
     }
+    .into_any()
 }

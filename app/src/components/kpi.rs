@@ -44,6 +44,7 @@ pub fn KpiCard(kpi: Signal<Kpi>, window: Memo<Window>) -> impl IntoView {
             <p class="basis">{move || kpi.with(|kpi| basis(kpi, range.get()))}</p>
         </article>
     }
+    .into_any()
 }
 
 /// An arrow for the eye, a sentence for the ear.

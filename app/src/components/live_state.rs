@@ -30,7 +30,7 @@ pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl Int
         Link::Lost => "Connection lost, trying again.",
     });
     view! {
-        <p class=move || format!("live {}", link().class())>
+        <p class=move || format!("freshness {}", link().class())>
             <span class="pulse" aria-hidden="true"></span>
             {words}
             <time datetime=move || time::iso(as_of.get() / 1_000)>{time}</time>
@@ -38,4 +38,5 @@ pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl Int
         </p>
         <p class="sr" role="status">{move || said.get()}</p>
     }
+    .into_any()
 }

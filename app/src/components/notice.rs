@@ -21,7 +21,7 @@ pub fn Notices(notices: Signal<Vec<Notice>>) -> impl IntoView {
             </p>
         }
     };
-    view! { <div class="notices">{move || notices.get().into_iter().map(one).collect_view()}</div> }
+    view! { <div class="notices">{move || notices.get().into_iter().map(one).collect_view()}</div> }.into_any()
 }
 
 #[component]
@@ -32,6 +32,7 @@ pub fn DemoBanner() -> impl IntoView {
             " This server makes its own traffic: real publishers, streams and pollers over HTTP, with invented work."
         </p>
     }
+    .into_any()
 }
 
 /// Quiet: the figures go on by themselves. Only a new version asks for something.
@@ -58,5 +59,5 @@ pub fn RestartNote() -> impl IntoView {
             </p>
         })
     };
-    view! { {note} }
+    view! { {note} }.into_any()
 }

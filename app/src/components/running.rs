@@ -34,6 +34,7 @@ pub fn RunningSessions() -> impl IntoView {
             </Suspense>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -65,6 +66,7 @@ fn Newest(list: SessionList) -> impl IntoView {
         </header>
         {rows}
     }
+    .into_any()
 }
 
 /// The list as it was read first, then as the stream tells it.

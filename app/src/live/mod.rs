@@ -17,7 +17,7 @@ use streamgauge_core::{board::SsePerformanceMetrics, view::SessionList};
 
 /// How the page stands to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(any(feature = "hydrate", test)), expect(dead_code, reason = "the server renders pages that nobody listens on yet"))]
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "the server renders pages that nobody listens on yet"))]
 pub enum Link {
     /// As the server rendered it; nobody listens yet (or scripts are off).
     #[default]

@@ -47,6 +47,7 @@ pub fn Board(board: Overview) -> impl IntoView {
             <ResourcesChart window />
         </div>
     }
+    .into_any()
 }
 
 /// Takes each message in, and reads again what no message brings: what was missed while the connection was lost,

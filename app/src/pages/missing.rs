@@ -18,6 +18,7 @@ pub fn MissingPage() -> impl IntoView {
             </main>
         </div>
     }
+    .into_any()
 }
 
 /// The status of the document that is being rendered; nothing where a server function runs.

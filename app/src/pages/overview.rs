@@ -48,4 +48,5 @@ pub fn OverviewPage() -> impl IntoView {
         <RestartNote />
         <Transition fallback=Loading>{board}</Transition>
     }
+    .into_any()
 }

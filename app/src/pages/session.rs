@@ -44,6 +44,7 @@ pub fn SessionPage() -> impl IntoView {
             <main id="main"><Transition fallback=Loading>{page}</Transition></main>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -54,6 +55,7 @@ fn Session(session: PublicSession) -> impl IntoView {
         <Now following />
         <Journal following />
     }
+    .into_any()
 }
 
 #[component]
@@ -64,4 +66,5 @@ fn NoSession() -> impl IntoView {
         <h1>"No such session"</h1>
         <p>"It never began, or it ended so long ago that nothing is kept of it."</p>
     }
+    .into_any()
 }

@@ -40,6 +40,7 @@ pub fn SessionsPage() -> impl IntoView {
         <Title text="Sessions" />
         <Transition fallback=Loading>{page}</Transition>
     }
+    .into_any()
 }
 
 #[component]
@@ -89,6 +90,7 @@ fn List(list: SessionList) -> impl IntoView {
         }}
         {body}
     }
+    .into_any()
 }
 
 #[component]
@@ -115,6 +117,7 @@ fn Table(list: Memo<std::sync::Arc<SessionList>>) -> impl IntoView {
             </tbody>
         </table>
     }
+    .into_any()
 }
 
 /// A row keeps its place in the document while its session runs; only what changed in it is written again.
@@ -153,6 +156,7 @@ fn Row(
             <td data-label="Last event" class="num">{ago}" ago"</td>
         </tr>
     }
+    .into_any()
 }
 
 fn cohort(cohort: Cohort) -> impl IntoView {

@@ -12,7 +12,7 @@ use streamgauge_core::{cohort::Cohort, status::StatusEvent, view::PublicSession}
 
 /// How the page is connected to its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(any(feature = "hydrate", test)), expect(dead_code, reason = "the server renders pages that nobody follows yet"))]
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "the server renders pages that nobody follows yet"))]
 pub enum Contact {
     /// As the server rendered it.
     #[default]
@@ -63,7 +63,7 @@ pub struct Entry {
 }
 
 /// Entries that are kept.
-#[cfg(any(feature = "hydrate", test))]
+#[cfg(feature = "hydrate")]
 const KEPT: usize = 20;
 
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ impl Following {
     }
 
     /// Notes what came, the newest first.
-    #[cfg(any(feature = "hydrate", test))]
+    #[cfg(feature = "hydrate")]
     pub fn note(self, entry: Entry) {
         self.journal.update(|journal| {
             journal.push_front(entry);

@@ -31,7 +31,7 @@ pub fn Heading(id: SessionId, following: Following) -> impl IntoView {
         <header class="top">
             <div>
                 <h1 class="id">{id.to_string()}</h1>
-                <p class=move || format!("live {}", contact().class())>
+                <p class=move || format!("freshness {}", contact().class())>
                     <span class="pulse" aria-hidden="true"></span>
                     {move || contact().words()}
                     {time}
@@ -41,6 +41,7 @@ pub fn Heading(id: SessionId, following: Following) -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 #[component]
@@ -75,7 +76,7 @@ pub fn Now(following: Following) -> impl IntoView {
         }
         .into_any()
     };
-    view! { <section class="panel now" aria-label="Current status">{body}</section> }
+    view! { <section class="panel now" aria-label="Current status">{body}</section> }.into_any()
 }
 
 /// What the session brought, once it ended.
@@ -126,4 +127,5 @@ pub fn Journal(following: Following) -> impl IntoView {
             {quiet}
         </section>
     }
+    .into_any()
 }

@@ -1,0 +1,154 @@
+//! Figures that never change, and a backend that serves them.
+
+use streamgauge_app::api::backend::{Answer, Backend, Unavailable};
+use streamgauge_core::{
+    board::{Level, Notice, Origin, Overview, Point},
+    cohort::Cohort,
+    ids::{Epoch, EventId, SessionId},
+    kpi,
+    numbers::{Basis, Reduction},
+    range::Range,
+    status::{State, StatusEvent},
+    view::{PublicSession, SessionList, SessionRow},
+};
+
+/// 23 November 2026, 14:42:07 UTC.
+pub const NOW: i64 = 1_795_444_927;
+
+#[derive(Clone, Default)]
+pub struct Fake {
+    /// Nothing was measured yet.
+    pub fresh: bool,
+    /// Nothing can be read.
+    pub down: bool,
+    pub message: Option<String>,
+    pub ended: bool,
+    pub poll: bool,
+}
+
+impl Backend for Fake {
+    fn overview(&self, range: Range) -> Answer<'_, Overview> {
+        let answer = if self.down {
+            Err(Unavailable("The history is not reachable; streams go on.".into()))
+        } else {
+            Ok(overview(range, self.fresh))
+        };
+        Box::pin(async { answer })
+    }
+
+    fn sessions(&self) -> Answer<'_, SessionList> {
+        let rows = if self.fresh { Vec::new() } else { (0..14).map(row).collect() };
+        let list = SessionList { as_of: NOW * 1_000, running: rows.len() as u64, rows, complete: true };
+        Box::pin(async { Ok(list) })
+    }
+
+    fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>> {
+        let found = (id.as_str() != "nowhere").then(|| self.public(id));
+        Box::pin(async { Ok(found) })
+    }
+}
+
+impl Fake {
+    fn public(&self, id: SessionId) -> PublicSession {
+        let current = StatusEvent {
+            id: EventId { epoch: Epoch(7), seq: 42 },
+            session: id.clone(),
+            state: if self.ended { State::Completed } else { State::Running },
+            stage: "transcribing".into(),
+            progress: if self.ended { 100 } else { 42 },
+            message: self.message.clone().or_else(|| Some("Speaker 2, minute 18 of 43".into())),
+            data: self.ended.then(|| serde_json::json!({"words": 7_412, "language": "de"})),
+            at: (NOW - 2) * 1_000,
+        };
+        PublicSession {
+            cohort: if self.poll { Cohort::Poll } else { Cohort::Stream },
+            current: (!self.fresh).then_some(current),
+            stream_url: format!("/api/v1/sessions/{id}/status/stream"),
+            poll_url: format!("/api/v1/sessions/{id}/status"),
+            poll_interval_ms: 3_000,
+            id,
+        }
+    }
+}
+
+fn row(n: i64) -> SessionRow {
+    let stages = ["upload", "detect language", "transcribing", "diarize", "punctuate", "export"];
+    SessionRow {
+        id: format!("tr-{:04x}", 0x9f31 - n * 977).parse().expect("an id"),
+        kind: Some("transcription".into()),
+        region: Some(["eu-central", "us-east", "ap-south"][n as usize % 3].into()),
+        cohort: if n % 5 == 3 { Cohort::Poll } else { Cohort::Stream },
+        state: State::Running,
+        stage: stages[n as usize % stages.len()].into(),
+        progress: ((n * 37 + 12) % 100) as u8,
+        message: None,
+        started_at: (NOW - 40 - n * 71) * 1_000,
+        last_event_at: (NOW - n % 4) * 1_000,
+        events: 40,
+        streams: (n as u32 * 7) % 5,
+    }
+}
+
+/// Believable: a slow wave, some noise, a burst of latency and, from 20 to 24 in a hundred, a hole.
+pub fn overview(range: Range, fresh: bool) -> Overview {
+    let (from, to) = range.window(NOW);
+    let count = range.seconds() / range.step();
+    let points = (0..count).map(|n| point(n, count, from + n * range.step())).collect();
+    let deliveries = if fresh { 7 } else { 241_306 };
+    let reduction = Reduction { polling: 1_200.0, streaming: 26.4, basis: Basis::Measured };
+    let minutes = if fresh { 0 } else { 4_812 };
+    Overview {
+        range,
+        from,
+        to,
+        as_of: NOW * 1_000,
+        origin: Origin {
+            node: "fra-1".into(),
+            nodes: vec!["fra-1".into(), "fra-2".into()],
+            started_at: NOW - 9_000,
+            version: "0.1.0".into(),
+            demo: true,
+        },
+        kpis: vec![
+            kpi::update_latency(Some(14.2), deliveries, Some(16.4), (1_520.0, Basis::Measured)),
+            kpi::request_reduction((!fresh).then_some(reduction), minutes * 60, Some(97.7)),
+            kpi::active_connections(if fresh { 0 } else { 3_907 }, 41, 10_000, 3_600, Some(3_907.0)),
+            kpi::error_rate(Some(0.021), if fresh { 3 } else { 43_118 }, Some(0.017)),
+        ],
+        points: if fresh { Vec::new() } else { points },
+        notices: vec![Notice {
+            level: Level::Warning,
+            fact: "The history is not reachable.".into(),
+            detail: "Streams go on; 3 samples wait to be stored.".into(),
+        }],
+        deliveries,
+        polling_baseline: 1_520.0,
+    }
+}
+
+fn point(n: i64, count: i64, at: i64) -> Point {
+    let percent = n * 100 / count;
+    if (20..24).contains(&percent) {
+        return Point { at, ..Point::default() };
+    }
+    let wave = (n as f64 / count as f64 * 6.0).sin();
+    let noise = ((n * 7_919) % 101) as f64 / 101.0 - 0.5;
+    let burst = if (62..68).contains(&percent) { 3.0 } else { 1.0 };
+    let p95 = (14.0 + 2.0 * wave + 3.0 * noise) * burst;
+    Point {
+        at,
+        p50: Some(p95 * 0.42),
+        p95: Some(p95),
+        p99: Some(p95 * 1.7 + noise),
+        deliveries: 670,
+        polling: Some(1_520.0 + 30.0 * noise),
+        streams: Some(3_700.0 + 400.0 * wave + 30.0 * noise),
+        pollers: Some(190.0 + 10.0 * noise),
+        published: Some(410.0 + 20.0 * noise),
+        delivered: Some(1_300.0 + 250.0 * wave + 90.0 * noise),
+        memory: Some((43.0 + 3.0 * wave) * 1e6),
+        cpu: Some(4.0 + noise),
+        request_reduction: Some(97.8 + 0.3 * noise),
+        error_rate: Some(0.021 + 0.006 * noise),
+    }
+}

@@ -1,0 +1,6 @@
+//! Pages as the server sends them, over a made-up [`Backend`](streamgauge_app::api::backend::Backend).
+
+mod fake; // figures that never change, and a backend that serves them
+mod overview; // `/`
+mod render; // one request through leptos_axum
+mod sessions; // `/sessions` and `/s/{id}`

@@ -1,0 +1,61 @@
+//! One request through leptos_axum, as the server handles it.
+
+use crate::fake::Fake;
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt;
+use leptos::prelude::provide_context;
+use std::sync::Arc;
+use streamgauge_app::{
+    api::backend::{Assets, SharedBackend},
+    shell,
+};
+
+pub struct Page {
+    pub status: u16,
+    pub policy: String,
+    pub html: String,
+}
+
+impl Page {
+    /// The text alone, tags and comments taken out, blanks folded.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for part in self.html.split('<').skip(1) {
+            text.push_str(part.split_once('>').map_or("", |(_, text)| text));
+        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[track_caller]
+    pub fn says(&self, expected: &str) {
+        let text = self.text();
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+
+    #[track_caller]
+    pub fn has(&self, expected: &str) {
+        assert!(self.html.contains(expected), "{expected:?} is not in the document");
+    }
+}
+
+pub async fn get(path: &str, backend: Fake) -> Page {
+    // Sets the executor up; a second time is no matter.
+    leptos_axum::generate_route_list(shell);
+    let backend: SharedBackend = Arc::new(backend);
+    let assets = Assets {
+        css: "/assets/app.1.css".into(),
+        js: Some("/assets/app.1.js".into()),
+        wasm: Some("/assets/app.1.wasm".into()),
+    };
+    let context = move || {
+        provide_context(backend.clone());
+        provide_context(assets.clone());
+    };
+    let handler = leptos_axum::render_app_async_with_context(context, shell);
+    let request = Request::get(path).body(Body::empty()).expect("a valid request");
+    let response = handler(request).await;
+    let policy = response.headers().get("content-security-policy").map(|value| value.to_str().expect("text").to_owned());
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    Page { status, policy: policy.unwrap_or_default(), html: String::from_utf8_lossy(&body).into_owned() }
+}

@@ -1,0 +1,50 @@
+use crate::{fake::Fake, render::get};
+
+#[tokio::test]
+async fn running_sessions_are_listed() {
+    let page = get("/sessions", Fake::default()).await;
+    page.says("14 sessions running");
+    page.has("href=\"/s/tr-9f31\"");
+    page.says("transcription, eu-central");
+    page.says("12 %");
+}
+
+#[tokio::test]
+async fn an_empty_list_says_how_to_begin() {
+    let page = get("/sessions", Fake { fresh: true, ..Fake::default() }).await;
+    page.says("No session is running.");
+    page.says("curl -X POST");
+}
+
+#[tokio::test]
+async fn a_session_is_there_before_any_script() {
+    let page = get("/s/tr-9f31", Fake::default()).await;
+    assert_eq!(page.status, 200);
+    for expected in ["tr-9f31", "transcribing", "42 %", "running", "minute 18 of 43", "23 Nov 2026, 14:42:05 UTC"] {
+        page.says(expected);
+    }
+}
+
+#[tokio::test]
+async fn an_ended_session_shows_its_result() {
+    let page = get("/s/tr-9f31", Fake { ended: true, ..Fake::default() }).await;
+    page.says("completed");
+    page.says("&quot;words&quot;: 7412".replace("&quot;", "\"").as_str());
+}
+
+#[tokio::test]
+async fn what_publishers_write_is_text() {
+    let message = Some("<script>alert(1)</script>".into());
+    let page = get("/s/tr-9f31", Fake { message, ..Fake::default() }).await;
+    page.has("&lt;script&gt;alert(1)");
+    assert!(!page.html.contains("<script>alert"), "escaped in the text and in the data for hydration");
+}
+
+#[tokio::test]
+async fn no_such_session_is_not_found() {
+    for path in ["/s/nowhere", "/s/a%20b"] {
+        let page = get(path, Fake::default()).await;
+        assert_eq!(page.status, 404, "{path}");
+        page.says("No such session");
+    }
+}
