@@ -12,10 +12,7 @@ use crate::{nevers, prepare, site, tools};
 const WASM_BUDGET: u64 = 250_000;
 
 pub fn ci(workspace: &Workspace) -> Outcome {
-    step("formatting", || {
-        // `cargo fmt` knows no --quiet of ours before its own arguments.
-        run(cargo("fmt").args(["--all", "--check"]).current_dir(&workspace.root))
-    })?;
+    step("formatting", || run(cargo("fmt").args(["--all", "--check"]).current_dir(&workspace.root)))?;
     step("the architecture's nevers", || nevers::check(workspace))?;
     // The server's build embeds this folder, so it has to be there before anything is in it.
     fs::create_dir_all(workspace.site())?;

@@ -12,11 +12,11 @@ use crate::steps::{Failure, Outcome, fail, step};
 use crate::workspace::Workspace;
 
 pub fn postgres() -> Outcome {
-    need("PostgreSQL", "postgresql", || Postgres::find_binaries().is_ok())
+    need("PostgreSQL", "postgresql", "postgresql", || Postgres::find_binaries().is_ok())
 }
 
 pub fn redis() -> Outcome {
-    need("Redis", "redis-server", || on_path("redis-server").is_some())
+    need("Redis", "redis-server", "redis", || on_path("redis-server").is_some())
 }
 
 /// A Chromium for Playwright: Debian's, or whichever `CHROMIUM` names.
@@ -25,7 +25,7 @@ pub fn chromium() -> Outcome<PathBuf> {
         return Ok(PathBuf::from(named));
     }
     let find = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name));
-    need("Chromium", "chromium", || find().is_some())?;
+    need("Chromium", "chromium", "--cask chromium", || find().is_some())?;
     find().ok_or_else(|| Failure("Chromium was not found.".into()))
 }
 
@@ -87,22 +87,22 @@ pub fn wasm_target() -> Outcome {
 }
 
 /// Debian's package is installed when we are root there; elsewhere a sentence says what is missing.
-fn need(what: &str, package: &str, is_there: impl Fn() -> bool) -> Outcome {
+fn need(what: &str, debian: &str, homebrew: &str, is_there: impl Fn() -> bool) -> Outcome {
     if is_there() {
         return Ok(());
     }
     if may_install() {
-        step(&format!("{what} is missing: apt-get install {package}"), || {
+        step(&format!("{what} is missing: apt-get install {debian}"), || {
             run(apt_get().arg("update"))?;
-            run(apt_get().args(["install", "--yes", "--no-install-recommends", package]))
+            run(apt_get().args(["install", "--yes", "--no-install-recommends", debian]))
         })?;
         if is_there() {
             return Ok(());
         }
-        return fail(format!("{what} was not found, although Debian's package `{package}` is installed."));
+        return fail(format!("{what} was not found, although Debian's package `{debian}` is installed."));
     }
     fail(format!(
-        "{what} is missing: install it (Debian and Ubuntu: `sudo apt-get install {package}`; macOS: `brew install {package}`)."
+        "{what} is missing: install it (Debian and Ubuntu: `sudo apt-get install {debian}`; macOS: `brew install {homebrew}`)."
     ))
 }
 

@@ -26,28 +26,15 @@ pub fn for_folder(data: &Path) -> Result<Account, Error> {
             return Err(Error::NotOurs(data.to_path_buf()));
         }
         let name = "yourself".to_string();
-        return Ok(Account {
-            name,
-            uid,
-            gid,
-            other: false,
-        });
+        return Ok(Account { name, uid, gid, other: false });
     }
     // A database keeps its user, even when `postgres` came to the machine after it was made as `nobody`.
     if let Some((uid, gid)) = owner.filter(|(uid, _)| *uid != 0) {
         let name = format!("user {uid}");
-        return Ok(Account {
-            name,
-            uid,
-            gid,
-            other: true,
-        });
+        return Ok(Account { name, uid, gid, other: true });
     }
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| in_passwd(&passwd, name))
-        .ok_or(Error::NoAccount)
+    ["postgres", "nobody"].iter().find_map(|name| in_passwd(&passwd, name)).ok_or(Error::NoAccount)
 }
 
 fn in_passwd(passwd: &str, name: &str) -> Option<Account> {
@@ -57,12 +44,7 @@ fn in_passwd(passwd: &str, name: &str) -> Option<Account> {
             return None;
         };
         let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
-        (found == name && uid != 0).then(|| Account {
-            name: name.to_string(),
-            uid,
-            gid,
-            other: true,
-        })
+        (found == name && uid != 0).then(|| Account { name: name.to_string(), uid, gid, other: true })
     })
 }
 
@@ -71,10 +53,7 @@ impl Account {
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         // The current folder may be one that this user cannot enter.
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C");
+        command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("PG") {
                 command.env_remove(key);
@@ -110,10 +89,6 @@ mod tests {
         let found = in_passwd(PASSWD, "postgres").unwrap();
         assert_eq!((found.uid, found.gid), (101, 104));
         assert_eq!(in_passwd(PASSWD, "nobody"), None);
-        assert_eq!(
-            in_passwd(PASSWD, "root"),
-            None,
-            "root is what it must not be"
-        );
+        assert_eq!(in_passwd(PASSWD, "root"), None, "root is what it must not be");
     }
 }

@@ -45,9 +45,8 @@ fn candidates() -> Vec<PathBuf> {
         .flat_map(|(base, prefix, tail)| versions_in(Path::new(base), prefix, tail))
         .collect();
     found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    let on_path = env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect::<Vec<_>>())
-        .unwrap_or_default();
+    let on_path =
+        env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
     let mut all: Vec<PathBuf> = found.into_iter().map(|(_, folder)| folder).collect();
     all.extend(on_path);
     all.extend(told_by_pg_config());
@@ -65,11 +64,7 @@ fn versions_in(base: &Path, prefix: &str, tail: &str) -> Vec<(u32, PathBuf)> {
             let name = entry.file_name().into_string().ok()?;
             let version = name.strip_prefix(prefix)?.trim_start_matches('@');
             // Homebrew's `postgresql` without a version is whatever it calls current: the last choice.
-            let version = if version.is_empty() {
-                0
-            } else {
-                version.parse().ok()?
-            };
+            let version = if version.is_empty() { 0 } else { version.parse().ok()? };
             Some((version, entry.path().join(tail)))
         })
         .collect()
@@ -78,10 +73,7 @@ fn versions_in(base: &Path, prefix: &str, tail: &str) -> Vec<(u32, PathBuf)> {
 fn told_by_pg_config() -> Option<PathBuf> {
     let output = Command::new("pg_config").arg("--bindir").output().ok()?;
     let folder = String::from_utf8(output.stdout).ok()?;
-    output
-        .status
-        .success()
-        .then(|| PathBuf::from(folder.trim()))
+    output.status.success().then(|| PathBuf::from(folder.trim()))
 }
 
 /// `postgres (PostgreSQL) 15.8 (Debian …)` -> `15`.
@@ -102,10 +94,8 @@ mod tests {
         for name in ["pgsql-9", "pgsql-16", "pgsql-old", "other"] {
             fs::create_dir_all(base.path().join(name)).unwrap();
         }
-        let mut versions: Vec<u32> = versions_in(base.path(), "pgsql-", "bin")
-            .into_iter()
-            .map(|(version, _)| version)
-            .collect();
+        let mut versions: Vec<u32> =
+            versions_in(base.path(), "pgsql-", "bin").into_iter().map(|(version, _)| version).collect();
         versions.sort_unstable();
         assert_eq!(versions, [9, 16]);
     }

@@ -1,15 +1,15 @@
-//! Making, starting and stopping, through PostgreSQL's own programs.
+//! Starting and stopping, through PostgreSQL's own programs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::tail;
-use crate::{Error, NAME, Postgres, Started, folder, pidfile, settings};
+use crate::{Error, Postgres, Started, folder, pidfile, settings};
 
 /// Recovery after a crash may take a while; longer than this somebody should look.
 const START_SECONDS: u64 = 120;
@@ -31,10 +31,7 @@ impl Postgres {
         }
         self.forget_stale()?;
         folder::secure_socket_folder(&self.socket, &self.data, &self.account)?;
-        self.write(
-            "postgresql.conf",
-            &settings::text(&self.socket, self.throwaway),
-        )?;
+        self.write("postgresql.conf", &settings::text(&self.socket, self.throwaway))?;
         self.run_start()?;
         Ok(if new { Started::New } else { Started::Started })
     }
@@ -47,10 +44,7 @@ impl Postgres {
         }
         let mut command = self.pg_ctl("stop", STOP_SECONDS);
         command.args(["-m", "fast"]);
-        self.succeed(command).map_err(|said| Error::Stop {
-            data: self.data.clone(),
-            said,
-        })?;
+        self.succeed(command).map_err(|said| Error::Stop { data: self.data.clone(), said })?;
         if self.socket != self.data {
             // Best effort: an empty folder left in /tmp does no harm.
             let _ = fs::remove_dir(&self.socket);
@@ -82,63 +76,11 @@ impl Postgres {
                 return Ok(true);
             }
             if Instant::now() > deadline {
-                return Err(
-                    self.not_started("the one that was already there neither started nor ended")
-                );
+                return Err(self.not_started("the one that was already there neither started nor ended"));
             }
             sleep(Duration::from_millis(100));
         }
         Ok(false)
-    }
-
-    /// Into a folder beside it that is renamed at the end: a start that was cut off leaves no half database.
-    fn initialise(&self) -> Result<(), Error> {
-        if fs::read_dir(&self.data).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::NotADatabase(self.data.clone()));
-        }
-        let part = self.data.with_added_extension("part");
-        if part.exists() {
-            fs::remove_dir_all(&part).map_err(Error::io("remove", &part))?;
-        }
-        folder::create_private(&part, &self.account)?;
-        let failed = |said| Error::Init {
-            data: self.data.clone(),
-            said,
-        };
-        self.succeed(self.initdb(&part)).map_err(failed)?;
-        self.create_database(&part).map_err(failed)?;
-        fs::rename(&part, &self.data).map_err(Error::io("rename to its place", &part))
-    }
-
-    fn initdb(&self, part: &Path) -> Command {
-        let mut command = self.account.command(&self.binaries.join("initdb"));
-        command.arg("-D").arg(part).args(["--username", NAME]);
-        command.args(["--auth=trust", "--encoding=UTF8", "--locale=C"]);
-        if self.throwaway {
-            command.arg("--no-sync");
-        }
-        command
-    }
-
-    /// PostgreSQL's single-user mode: no server and no client are needed. It exits with 0 after an error too.
-    fn create_database(&self, part: &Path) -> Result<(), String> {
-        let mut command = self.account.command(&self.binaries.join("postgres"));
-        command.arg("--single").arg("-D").arg(part).arg("postgres");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| e.to_string())?;
-        if let Some(mut input) = child.stdin.take() {
-            writeln!(input, "CREATE DATABASE {NAME}").map_err(|e| e.to_string())?;
-        }
-        let output = child.wait_with_output().map_err(|e| e.to_string())?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() && !said.contains("ERROR:") && !said.contains("FATAL:") {
-            Ok(())
-        } else {
-            Err(tail(&said))
-        }
     }
 
     /// PostgreSQL clears up after itself, except where the pid that it noted is now another program's.
@@ -168,9 +110,7 @@ impl Postgres {
                 Ok(()) => return Ok(()),
                 Err(said) => self.not_started(&said),
             };
-            let orphans = error
-                .to_string()
-                .contains("pre-existing shared memory block");
+            let orphans = error.to_string().contains("pre-existing shared memory block");
             if !orphans || Instant::now() > deadline {
                 return Err(error);
             }
@@ -180,10 +120,7 @@ impl Postgres {
 
     fn not_started(&self, said: &str) -> Error {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        Error::Start {
-            data: self.data.clone(),
-            said: format!("{said}\n{}", tail(&log)),
-        }
+        Error::Start { data: self.data.clone(), said: format!("{said}\n{}", tail(&log)) }
     }
 
     fn log(&self) -> PathBuf {
@@ -193,22 +130,14 @@ impl Postgres {
     /// `pg_ctl` puts the server into a session of its own, so that Ctrl-C at our terminal does not reach it.
     fn pg_ctl(&self, what: &str, seconds: u64) -> Command {
         let mut command = self.account.command(&self.binaries.join("pg_ctl"));
-        command
-            .args([what, "-w", "-t", &seconds.to_string(), "-D"])
-            .arg(&self.data);
+        command.args([what, "-w", "-t", &seconds.to_string(), "-D"]).arg(&self.data);
         command
     }
 
-    fn succeed(&self, mut command: Command) -> Result<(), String> {
+    pub(crate) fn succeed(&self, mut command: Command) -> Result<(), String> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let output = command
-            .output()
-            .map_err(|e| format!("{program} could not run: {e}"))?;
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(tail(&String::from_utf8_lossy(&output.stderr)))
-        }
+        let output = command.output().map_err(|e| format!("{program} could not run: {e}"))?;
+        if output.status.success() { Ok(()) } else { Err(tail(&String::from_utf8_lossy(&output.stderr))) }
     }
 
     /// By a new file and a rename: root never writes through a link that the owner of the folder placed.
@@ -217,11 +146,7 @@ impl Postgres {
         let new = self.data.join(format!("{name}.new"));
         let _ = fs::remove_file(&new);
         let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()
         };

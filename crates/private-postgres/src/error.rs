@@ -15,11 +15,7 @@ pub enum Error {
         "{} was written by PostgreSQL {wanted}, and only version {found} is installed: \
          install PostgreSQL {wanted}, or move the folder away", .data.display()
     )]
-    OtherVersion {
-        data: PathBuf,
-        wanted: String,
-        found: String,
-    },
+    OtherVersion { data: PathBuf, wanted: String, found: String },
 
     #[error(
         "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody` to run it as"
@@ -51,22 +47,14 @@ pub enum Error {
     Stop { data: PathBuf, said: String },
 
     #[error("could not {doing} {}: {source}", .path.display())]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
 }
 
 impl Error {
     /// For `map_err`: says what was being done, and to what.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_path_buf();
-        move |source| Error::Io {
-            doing,
-            path,
-            source,
-        }
+        move |source| Error::Io { doing, path, source }
     }
 }
 

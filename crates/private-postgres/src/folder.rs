@@ -20,16 +20,9 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let mut missing = Vec::new();
     let mut existing = path.as_path();
     loop {
-        match (
-            existing.canonicalize(),
-            existing.parent(),
-            existing.file_name(),
-        ) {
+        match (existing.canonicalize(), existing.parent(), existing.file_name()) {
             (Ok(real), _, _) => {
-                return Ok(missing
-                    .iter()
-                    .rev()
-                    .fold(real, |path, name| path.join(name)));
+                return Ok(missing.iter().rev().fold(real, |path, name| path.join(name)));
             }
             (Err(e), Some(parent), Some(name)) if e.kind() == io::ErrorKind::NotFound => {
                 missing.push(name);
@@ -57,10 +50,7 @@ pub fn check_passable(data: &Path, account: &Account) -> Result<(), Error> {
             0o001
         };
         if meta.mode() & may_enter == 0 {
-            return Err(Error::NotPassable {
-                folder: folder.to_path_buf(),
-                user: account.name.clone(),
-            });
+            return Err(Error::NotPassable { folder: folder.to_path_buf(), user: account.name.clone() });
         }
     }
     Ok(())
@@ -76,9 +66,7 @@ pub fn create_private(folder: &Path, account: &Account) -> Result<(), Error> {
             .map_err(Error::io("make the folder", parent))?;
     }
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Error::io("make the folder", folder)(e))
-        }
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(Error::io("make the folder", folder)(e)),
         _ => account.own(folder),
     }
 }
@@ -115,9 +103,7 @@ pub fn percent_encoded(path: &Path) -> String {
         .as_bytes()
         .iter()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                char::from(*byte).to_string()
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(*byte).to_string(),
             other => format!("%{other:02X}"),
         })
         .collect()
@@ -134,37 +120,20 @@ mod tests {
         let long = PathBuf::from(format!("/{}", "deep/".repeat(30)));
         let socket = socket_folder(&long);
         assert!(socket.join(".s.PGSQL.5432").as_os_str().len() < LONGEST_SOCKET);
-        assert_eq!(
-            socket,
-            socket_folder(&long),
-            "the next start must find the same"
-        );
+        assert_eq!(socket, socket_folder(&long), "the next start must find the same");
     }
 
     #[test]
     fn a_folder_that_only_root_enters_is_named() {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let stranger = Account {
-            name: "postgres".into(),
-            uid: u32::MAX - 1,
-            gid: u32::MAX - 1,
-            other: true,
-        };
+        let stranger = Account { name: "postgres".into(), uid: u32::MAX - 1, gid: u32::MAX - 1, other: true };
         let error = check_passable(&base.path().join("pg"), &stranger).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&base.path().display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&base.path().display().to_string()), "{error}");
     }
 
     #[test]
     fn a_path_is_escaped_for_an_address() {
-        assert_eq!(
-            percent_encoded(Path::new("/a b/ü&c.d")),
-            "%2Fa%20b%2F%C3%BC%26c.d"
-        );
+        assert_eq!(percent_encoded(Path::new("/a b/ü&c.d")), "%2Fa%20b%2F%C3%BC%26c.d");
     }
 }

@@ -9,7 +9,8 @@
 //! | `folder` | the data folder, its parents, the folder of the socket |
 //! | `pidfile` | whether a PostgreSQL of this folder is running |
 //! | `settings` | the configuration it gets |
-//! | `control` | initdb, start, stop |
+//! | `initialise` | a new database |
+//! | `control` | start, adopt, stop |
 //! | `error` | what can go wrong, each with what to do |
 
 mod account;
@@ -17,6 +18,7 @@ mod binaries;
 mod control;
 mod error;
 mod folder;
+mod initialise;
 mod pidfile;
 mod settings;
 
@@ -62,13 +64,7 @@ impl Postgres {
         folder::check_passable(&data, &account)?;
         let binaries = binaries::fitting(&data)?;
         let socket = folder::socket_folder(&data);
-        Ok(Postgres {
-            data,
-            binaries,
-            socket,
-            account,
-            throwaway: false,
-        })
+        Ok(Postgres { data, binaries, socket, account, throwaway: false })
     }
 
     /// For tests: nothing survives a power cut, and everything is faster.

@@ -77,10 +77,7 @@ mod tests {
     #[test]
     fn the_lines_are_read_by_place() {
         let file = parse(TEXT).unwrap();
-        assert_eq!(
-            (file.pid, file.folder.as_path(), file.ready),
-            (4711, Path::new("/srv/pg"), true)
-        );
+        assert_eq!((file.pid, file.folder.as_path(), file.ready), (4711, Path::new("/srv/pg"), true));
         assert!(!parse(&TEXT.replace("ready", "starting")).unwrap().ready);
         assert_eq!(parse(""), None);
         assert_eq!(parse("nonsense\n/srv/pg"), None);

@@ -1,9 +1,6 @@
 //! A real PostgreSQL, made, started, adopted, killed and stopped. Needs its programs on the machine.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should say where"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -37,23 +34,10 @@ impl Drop for Stop {
 
 fn ask(postgres: &Postgres, sql: &str) -> String {
     let output = Command::new(postgres.binaries().join("psql"))
-        .args([
-            "-X",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-c",
-            sql,
-            &postgres.url(),
-        ])
+        .args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, &postgres.url()])
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_string()
 }
 
@@ -68,10 +52,7 @@ fn it_lives_through_stops_and_a_second_start() {
     assert_eq!(postgres.start().unwrap(), Started::New);
     assert!(postgres.is_running());
     assert_eq!(ask(&postgres, "select current_database()"), NAME);
-    ask(
-        &postgres,
-        "create table kept (n int); insert into kept values (7)",
-    );
+    ask(&postgres, "create table kept (n int); insert into kept values (7)");
 
     assert_eq!(at(&data).start().unwrap(), Started::Adopted);
     assert_eq!(ask(&postgres, "show listen_addresses"), "");
@@ -103,11 +84,7 @@ fn a_stale_pid_file_does_not_block() {
     }
     // What is left now names a program that lives, and that PostgreSQL's user could signal.
     let stranger = Stranger::of(&data);
-    let stale = running.replacen(
-        &pid.as_raw_nonzero().to_string(),
-        &stranger.pid().to_string(),
-        1,
-    );
+    let stale = running.replacen(&pid.as_raw_nonzero().to_string(), &stranger.pid().to_string(), 1);
     fs::write(&pid_file, &stale).unwrap();
     fs::write(data.join(".s.PGSQL.5432.lock"), &stale).unwrap();
     assert!(!postgres.is_running());

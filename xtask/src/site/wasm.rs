@@ -42,7 +42,8 @@ pub fn finish(workspace: &Workspace) -> Outcome<Module> {
     let optimizer = tools::wasm_opt(workspace);
     let folder = workspace.root.join("target/wasm-finished");
     let stamp = folder.join("stamp");
-    let key = format!("{:016x} {optimizer:?}", hash(&fs::read(&compiled)?));
+    let tools = fs::read(workspace.root.join("end2end/package-lock.json"))?;
+    let key = format!("{:016x} {:016x} {optimizer:?}", hash(&fs::read(&compiled)?), hash(&tools));
     if fs::read_to_string(&stamp).is_ok_and(|noted| noted == key) {
         return Ok(Module(folder));
     }
@@ -52,7 +53,7 @@ pub fn finish(workspace: &Workspace) -> Outcome<Module> {
     bind(&compiled, &folder)?;
     match optimizer {
         Some(wasm_opt) => optimize(&wasm_opt, &folder.join("streamgauge_bg.wasm"))?,
-        None => println!("  no Node 20 with npm: the WASM stays larger"),
+        None => println!("  no wasm-opt, which comes through Node 20 and npm: the WASM stays larger"),
     }
     fs::write(stamp, key)?;
     Ok(Module(folder))
