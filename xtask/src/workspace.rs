@@ -15,20 +15,20 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// The one around the current folder, as cargo sees it.
     pub fn find() -> Outcome<Workspace> {
-        let here =
-            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let Some(root) = Path::new(&here).parent().map(Path::to_path_buf) else {
-            return fail("xtask stands in no workspace.");
-        };
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["metadata", "--format-version", "1", "--no-deps"])
-            .current_dir(&root)
             .output()?;
+        if !output.status.success() {
+            return fail("This is not a folder of the Streamgauge repository.");
+        }
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        let target = metadata["target_directory"].as_str().map(PathBuf::from);
-        let target = target.ok_or_else(|| Failure("`cargo metadata` named no target folder.".into()))?;
-        Ok(Workspace { root, target })
+        let folder = |key: &str| {
+            let path = metadata[key].as_str().map(PathBuf::from);
+            path.ok_or_else(|| Failure(format!("`cargo metadata` named no {key}.")))
+        };
+        Ok(Workspace { root: folder("workspace_root")?, target: folder("target_directory")? })
     }
 
     /// Everything the browser gets. Under the root always: the server's build embeds it from there.
