@@ -1,0 +1,24 @@
+//! The Streamgauge server: everything that does IO.
+
+mod broker; // joins publishers to followers, in process or through Redis
+mod clock; // the one look at the clock
+pub mod config; // settings: file < environment < flags
+mod demo; // real traffic for a first look
+mod gauge; // what is measured
+mod http; // routes
+mod jobs; // what runs beside the requests
+mod life; // start, serve, drain, stop
+mod node; // what routes and jobs share
+mod stop; // being told to stop
+mod store; // PostgreSQL
+mod stream; // connections and streams
+
+pub use life::{StartError, run};
+
+#[doc(hidden)]
+pub mod testing {
+    //! The brokers, for their contract tests.
+    pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
+    pub use crate::gauge::Recorder;
+    pub use crate::stream::Hub;
+}

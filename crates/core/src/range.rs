@@ -36,7 +36,7 @@ impl Range {
     }
 
     /// Whole length, seconds.
-    pub fn seconds(self) -> i64 {
+    pub const fn seconds(self) -> i64 {
         match self {
             Range::Hour => 3_600,
             Range::Day => 86_400,
@@ -45,7 +45,7 @@ impl Range {
     }
 
     /// Seconds between two points of a chart: 360, 288 and 168 points, about as many as a panel has pixels to spare for.
-    pub fn step(self) -> i64 {
+    pub const fn step(self) -> i64 {
         match self {
             Range::Hour => 10,
             Range::Day => 300,

@@ -50,6 +50,8 @@ counters! {
     DroppedSlow => "dropped_slow",
     /// Dropped because the follower had gone: no failure, but no delivery either.
     DroppedGone => "dropped_gone",
+    /// Not sent because the follower's snapshot or replay had it already.
+    Repeated => "repeated",
     /// Followers told of a gap.
     Gaps => "gaps",
 

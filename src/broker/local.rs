@@ -1,0 +1,197 @@
+//! The broker of a node that is alone: everything in this process, under the same contract as Redis.
+
+use super::{Answer, Broker, BrokerError, Current, Health, Published, Say};
+use crate::{
+    clock,
+    stream::{Hub, Message},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use streamgauge_core::{
+    history::{Held, HistoryLimits},
+    ids::{Epoch, EventId, SessionId},
+    status::{Draft, StatusEvent},
+};
+
+const SHARDS: usize = 64;
+/// Sessions held at once. With a history of a few events each is about 2 kB; the bound keeps a publisher
+/// that invents ids from taking all memory.
+const MAX_SESSIONS: usize = 200_000;
+/// Idempotency keys remembered a session: a publisher repeats its last request, not one of an hour ago.
+const MAX_KEYS: usize = 32;
+
+pub struct LocalBroker {
+    shards: Vec<Mutex<HashMap<SessionId, Entry>>>,
+    hasher: RandomState,
+    hub: Hub,
+    limits: HistoryLimits,
+    abandon_after_ms: i64,
+    /// One for the life of the process: history is lost with it.
+    epoch: Epoch,
+}
+
+struct Entry {
+    held: Held,
+    keys: VecDeque<(Box<str>, u64)>,
+    touched_at: i64,
+}
+
+type Shard = HashMap<SessionId, Entry>;
+
+impl LocalBroker {
+    pub fn new(hub: Hub, limits: HistoryLimits, abandon_after_ms: i64, epoch: Epoch) -> LocalBroker {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        LocalBroker { shards, hasher: RandomState::new(), hub, limits, abandon_after_ms, epoch }
+    }
+
+    /// Takes up sessions as they stood before a restart: the latest event becomes the first of the new epoch, so a
+    /// follower that resumes is told of the gap. What was published since is newer and stays.
+    pub fn restore(&self, sessions: Vec<(SessionId, Option<StatusEvent>)>, now: i64) {
+        for (session, event) in sessions {
+            let mut shard = self.shard(&session);
+            shard.entry(session).or_insert_with(|| {
+                let mut entry = Entry::new(self.epoch, now);
+                if let Some(event) = event {
+                    let id = EventId { epoch: self.epoch, seq: 1 };
+                    entry.touched_at = event.at;
+                    entry.held.push(StatusEvent { id, ..event }, self.limits);
+                }
+                entry
+            });
+        }
+    }
+
+    /// Lets go of sessions that ended longer ago than history is kept, and of those that went silent.
+    pub fn sweep(&self, now: i64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, entry| {
+                let keep = if entry.held.has_ended() { self.limits.age_ms } else { self.abandon_after_ms };
+                now - entry.touched_at < keep
+            });
+        }
+    }
+
+    /// Sessions held.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, session: &SessionId) -> MutexGuard<'_, Shard> {
+        let index = self.hasher.hash_one(session) as usize % SHARDS;
+        // Entries are whole between any two statements, so a panic elsewhere does not spoil them.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the entry if there is room. The bound is kept by shard, so no other lock is needed.
+    fn entry<'a>(
+        &self,
+        shard: &'a mut Shard,
+        id: &SessionId,
+        now: i64,
+    ) -> Result<(&'a mut Entry, bool), BrokerError> {
+        let is_new = !shard.contains_key(id);
+        if is_new && shard.len() >= MAX_SESSIONS / SHARDS {
+            return Err(BrokerError::Full(MAX_SESSIONS));
+        }
+        let entry = shard.entry(id.clone()).or_insert_with(|| Entry::new(self.epoch, now));
+        Ok((entry, is_new))
+    }
+
+    fn publish_now(
+        &self,
+        session: &SessionId,
+        say: Say,
+        key: Option<&str>,
+    ) -> Result<Published, BrokerError> {
+        let accepted_us = clock::now_us();
+        let now = accepted_us / 1_000;
+        let mut shard = self.shard(session);
+        if matches!(say, Say::End { .. }) && !shard.contains_key(session) {
+            return Err(BrokerError::Unknown);
+        }
+        let (entry, created) = self.entry(&mut shard, session, now)?;
+        if let Some(published) = entry.repeated(key) {
+            return Ok(published);
+        }
+        if entry.held.has_ended() {
+            return Err(BrokerError::Ended);
+        }
+        let draft = match say {
+            Say::Status(draft) => draft,
+            Say::End { outcome, message } => Draft::ending(outcome, message, entry.held.current.as_ref())?,
+        };
+        let id = EventId { epoch: self.epoch, seq: entry.held.top + 1 };
+        let event = StatusEvent::new(id, session.clone(), draft, now);
+        entry.held.push(event.clone(), self.limits);
+        entry.touched_at = now;
+        if let Some(key) = key {
+            entry.keys.truncate(MAX_KEYS - 1);
+            entry.keys.push_front((key.into(), id.seq));
+        }
+        // Under the lock, so that the hub sees a session's events in their order.
+        let subscribers = self.hub.deliver(session, Message::live(&event, accepted_us));
+        Ok(Published { event, subscribers, repeated: false, created })
+    }
+}
+
+impl Entry {
+    fn new(epoch: Epoch, now: i64) -> Entry {
+        Entry { held: Held::new(epoch), keys: VecDeque::new(), touched_at: now }
+    }
+
+    fn repeated(&self, key: Option<&str>) -> Option<Published> {
+        let key = key?;
+        let (_, seq) = self.keys.iter().find(|(known, _)| &**known == key)?;
+        let kept = self.held.events.iter().find(|event| event.id.seq == *seq);
+        let event = kept.or(self.held.current.as_ref())?.clone();
+        let id = EventId { epoch: self.held.epoch, seq: *seq };
+        Some(Published { event: StatusEvent { id, ..event }, subscribers: 0, repeated: true, created: false })
+    }
+}
+
+fn ready<'a, T: Send + 'a>(result: Result<T, BrokerError>) -> Answer<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Broker for LocalBroker {
+    fn create<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool> {
+        let mut shard = self.shard(session);
+        ready(self.entry(&mut shard, session, clock::now_ms()).map(|(_, is_new)| is_new))
+    }
+
+    fn publish<'a>(
+        &'a self,
+        session: &'a SessionId,
+        say: Say,
+        key: Option<&'a str>,
+    ) -> Answer<'a, Published> {
+        ready(self.publish_now(session, say, key))
+    }
+
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>> {
+        ready(Ok(self.shard(session).get(session).map(|entry| entry.held.clone())))
+    }
+
+    fn unwatch(&self, _session: &SessionId) {}
+
+    fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>> {
+        let shard = self.shard(session);
+        let current = shard.get(session).map(|Entry { held, .. }| Current {
+            id: EventId { epoch: held.epoch, seq: held.top },
+            event: held.current.clone(),
+        });
+        ready(Ok(current))
+    }
+
+    fn health(&self) -> Health {
+        Health::Good
+    }
+}

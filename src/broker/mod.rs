@@ -1,0 +1,94 @@
+//! What joins publishers to followers: numbers the events, keeps a bounded history, reaches every node.
+
+mod local; // one node, in process
+mod redis; // several nodes, through Redis
+
+pub use self::redis::{RedisBroker, RedisError as RedisUrlError};
+pub use local::LocalBroker;
+
+use std::{future::Future, pin::Pin};
+use streamgauge_core::{
+    history::Held,
+    ids::{EventId, SessionId},
+    status::{BadDraft, Draft, State, StatusEvent},
+};
+
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BrokerError>> + Send + 'a>>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    #[error("the session has ended")]
+    Ended,
+    #[error("there is no such session")]
+    Unknown,
+    #[error("too many sessions are held: {0}")]
+    Full(usize),
+    #[error(transparent)]
+    Bad(#[from] BadDraft),
+    /// The message is for the log; followers and publishers are told to come back.
+    #[error("the broker cannot be reached: {0}")]
+    Away(String),
+}
+
+/// What a publisher says.
+#[derive(Clone, Debug)]
+pub enum Say {
+    Status(Draft),
+    /// Ends the session at the stage and progress that it has reached.
+    End {
+        outcome: State,
+        message: Option<String>,
+    },
+}
+
+/// What became of an accepted event.
+#[derive(Clone, Debug)]
+pub struct Published {
+    pub event: StatusEvent,
+    /// Followers known to be there: those of this node, and one for each other node that has some.
+    pub subscribers: u64,
+    /// The idempotency key was seen before: this is the answer of then, and nothing was published.
+    pub repeated: bool,
+    /// This event made the session.
+    pub created: bool,
+}
+
+/// What is known of a session without its history: enough for a poll.
+#[derive(Clone, Debug)]
+pub struct Current {
+    /// The latest event's id; `seq` is 0 before the first.
+    pub id: EventId,
+    pub event: Option<StatusEvent>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Health {
+    Good,
+    /// Why, and since when (Unix milliseconds).
+    Away {
+        why: String,
+        since: i64,
+    },
+}
+
+/// What a broker must do; `tests/server/broker.rs` is this contract as a program, run against both.
+pub trait Broker: Send + Sync + 'static {
+    /// Makes a session without an event. `false`: it exists already.
+    fn create<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool>;
+
+    /// Gives the event its number, keeps it and delivers it to the hub of every node that watches the session.
+    /// `key`: the publisher's `Idempotency-Key`.
+    fn publish<'a>(&'a self, session: &'a SessionId, say: Say, key: Option<&'a str>)
+    -> Answer<'a, Published>;
+
+    /// From here on this node's hub gets the session's events, without a hole after what is answered.
+    /// Each call that answers `Ok(Some(_))` is paid back by one [`Broker::unwatch`]. `None`: unknown session.
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>>;
+
+    fn unwatch(&self, session: &SessionId);
+
+    /// `None`: unknown session.
+    fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>>;
+
+    fn health(&self) -> Health;
+}

@@ -1,0 +1,354 @@
+//! The last two hours in memory: figures and charts of the last hour, and the hour before it to compare with.
+//!
+//! Closed buckets are kept packed; what is read every second (the merged last hour) is kept ready and changed
+//! only by what enters and leaves the window.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use streamgauge_core::{
+    board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Notice, Origin, Overview, Point, SsePerformanceMetrics},
+    measure::{
+        counters::Counter,
+        history::{Headline, point},
+        sample::{Measure, Packed, Sample},
+    },
+    numbers,
+    range::Range,
+};
+
+/// What does not change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub node: String,
+    pub version: &'static str,
+    /// Unix milliseconds.
+    pub started_at: i64,
+    pub demo: bool,
+    pub poll_interval_ms: u32,
+    pub max_connections: u64,
+}
+
+/// Levels of this second, which are no sums.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// Unix milliseconds.
+    pub now: i64,
+    pub streams: u64,
+    pub pollers: u64,
+    /// Bytes.
+    pub memory: u64,
+    /// Percent of one core in the last second.
+    pub cpu: f64,
+    /// Bytes; `None` without Redis or without an answer.
+    pub redis_memory: Option<u64>,
+    pub notices: Vec<Notice>,
+}
+
+pub struct Board {
+    facts: Facts,
+    state: Mutex<State>,
+}
+
+/// Seconds of a bucket, and of the two windows.
+const STEP: i64 = Range::Hour.step();
+const HOUR: i64 = Range::Hour.seconds();
+
+struct State {
+    /// Closed buckets of all nodes by start, for two hours.
+    rows: BTreeMap<i64, Vec<Packed>>,
+    /// Chart points of the closed buckets of the last hour.
+    points: BTreeMap<i64, Point>,
+    /// The bucket that is filling.
+    open: Sample,
+    /// The last hour's closed buckets, merged.
+    window: Sample,
+    /// The hour before, merged.
+    before: Sample,
+    levels: Levels,
+}
+
+impl Board {
+    pub fn new(facts: Facts, now: i64) -> Board {
+        let open = Sample::new(facts.node.clone(), bucket(now), STEP);
+        let state = State {
+            rows: BTreeMap::new(),
+            points: BTreeMap::new(),
+            open,
+            window: Sample::new("", 0, HOUR),
+            before: Sample::new("", 0, HOUR),
+            levels: Levels::default(),
+        };
+        Board { facts, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one second in. Answers the bucket that this closed.
+    pub fn tick(&self, tick: &Sample, levels: Levels) -> Option<Packed> {
+        let mut state = self.state();
+        let start = bucket(levels.now / 1_000);
+        let closed = (start != state.open.start).then(|| {
+            let next = Sample::new(self.facts.node.clone(), start, STEP);
+            std::mem::replace(&mut state.open, next).pack()
+        });
+        if let Some(packed) = &closed {
+            state.insert(packed.clone());
+        }
+        state.open.merge(tick);
+        state.levels = levels;
+        closed
+    }
+
+    /// The bucket that is filling, for a server that stops before it is full.
+    pub fn close(&self) -> Packed {
+        self.state().open.pack()
+    }
+
+    /// Takes in rows from PostgreSQL: of before a restart, and of other nodes.
+    pub fn absorb(&self, rows: Vec<Packed>) {
+        let mut state = self.state();
+        for row in rows {
+            state.insert(row);
+        }
+    }
+
+    /// Start of the bucket that is filling, Unix seconds.
+    pub fn open_bucket(&self) -> i64 {
+        self.state().open.start
+    }
+
+    pub fn levels(&self) -> Levels {
+        self.state().levels.clone()
+    }
+
+    pub fn origin(&self, nodes: impl IntoIterator<Item = String>) -> Origin {
+        let mut nodes: BTreeSet<String> = nodes.into_iter().collect();
+        nodes.insert(self.facts.node.clone());
+        Origin {
+            node: self.facts.node.clone(),
+            nodes: nodes.into_iter().collect(),
+            started_at: self.facts.started_at,
+            version: self.facts.version.to_owned(),
+            demo: self.facts.demo,
+        }
+    }
+
+    /// The page for the last hour.
+    pub fn overview(&self) -> Overview {
+        let state = self.state();
+        let whole = state.whole();
+        let (from, to) = (state.open.start + STEP - HOUR, state.open.start + STEP);
+        let starts = (from..to).step_by(STEP.unsigned_abs() as usize);
+        let points = starts.map(|at| match at == state.open.start {
+            true => state.latest(),
+            false => state.points.get(&at).copied().unwrap_or(Point { at, ..Point::default() }),
+        });
+        Overview {
+            range: Range::Hour,
+            from,
+            to,
+            as_of: state.levels.now,
+            origin: self.origin(state.nodes()),
+            kpis: self.headline(&state, &whole).kpis(),
+            points: points.collect(),
+            notices: state.levels.notices.clone(),
+            deliveries: whole.counters.get(Counter::Delivered),
+            polling_baseline: whole.staleness(self.facts.poll_interval_ms).0,
+        }
+    }
+
+    /// The message of the admin stream.
+    pub fn metrics(&self) -> SsePerformanceMetrics {
+        let state = self.state();
+        let whole = state.whole();
+        let count = |counter| whole.counters.get(counter);
+        let interval = self.facts.poll_interval_ms;
+        let reduction =
+            |reduction: Option<numbers::Reduction>| reduction.and_then(numbers::Reduction::percent);
+        let staleness = whole.staleness(interval).0;
+        let average = whole.mean_of(Measure::Delivery).map(|micros| micros / 1_000.0);
+        SsePerformanceMetrics {
+            as_of: state.levels.now,
+            total_connections: count(Counter::ConnectEstablished),
+            active_connections: state.open_streams(),
+            connection_establishment_time: whole.buckets_ms(Measure::Connect),
+            connection_duration: whole.buckets_duration(),
+            messages_delivered: count(Counter::Delivered),
+            message_delivery_latency: whole.buckets_ms(Measure::Delivery),
+            message_delivery_failures: count(Counter::DroppedSlow),
+            memory_usage: state.levels.memory,
+            cpu_usage: state.levels.cpu,
+            redis_memory_usage: state.levels.redis_memory,
+            user_satisfaction_score: None,
+            session_completion_rate: numbers::session_completion_rate(
+                count(Counter::SessionsCompleted),
+                count(Counter::SessionsFailed),
+                count(Counter::SessionsAbandoned),
+            ),
+            fallback_activation_rate: None,
+            request_reduction: reduction(whole.request_reduction(interval)),
+            bandwidth_reduction: reduction(whole.bandwidth_reduction(interval)),
+            latency_improvement: average.and_then(|mean| numbers::latency_improvement(mean, staleness)),
+            average_latency: average,
+            error_rate: whole.error_rate(),
+            histogram_bounds_ms: HISTOGRAM_BOUNDS_MS.to_vec(),
+            duration_bounds_s: DURATION_BOUNDS_S.to_vec(),
+            kpis: self.headline(&state, &whole).kpis(),
+            latest: state.latest(),
+            origin: self.origin(state.nodes()),
+            notices: state.levels.notices.clone(),
+        }
+    }
+
+    fn headline<'a>(&self, state: &'a State, window: &'a Sample) -> Headline<'a> {
+        Headline {
+            window,
+            before: (state.before.counters.get(Counter::Seconds) > 0).then_some(&state.before),
+            poll_interval_ms: self.facts.poll_interval_ms,
+            open_streams: state.open_streams(),
+            pollers: state.levels.pollers,
+            max_connections: self.facts.max_connections,
+        }
+    }
+}
+
+impl State {
+    /// Takes a closed bucket in, unless it is known already or older than two hours.
+    fn insert(&mut self, row: Packed) {
+        let window_from = self.open.start + STEP - HOUR;
+        self.slide(window_from);
+        let known = self.rows.get(&row.start).is_some_and(|rows| rows.contains(&row));
+        if known || row.start < window_from - HOUR {
+            return;
+        }
+        let sample = row.unpack();
+        let rows = self.rows.entry(row.start).or_default();
+        rows.push(row);
+        if sample.start < window_from {
+            self.before.merge(&sample);
+            return;
+        }
+        self.window.merge(&sample);
+        let samples: Vec<Sample> = rows.iter().map(Packed::unpack).collect();
+        self.points.insert(sample.start, point(sample.start, &samples));
+    }
+
+    /// Moves what left the last hour to the hour before, and what left that out of memory. A bucket has a chart point
+    /// exactly as long as it is in `window`.
+    fn slide(&mut self, window_from: i64) {
+        while let Some((&start, _)) = self.points.first_key_value().filter(|(start, _)| **start < window_from)
+        {
+            self.points.remove(&start);
+            for row in self.rows.get(&start).into_iter().flatten() {
+                let sample = row.unpack();
+                self.window.unmerge(&sample);
+                self.before.merge(&sample);
+            }
+        }
+        while let Some((&start, _)) =
+            self.rows.first_key_value().filter(|(start, _)| **start < window_from - HOUR)
+        {
+            for row in self.rows.remove(&start).into_iter().flatten() {
+                self.before.unmerge(&row.unpack());
+            }
+        }
+    }
+
+    fn whole(&self) -> Sample {
+        let mut whole = self.window.clone();
+        whole.merge(&self.open);
+        whole
+    }
+
+    fn latest(&self) -> Point {
+        point(self.open.start, std::slice::from_ref(&self.open))
+    }
+
+    fn nodes(&self) -> BTreeSet<String> {
+        let recent = self.rows.range(self.open.start - HOUR..);
+        recent.flat_map(|(_, rows)| rows.iter().map(|row| row.node.clone())).collect()
+    }
+
+    /// This node's streams now, and what the other nodes had in their last bucket.
+    fn open_streams(&self) -> u64 {
+        let others = self.rows.range(self.open.start - 3 * STEP..).next_back().map(|(_, rows)| rows);
+        let others = others.into_iter().flatten().filter(|row| row.node != self.open.node);
+        let means = others.filter_map(|row| {
+            let seconds = row.counters.get(Counter::Seconds);
+            row.counters.get(Counter::StreamSeconds).checked_div(seconds)
+        });
+        self.levels.streams + means.sum::<u64>()
+    }
+}
+
+fn bucket(now: i64) -> i64 {
+    now.div_euclid(STEP) * STEP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(now: i64) -> Board {
+        let facts = Facts {
+            node: "a".into(),
+            version: "1",
+            started_at: 0,
+            demo: false,
+            poll_interval_ms: 3_000,
+            max_connections: 100,
+        };
+        Board::new(facts, now)
+    }
+
+    fn second(board: &Board, at: i64, delivered: u64) -> Option<Packed> {
+        let mut tick = Sample::new("a", at, 1);
+        tick.counters.add(Counter::Seconds, 1);
+        tick.counters.add(Counter::Delivered, delivered);
+        tick.histograms.record_n(Measure::Delivery, 2_000, delivered);
+        board.tick(&tick, Levels { now: at * 1_000, ..Levels::default() })
+    }
+
+    #[test]
+    fn the_window_holds_the_last_hour_and_no_more() {
+        let start = 1_000_000;
+        let board = board(start);
+        let mut closed = 0;
+        for at in start..start + 3 * HOUR {
+            closed += i64::from(second(&board, at, 1).is_some());
+        }
+        assert_eq!(closed, 3 * HOUR / STEP - 1);
+        let overview = board.overview();
+        assert_eq!(overview.deliveries, HOUR as u64);
+        assert_eq!(overview.points.len() as i64, HOUR / STEP);
+        assert!(overview.points.iter().all(|point| point.deliveries == STEP as u64));
+        assert_eq!(board.state().before.counters.get(Counter::Delivered), HOUR as u64);
+        assert_eq!(board.state().rows.len() as i64, 2 * HOUR / STEP - 1);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_a_hole() {
+        let board = board(1_000_000);
+        second(&board, 1_000_000, 5);
+        second(&board, 1_000_100, 5);
+        let holes = board.overview().points.iter().filter(|point| point.delivered.is_none()).count();
+        assert_eq!(holes, 358);
+    }
+
+    #[test]
+    fn a_row_that_comes_twice_counts_once() {
+        let board = board(1_000_000);
+        let mut other = Sample::new("b", 999_990, 10);
+        other.counters.add(Counter::Seconds, 10);
+        other.counters.add(Counter::StreamSeconds, 70);
+        let rows = vec![other.pack()];
+        board.absorb(rows.clone());
+        board.absorb(rows);
+        assert_eq!(board.metrics().active_connections, 7);
+        assert_eq!(board.metrics().origin.nodes, ["a", "b"]);
+    }
+}

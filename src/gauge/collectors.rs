@@ -1,0 +1,68 @@
+//! The four collectors of the epic: each adds one second of what it knows to the tick.
+
+use super::{Followed, Recorder};
+use crate::stream::Hub;
+use procfs::WithCurrentSystemInfo;
+use streamgauge_core::measure::{counters::Counter, sample::Sample};
+
+/// Connections: how many streams are open. Their beginnings and ends are counted where they happen.
+pub struct ConnectionCollector {
+    pub hub: Hub,
+}
+
+/// Messages: whatever the recorder counted since the last second.
+pub struct MessageCollector {
+    pub recorder: Recorder,
+}
+
+/// Resources: memory and CPU of this process.
+#[derive(Default)]
+pub struct ResourceCollector {
+    /// CPU time used until the last second, µs.
+    used: Option<u64>,
+}
+
+/// Business: for how long which cohort was followed.
+pub struct BusinessCollector {
+    pub followed: Followed,
+    pub poll_interval_ms: u32,
+}
+
+impl ConnectionCollector {
+    /// Answers the streams that are open.
+    pub fn collect(&self, tick: &mut Sample) -> u64 {
+        let open = self.hub.open();
+        tick.counters.add(Counter::StreamSeconds, open);
+        open
+    }
+}
+
+impl MessageCollector {
+    pub fn collect(&self, tick: &mut Sample) {
+        self.recorder.collect(tick);
+    }
+}
+
+impl ResourceCollector {
+    /// Answers resident bytes, and the CPU used since the last second in percent of one core. Where there is no
+    /// /proc, both are zero.
+    pub fn collect(&mut self, tick: &mut Sample) -> (u64, f64) {
+        let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
+            return (0, 0.0);
+        };
+        let resident = stat.rss_bytes().get();
+        let ticks = stat.utime + stat.stime;
+        let used = ticks * 1_000_000 / procfs::ticks_per_second().max(1);
+        let micros = used - self.used.replace(used).unwrap_or(used).min(used);
+        tick.counters.add(Counter::MemorySum, resident);
+        tick.counters.add(Counter::CpuMicros, micros);
+        (resident, micros as f64 / 10_000.0)
+    }
+}
+
+impl BusinessCollector {
+    /// Answers the sessions that are followed by polling. `now`: Unix milliseconds.
+    pub fn collect(&self, tick: &mut Sample, now: i64) -> u64 {
+        self.followed.tick(tick, now, self.poll_interval_ms)
+    }
+}

@@ -1,0 +1,12 @@
+//! The gauge: what is measured, once a second, and what the dashboards make of it.
+
+mod board; // the last two hours in memory: figures and charts of the last hour
+mod cohorts; // for how long which cohort's sessions were followed
+mod collectors; // connection, message, resource, business: what the recorder cannot see
+mod recorder; // the hot path: counters and histograms per thread
+mod ticker; // once a second: collect, show, store
+
+pub use board::{Board, Facts};
+pub use cohorts::Followed;
+pub use recorder::Recorder;
+pub use ticker::run as run_ticker;

@@ -1,0 +1,147 @@
+//! Once a second: collect, show, and every ten seconds store.
+
+use super::{
+    board::Levels,
+    collectors::{BusinessCollector, ConnectionCollector, MessageCollector, ResourceCollector},
+};
+use crate::{
+    broker::{Health as BrokerHealth, RedisBroker},
+    clock,
+    node::Node,
+    stop::stopped,
+    store,
+};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use streamgauge_core::{
+    board::{Level, Notice},
+    kpi::thousands,
+    measure::{counters::Counter, sample::Sample},
+};
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+/// How often Redis is asked for its memory, seconds.
+const REDIS_EVERY: u64 = 10;
+
+/// Ticks until `stop`, then stores the bucket that was filling.
+pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    let mut collectors = Collectors::new(&node);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    // After a stall the seconds that nobody saw are missing, not repeated.
+    second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let redis_memory = Arc::new(AtomicU64::new(0));
+    let mut count = 0u64;
+    loop {
+        tokio::select! {
+            _ = second.tick() => {}
+            () = stopped(&mut stop) => break,
+        }
+        if let Some(redis) = node.redis.clone()
+            && count.is_multiple_of(REDIS_EVERY)
+        {
+            tokio::spawn(probe(redis, redis_memory.clone()));
+        }
+        count += 1;
+        let (tick, mut levels) = collectors.tick(clock::now_ms());
+        levels.redis_memory = Some(redis_memory.load(Relaxed)).filter(|&bytes| bytes > 0);
+        levels.notices = notices(&node);
+        if let Some(closed) = node.board.tick(&tick, levels) {
+            node.store.outbox().sample(closed);
+        }
+        show(&node);
+    }
+    // What was counted since the last tick belongs to the last bucket.
+    let (tick, levels) = collectors.tick(clock::now_ms());
+    if let Some(closed) = node.board.tick(&tick, levels) {
+        node.store.outbox().sample(closed);
+    }
+    node.store.outbox().sample(node.board.close());
+}
+
+async fn probe(redis: Arc<RedisBroker>, memory: Arc<AtomicU64>) {
+    // A failure is noted in the broker's health, which the page shows.
+    let found = redis.probe().await.ok().and_then(|probe| probe.memory);
+    memory.store(found.unwrap_or(0), Relaxed);
+}
+
+struct Collectors {
+    connections: ConnectionCollector,
+    messages: MessageCollector,
+    resources: ResourceCollector,
+    business: BusinessCollector,
+}
+
+impl Collectors {
+    fn new(node: &Node) -> Collectors {
+        Collectors {
+            connections: ConnectionCollector { hub: node.door.hub.clone() },
+            messages: MessageCollector { recorder: node.recorder.clone() },
+            resources: ResourceCollector::default(),
+            business: BusinessCollector {
+                followed: node.followed.clone(),
+                poll_interval_ms: node.settings.poll_interval_ms,
+            },
+        }
+    }
+
+    /// One second of everything. `now`: Unix milliseconds.
+    fn tick(&mut self, now: i64) -> (Sample, Levels) {
+        let mut tick = Sample::new("", now / 1_000, 1);
+        tick.counters.add(Counter::Seconds, 1);
+        let streams = self.connections.collect(&mut tick);
+        self.messages.collect(&mut tick);
+        let (memory, cpu) = self.resources.collect(&mut tick);
+        let pollers = self.business.collect(&mut tick, now);
+        (tick, Levels { now, streams, pollers, memory, cpu, redis_memory: None, notices: Vec::new() })
+    }
+}
+
+/// What an operator should know now: the fact, and what goes on meanwhile.
+fn notices(node: &Node) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    if let store::Health::Away { since } = node.store.health() {
+        let (waiting, lost) = node.store.outbox().state();
+        let lost = if lost > 0 {
+            format!(" {} were lost for want of room.", thousands(lost))
+        } else {
+            String::new()
+        };
+        notices.push(Notice {
+            level: Level::Warning,
+            fact: format!("PostgreSQL is away since {}.", utc(since)),
+            detail: format!(
+                "Streams and polls go on. {} samples wait and are stored when it is back.{lost}",
+                thousands(waiting as u64)
+            ),
+        });
+    }
+    if let BrokerHealth::Away { since, .. } = node.door.broker.health() {
+        notices.push(Notice {
+            level: Level::Critical,
+            fact: format!("Redis is away since {}.", utc(since)),
+            detail: "Open streams stay, publishing and polling are refused. What was missed is delivered when it is back."
+                .into(),
+        });
+    }
+    notices
+}
+
+/// `14:42:07 UTC`.
+fn utc(at: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(at).unwrap_or_default().format("%H:%M:%S UTC").to_string()
+}
+
+/// Encodes the message of this second once, for all dashboards; nothing when nobody looks.
+fn show(node: &Node) {
+    if node.metrics.receiver_count() > 0
+        && let Ok(json) = serde_json::to_string(&node.board.metrics())
+    {
+        node.metrics.send_replace(Bytes::from(format!("data: {json}\n\n")));
+    }
+}

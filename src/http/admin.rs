@@ -1,0 +1,65 @@
+//! The dashboards' stream: one message a second, framed once for everybody who looks.
+
+use super::follow::event_stream_headers;
+use crate::{clock, node::Node};
+use axum::{
+    body::Body,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use streamgauge_core::frame;
+use tokio::sync::watch;
+
+/// Silence after which a dashboard is sent a ping; with a message a second it never comes to that, unless the
+/// ticker stands still, and then the page must know that the connection does not.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
+#[derive(Deserialize)]
+pub struct Topics {
+    /// `1`: also the list of running sessions, as event `sessions`.
+    sessions: Option<String>,
+}
+
+pub async fn metrics_stream(State(node): State<Arc<Node>>, Query(topics): Query<Topics>) -> Response {
+    let first = serde_json::to_string(&node.board.metrics()).unwrap_or_default();
+    let opening = frame::retry(2_000) + &format!("data: {first}\n\n");
+    let metrics = changes(node.metrics.subscribe());
+    let live = if topics.sessions.as_deref() == Some("1") {
+        stream::select(metrics, changes(node.sessions.subscribe())).boxed()
+    } else {
+        metrics.boxed()
+    };
+    let mut drain = node.door.drain.clone();
+    let stopped = async move {
+        let _ = drain.wait_for(Option::is_some).await;
+    };
+    let frames = stream::once(async move { Bytes::from(opening) })
+        .chain(with_pings(live))
+        .take_until(Box::pin(stopped));
+    let mut response = Body::from_stream(frames.map(Ok::<_, Infallible>)).into_response();
+    event_stream_headers(response.headers_mut());
+    response
+}
+
+/// Each new value; a slow reader gets the newest and skips what it missed, so nothing piles up.
+fn changes(receiver: watch::Receiver<Bytes>) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(receiver, |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        let value = receiver.borrow_and_update().clone();
+        Some((value, receiver))
+    })
+}
+
+fn with_pings(frames: impl Stream<Item = Bytes> + Send + Unpin) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(frames, |mut frames| async move {
+        match tokio::time::timeout(HEARTBEAT, frames.next()).await {
+            Ok(Some(frame)) => Some((frame, frames)),
+            Ok(None) => None,
+            Err(_) => Some((Bytes::from(frame::ping(clock::now_ms())), frames)),
+        }
+    })
+}

@@ -1,0 +1,79 @@
+//! WASM, CSS and icons: built by xtask, named by their content, compressed beforehand, inside the release binary.
+
+use super::problem::Problem;
+use axum::{
+    body::Body,
+    extract::Path,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rust_embed::{Embed, EmbeddedFile};
+use serde::Deserialize;
+use streamgauge_app::api::backend::Assets;
+
+/// In a debug build the files are read from the folder, in a release build from the binary.
+#[derive(Embed)]
+#[folder = "target/site"]
+#[allow_missing = true]
+struct Site;
+
+#[derive(Deserialize, Default)]
+struct Manifest {
+    css: Option<String>,
+    js: Option<String>,
+    wasm: Option<String>,
+}
+
+/// Where the pages find their assets. Without a built site: nowhere, and pages stay as the server rendered them.
+pub fn assets() -> Assets {
+    let manifest = Site::get("manifest.json");
+    let manifest: Manifest =
+        manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
+    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm }
+}
+
+/// `/assets/{file}`: the name holds the content's hash, so it may be kept for ever.
+pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut response = serve(&format!("assets/{file}"), &headers)?;
+    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(header::CACHE_CONTROL, forever);
+    Ok(response)
+}
+
+pub async fn favicon(headers: HeaderMap) -> Result<Response, Problem> {
+    serve("favicon.svg", &headers)
+}
+
+fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "There is no such file.");
+    let kind = kind(path).ok_or_else(missing)?;
+    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let packed = [("br", "br"), ("gzip", "gz")].into_iter().find_map(|(name, ending)| {
+        let asked =
+            accepts.split(',').any(|part| part.split(';').next().is_some_and(|coding| coding.trim() == name));
+        if asked { Site::get(&format!("{path}.{ending}")).map(|file| (file, Some(name))) } else { None }
+    });
+    let (EmbeddedFile { data, .. }, encoding) =
+        packed.or_else(|| Site::get(path).map(|file| (file, None))).ok_or_else(missing)?;
+    let mut response = Body::from(data.into_owned()).into_response();
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if let Some(encoding) = encoding {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    Ok(response)
+}
+
+/// Only what xtask puts there, by its ending.
+fn kind(path: &str) -> Option<&'static str> {
+    match path.rsplit_once('.')?.1 {
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "wasm" => Some("application/wasm"),
+        "svg" => Some("image/svg+xml"),
+        "png" => Some("image/png"),
+        _ => None,
+    }
+}

@@ -1,0 +1,13 @@
+//! HTTP: one list of routes, one shape of errors, then a file a resource.
+
+mod admin; // the dashboards' stream
+mod assets; // WASM, CSS, icons out of the binary
+mod follow; // the stream and the poll
+mod ops; // alive and ready
+mod pages; // the Leptos app, and what it asks the server
+mod problem; // RFC 9457
+mod publish; // sessions and their events
+mod router; // the only list of routes
+
+pub use pages::session_list;
+pub use router::router;

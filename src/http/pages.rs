@@ -1,0 +1,201 @@
+//! The Leptos app, and what it asks the server.
+
+use crate::{
+    clock,
+    node::Node,
+    store::{self, Health},
+};
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use leptos::prelude::provide_context;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use streamgauge_app::{
+    api::backend::{Answer, Assets, Backend, SharedBackend, Unavailable},
+    shell,
+};
+use streamgauge_core::{
+    board::Overview,
+    ids::SessionId,
+    measure::{counters::Counter, history::Headline},
+    range::Range,
+    view::{PublicSession, SessionList},
+};
+
+/// How long a longer range's figures serve everybody before they are read again, ms. Their newest bucket is minutes
+/// wide, and reading a week merges thousands of histograms.
+const KEEP_MS: i64 = 10_000;
+/// Rows of the list of sessions.
+pub const LISTED: i64 = 200;
+
+/// Everything a page's request needs.
+#[derive(Clone)]
+pub struct Pages {
+    backend: SharedBackend,
+    assets: Assets,
+}
+
+impl Pages {
+    pub fn new(node: Arc<Node>, assets: Assets) -> Pages {
+        // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
+        let _ = any_spawner::Executor::init_tokio();
+        streamgauge_app::api::register();
+        let backend = Arc::new(Reader { node, overviews: Mutex::default(), list: Mutex::default() });
+        Pages { backend, assets }
+    }
+
+    fn contexts(&self) -> impl Fn() + Clone + Send + Sync + 'static {
+        let Pages { backend, assets } = self.clone();
+        move || {
+            provide_context(backend.clone());
+            provide_context(assets.clone());
+        }
+    }
+
+    /// Any page; the app's own router decides which, and that an unknown one is a 404.
+    pub async fn page(self, request: Request<Body>) -> Response {
+        leptos_axum::render_app_async_with_context(self.contexts(), shell)(request).await
+    }
+
+    /// `/api/app/{function}`.
+    pub async fn function(self, request: Request<Body>) -> Response {
+        leptos_axum::handle_server_fns_with_context(self.contexts(), request).await.into_response()
+    }
+}
+
+/// The pages' door to the server.
+struct Reader {
+    node: Arc<Node>,
+    overviews: Mutex<HashMap<Range, Overview>>,
+    list: Mutex<SessionList>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reader {
+    /// A range that is longer than the board's memory, out of PostgreSQL.
+    async fn stored(&self, range: Range) -> Result<Overview, Unavailable> {
+        let now = clock::now_ms();
+        let kept = lock(&self.overviews).get(&range).cloned();
+        if let Some(kept) = kept.as_ref().filter(|kept| now - kept.as_of < KEEP_MS) {
+            return Ok(kept.clone());
+        }
+        match self.load(range, now).await {
+            Ok(overview) => {
+                lock(&self.overviews).insert(range, overview.clone());
+                Ok(overview)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the history could not be read");
+                let away = || {
+                    Unavailable(format!(
+                        "The {} are in PostgreSQL, which cannot be reached.",
+                        range.in_words()
+                    ))
+                };
+                // Old figures with their date and today's notices say more than none.
+                let notices = self.node.board.levels().notices;
+                kept.map(|kept| Overview { notices, ..kept }).ok_or_else(away)
+            }
+        }
+    }
+
+    async fn load(&self, range: Range, now: i64) -> sqlx::Result<Overview> {
+        let node = &self.node;
+        let (from, to) = range.window(now / 1_000);
+        let loaded = store::load(node.store.pool(), from, to, range.step()).await?;
+        let before = store::load(node.store.pool(), from - range.seconds(), from, range.step()).await?;
+        let levels = node.board.levels();
+        let poll_interval_ms = node.settings.poll_interval_ms;
+        let headline = Headline {
+            window: &loaded.whole,
+            before: (before.whole.counters.get(Counter::Seconds) > 0).then_some(&before.whole),
+            poll_interval_ms,
+            open_streams: levels.streams,
+            pollers: levels.pollers,
+            max_connections: u64::from(node.settings.max_connections),
+        };
+        Ok(Overview {
+            range,
+            from,
+            to,
+            as_of: now,
+            origin: node.board.origin(loaded.nodes),
+            kpis: headline.kpis(),
+            points: loaded.points,
+            notices: levels.notices,
+            deliveries: loaded.whole.counters.get(Counter::Delivered),
+            polling_baseline: loaded.whole.staleness(poll_interval_ms).0,
+        })
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<PublicSession>, Unavailable> {
+        let node = &self.node;
+        let current = node.door.broker.current(&id).await;
+        let event = match current {
+            Ok(Some(current)) => current.event,
+            // The broker has let go of it, or is away: what was stored last still tells how it ended.
+            gone => match (store::find_session(node.store.pool(), &id).await, gone) {
+                (Ok(Some(event)), _) => event,
+                (Ok(None), Ok(_)) => return Ok(None),
+                _ => {
+                    return Err(Unavailable("This session cannot be read now. Try again in a moment.".into()));
+                }
+            },
+        };
+        let poll_url = super::follow::poll_url(&id);
+        Ok(Some(PublicSession {
+            cohort: node.cohort(&id),
+            current: event,
+            stream_url: format!("{poll_url}/stream"),
+            poll_url,
+            poll_interval_ms: node.settings.poll_interval_ms,
+            id,
+        }))
+    }
+}
+
+impl Backend for Reader {
+    fn overview(&self, range: Range) -> Answer<'_, Overview> {
+        match range {
+            Range::Hour => Box::pin(std::future::ready(Ok(self.node.board.overview()))),
+            Range::Day | Range::Week => Box::pin(self.stored(range)),
+        }
+    }
+
+    fn sessions(&self) -> Answer<'_, SessionList> {
+        Box::pin(async move {
+            match session_list(&self.node).await {
+                Ok(list) => {
+                    *lock(&self.list) = list.clone();
+                    Ok(list)
+                }
+                Err(_) => Ok(SessionList { complete: false, ..lock(&self.list).clone() }),
+            }
+        })
+    }
+
+    fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>> {
+        Box::pin(self.session(id))
+    }
+}
+
+/// The running sessions as stored, with this node's open streams.
+pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
+    if node.store.health() != Health::Good {
+        // Not even tried: a dead database must not hold up a page for its time-out.
+        return Err(sqlx::Error::PoolTimedOut);
+    }
+    let (running, mut rows) = store::running(node.store.pool(), LISTED).await?;
+    for row in &mut rows {
+        row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
+    }
+    Ok(SessionList { as_of: clock::now_ms(), running, rows, complete: true })
+}

@@ -1,0 +1,114 @@
+//! Errors, in one shape: RFC 9457 problem details.
+
+use crate::{broker::BrokerError, stream::jitter};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use streamgauge_core::{ids::BadSessionId, status::BadDraft};
+
+/// Seconds after which a refused client should come back; by chance within it, so that they do not return as one.
+const RETRY_AFTER: std::ops::Range<u32> = 2..8;
+
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    field: Option<&'static str>,
+    poll_url: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), field: None, poll_url: None }
+    }
+
+    /// 422: understood, but `field` holds what is not allowed there.
+    pub fn field(field: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { field: Some(field), ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+
+    /// 503 with `Retry-After`.
+    pub fn away(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    pub fn unknown_session() -> Problem {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "There is no such session. It begins with its first status event.",
+        )
+    }
+
+    /// Names the way that still works.
+    pub fn with_poll(self, poll_url: String) -> Problem {
+        Problem { poll_url: Some(poll_url), ..self }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let waits = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status);
+        let retry_after = waits.then(|| jitter(RETRY_AFTER));
+        let body = Body {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            field: self.field,
+            poll_url: self.poll_url.as_deref(),
+            retry_after,
+        };
+        let mut response = (self.status, serde_json::to_string(&body).unwrap_or_default()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<BadSessionId> for Problem {
+    fn from(error: BadSessionId) -> Problem {
+        Problem { field: Some("id"), ..Problem::new(StatusCode::BAD_REQUEST, format!("{error}.")) }
+    }
+}
+
+impl From<BadDraft> for Problem {
+    fn from(error: BadDraft) -> Problem {
+        Problem::field(error.field, format!("{} {}.", error.field, error.allowed))
+    }
+}
+
+impl From<BrokerError> for Problem {
+    fn from(error: BrokerError) -> Problem {
+        match error {
+            BrokerError::Ended => {
+                Problem::new(StatusCode::CONFLICT, "The session has ended; its status is final.")
+            }
+            BrokerError::Unknown => Problem::unknown_session(),
+            BrokerError::Bad(bad) => bad.into(),
+            BrokerError::Full(most) => Problem::away(format!(
+                "This node holds {most} sessions, its limit. Try again when some have ended."
+            )),
+            // The cause is in the log; it may name hosts.
+            BrokerError::Away(_) => Problem::away("Redis is away. Nothing was published; try again."),
+        }
+    }
+}

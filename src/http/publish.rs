@@ -1,0 +1,196 @@
+//! The publishers' side: making sessions, reporting status, ending.
+
+use super::problem::Problem;
+use crate::{
+    broker::{Published, Say},
+    clock,
+    node::Node,
+    store::SessionNote,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+use streamgauge_core::{
+    cohort::Cohort,
+    ids::{EventId, SessionId},
+    measure::counters::Counter,
+    status::{Draft, RawDraft, State as SessionState, is_label},
+};
+
+/// JSON, or the problem with it.
+pub struct Checked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
+        if !json.is_some_and(|value| value.starts_with("application/json")) {
+            let detail = "Send JSON, with the header Content-Type: application/json.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let body =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body may have at most 64 kB.")
+                }
+                status => Problem::new(status, "The body could not be read."),
+            })?;
+        serde_json::from_slice(&body).map(Checked).map_err(|error| {
+            let status = match error.classify() {
+                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            Problem::new(status, format!("The body is not what is expected here: {error}."))
+        })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Create {
+    id: Option<String>,
+    user: Option<String>,
+    kind: Option<String>,
+    region: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Created {
+    id: SessionId,
+    cohort: Cohort,
+    stream_url: String,
+    poll_url: String,
+    poll_interval_ms: u32,
+    page_url: String,
+    /// For followers once access is closed; access is open, so there is none.
+    ticket: Option<String>,
+}
+
+pub async fn create(
+    State(node): State<Arc<Node>>,
+    Checked(create): Checked<Create>,
+) -> Result<Response, Problem> {
+    for (field, value) in [("user", &create.user), ("kind", &create.kind), ("region", &create.region)] {
+        if value.as_deref().is_some_and(|text| !is_label(text, Draft::MAX_STAGE)) {
+            let detail = format!("{field} must have 1 to 64 characters and no control characters.");
+            return Err(Problem::field(field, detail));
+        }
+    }
+    let id: SessionId = match create.id {
+        Some(id) => id.parse()?,
+        None => fresh_id()?,
+    };
+    if !node.door.broker.create(&id).await? {
+        let detail = format!("There is a session {id} already.");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    node.recorder.add(Counter::SessionsStarted, 1);
+    let (cohort, now) = (node.cohort(&id), clock::now_ms());
+    node.store.outbox().session(SessionNote {
+        id: id.clone(),
+        kind: create.kind,
+        region: create.region,
+        user: create.user,
+        cohort,
+        at: now,
+        event: None,
+        started_at: now,
+    });
+    let poll_url = format!("/api/v1/sessions/{id}/status");
+    let created = Created {
+        cohort,
+        stream_url: format!("{poll_url}/stream"),
+        page_url: format!("/s/{id}"),
+        poll_interval_ms: node.settings.poll_interval_ms,
+        ticket: None,
+        poll_url,
+        id,
+    };
+    let location = created.poll_url.clone();
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())
+}
+
+/// 128 bits from the operating system: an id that nobody guesses.
+fn fresh_id() -> Result<SessionId, Problem> {
+    let mut bytes = [0u8; 16];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    let unavailable =
+        || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "No random id could be made; send one.");
+    if filled != Ok(bytes.len()) {
+        return Err(unavailable());
+    }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.parse().map_err(|_| unavailable())
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    id: EventId,
+    subscribers: u64,
+}
+
+/// The header by which a publisher may repeat a request without publishing twice: 1 to 128 visible characters.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
+    key.map(Some).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "Idempotency-Key must have 1 to 128 visible ASCII characters.")
+    })
+}
+
+async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> Result<Published, Problem> {
+    let key = idempotency_key(headers)?;
+    let published = node.door.broker.publish(id, say, key).await.inspect_err(|error| {
+        if matches!(error, crate::broker::BrokerError::Away(_)) {
+            node.recorder.add(Counter::PublishFailed, 1);
+        }
+    })?;
+    node.published(&published);
+    Ok(published)
+}
+
+pub async fn status(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Checked(raw): Checked<RawDraft>,
+) -> Result<Response, Problem> {
+    let id: SessionId = id.parse()?;
+    let draft = Draft::check(raw)?;
+    let published = publish(&node, &id, Say::Status(draft), &headers).await?;
+    let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
+    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Complete {
+    outcome: String,
+    message: Option<String>,
+}
+
+pub async fn complete(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Checked(complete): Checked<Complete>,
+) -> Result<Response, Problem> {
+    let id: SessionId = id.parse()?;
+    let outcome = match complete.outcome.as_str() {
+        "completed" => SessionState::Completed,
+        "failed" => SessionState::Failed,
+        _ => return Err(Problem::field("outcome", "outcome must be completed or failed.")),
+    };
+    let say = Say::End { outcome, message: complete.message };
+    let published = publish(&node, &id, say, &headers).await?;
+    let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
+    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+}

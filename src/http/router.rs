@@ -1,0 +1,72 @@
+//! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
+
+use super::{admin, assets, follow, ops, pages::Pages, problem::Problem, publish};
+use crate::node::Node;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    response::IntoResponse,
+    routing::{any, get, post},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use std::{sync::Arc, time::Duration};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+
+/// A status event of 8 kB of data fits many times.
+const MAX_BODY: usize = 64 * 1024;
+/// A publisher that dribbles its body is cut off.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub fn router(node: Arc<Node>) -> Router {
+    let publish = Router::new()
+        .route("/api/v1/sessions", post(publish::create))
+        .route("/api/v1/sessions/{id}/complete", post(publish::complete))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PUBLISH_TIMEOUT));
+
+    // Anybody's page may follow: the id is the secret, no cookie is looked at, and EventSource needs to read across origins.
+    let follow = Router::new()
+        .route("/api/v1/sessions/{id}/status/stream", get(follow::stream))
+        .route("/api/v1/sessions/{id}/status", get(follow::poll).post(publish::status))
+        .layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"));
+
+    let admin = Router::new().route("/api/admin/sse-metrics/stream", get(admin::metrics_stream));
+    let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
+
+    let pages = Pages::new(node.clone(), assets::assets());
+    let (functions, page) = (pages.clone(), pages);
+    let people = Router::new()
+        .route("/assets/{file}", get(assets::asset))
+        .route("/favicon.svg", get(assets::favicon))
+        .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
+        .route("/api/{*rest}", any(unknown))
+        .fallback(get(move |request: Request| page.page(request)));
+
+    Router::new()
+        .merge(publish)
+        .merge(follow)
+        .merge(admin)
+        .merge(ops)
+        .merge(people)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::REFERRER_POLICY, "same-origin"))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()
+        }))
+        .with_state(node)
+}
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+async fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is no such resource.")
+}
+
+/// axum has set `Allow` by then.
+async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This resource does not take that method.")
+}

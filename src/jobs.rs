@@ -1,0 +1,72 @@
+//! What runs beside the requests: sweeping, the list of sessions, other nodes' samples.
+
+use crate::{clock, http::session_list, node::Node, stop::stopped, store};
+use bytes::Bytes;
+use std::{future::Future, sync::Arc, time::Duration};
+use streamgauge_core::measure::counters::Counter;
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+/// Starts all jobs; they end with `stop`.
+pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
+    every(Duration::from_secs(1), node, stop, list_sessions);
+    every(Duration::from_secs(10), node, stop, hear_other_nodes);
+    every(Duration::from_secs(10), node, stop, sweep);
+}
+
+fn every<F>(period: Duration, node: &Arc<Node>, stop: &watch::Receiver<bool>, job: fn(Arc<Node>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (node, mut stop) = (node.clone(), stop.clone());
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => job(node.clone()).await,
+                () = stopped(&mut stop) => return,
+            }
+        }
+    });
+}
+
+/// Read once for everybody who looks, and not at all when nobody does.
+async fn list_sessions(node: Arc<Node>) {
+    if node.sessions.receiver_count() == 0 {
+        return;
+    }
+    // While the database is away the list simply does not change; the page has a notice that says why.
+    if let Ok(list) = session_list(&node).await
+        && let Ok(json) = serde_json::to_string(&list)
+    {
+        node.sessions.send_replace(Bytes::from(format!("event: sessions\ndata: {json}\n\n")));
+    }
+}
+
+/// The board is about all nodes: what the others measured comes by PostgreSQL, a bucket late.
+async fn hear_other_nodes(node: Arc<Node>) {
+    if node.redis.is_none() || node.store.health() != store::Health::Good {
+        return;
+    }
+    let open = node.board.open_bucket();
+    // A minute back, for rows that were stored late; the board knows which it has.
+    match store::of_others_since(node.store.pool(), &node.settings.node, open - 60, open).await {
+        Ok(rows) => node.board.absorb(rows),
+        Err(error) => tracing::debug!(%error, "other nodes' samples could not be read"),
+    }
+}
+
+/// Lets go of what has ended or went silent.
+async fn sweep(node: Arc<Node>) {
+    let now = clock::now_ms();
+    if let Some(local) = &node.local {
+        local.sweep(now);
+    }
+    if node.store.health() != store::Health::Good {
+        return;
+    }
+    match store::abandon(node.store.pool(), now - node.settings.abandon_after_ms).await {
+        Ok(count) => node.recorder.add(Counter::SessionsAbandoned, count),
+        Err(error) => tracing::debug!(%error, "abandoned sessions could not be noted"),
+    }
+}

@@ -1,0 +1,205 @@
+//! The life of a process: start, serve, drain, stop.
+
+use crate::{
+    broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
+    clock, demo,
+    gauge::{self, Board, Facts, Followed, Recorder},
+    http, jobs,
+    node::Node,
+    store::{self, Private, Store},
+    stream::{self, Door, Hub, Pace},
+};
+use bytes::Bytes;
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use streamgauge_core::{config::Settings, ids::Epoch};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How long the server waits at its start for a database of the operator's own. After that it serves without history.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
+/// Within this, followers come back after a drain, ms.
+const DRAIN_WINDOW_MS: u32 = 3_000;
+/// File descriptors that are not connections: database, Redis, listeners, logs.
+const SPARE_FILES: u64 = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {0}: {1}.")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("{0}")]
+    Private(#[from] store::PrivateError),
+    #[error("the database cannot be used: {0}.")]
+    Database(#[from] sqlx::Error),
+    #[error("the database cannot be brought to this version's shape: {0}.")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("redis_url cannot be used: {0}.")]
+    Redis(#[from] RedisUrlError),
+    #[error("the runtime does not start: {0}.")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(live(settings));
+    // A demo client or a slow query must not hold the process up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn live(settings: Settings) -> Result<(), StartError> {
+    let started_at = clock::now_ms();
+    let address = settings.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    let address = listener.local_addr()?;
+
+    let private = match settings.database_url {
+        Some(_) => None,
+        None => Some(Private::start(&settings.data_dir).await?),
+    };
+    let url =
+        private.as_ref().map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
+    let store = Store::new(&url, &settings.node, started_at)?;
+    match tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if private.is_some() || !is_absence(&error) => return Err(error.into()),
+        _ => tracing::warn!("the database is not reachable: serving without history until it is"),
+    }
+
+    let (drain, draining) = watch::channel(None);
+    // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
+    let (stop_serving, serving) = watch::channel(false);
+    let (stop_gauge, gauging) = watch::channel(false);
+    let (stop_store, storing) = watch::channel(false);
+    let (stop_postgres, ending) = watch::channel(false);
+
+    let node = assemble(settings, store, started_at, draining).await?;
+    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
+    jobs::start(&node, &gauging);
+    let writer = tokio::spawn({
+        let (store, storing) = (node.store.clone(), storing.clone());
+        async move { store.run(storing).await }
+    });
+    let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
+    if node.settings.demo {
+        tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
+    }
+
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+    let most = usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(1 << 20);
+    let router = http::router(node.clone());
+    let server = tokio::spawn(stream::serve(listener, router, node.recorder.clone(), most, serving));
+    tracing::info!("Streamgauge listens on http://{address}; access is open to this machine");
+
+    stop_signal().await?;
+    tracing::info!("stopping: streams are told to reconnect");
+    drain.send_replace(Some(DRAIN_WINDOW_MS));
+    stop_serving.send_replace(true);
+    let ordered = async {
+        let _ = server.await;
+        stop_gauge.send_replace(true);
+        let _ = ticker.await;
+        stop_store.send_replace(true);
+        let _ = writer.await;
+        stop_postgres.send_replace(true);
+        if let Some(keeper) = keeper {
+            let _ = keeper.await;
+        }
+    };
+    tokio::select! {
+        () = ordered => tracing::info!("stopped"),
+        again = stop_signal() => {
+            again?;
+            tracing::warn!("stopped at once, at the second signal");
+        }
+    }
+    Ok(())
+}
+
+/// Puts the node together, with what the database knows from before.
+async fn assemble(
+    settings: Settings,
+    store: Store,
+    started_at: i64,
+    drain: watch::Receiver<Option<u32>>,
+) -> Result<Arc<Node>, StartError> {
+    let recorder = Recorder::new(thread::available_parallelism().map_or(2, usize::from) + 1);
+    let hub = Hub::new(recorder.clone());
+    let (history, abandon) = (settings.history, settings.abandon_after_ms);
+    let (mut local, mut redis) = (None, None);
+    let broker: Arc<dyn Broker> = match &settings.redis_url {
+        Some(url) => {
+            let broker = Arc::new(RedisBroker::start(url, hub.clone(), history, abandon)?);
+            redis = Some(broker.clone());
+            broker
+        }
+        None => {
+            let epoch = Epoch(u64::try_from(started_at).unwrap_or(0));
+            let broker = Arc::new(LocalBroker::new(hub.clone(), history, abandon, epoch));
+            let known =
+                store::restorable(store.pool(), started_at - abandon, started_at - history.age_ms).await;
+            match known {
+                Ok(sessions) => broker.restore(sessions, started_at),
+                Err(error) => tracing::warn!(%error, "sessions from before the start are not known"),
+            }
+            local = Some(broker.clone());
+            broker
+        }
+    };
+    let facts = Facts {
+        node: settings.node.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at,
+        demo: settings.demo,
+        poll_interval_ms: settings.poll_interval_ms,
+        max_connections: u64::from(settings.max_connections),
+    };
+    let board = Board::new(facts, started_at / 1_000);
+    match store::recent(store.pool(), started_at / 1_000 - 7_200, started_at / 1_000 + 10).await {
+        Ok(rows) => board.absorb(rows),
+        Err(error) => tracing::warn!(%error, "the last two hours are not known"),
+    }
+    let pace = Pace {
+        heartbeat: Duration::from_millis(settings.heartbeat_ms),
+        idle_close: Duration::from_millis(settings.idle_close_ms),
+    };
+    let door = Door {
+        broker,
+        hub,
+        recorder: recorder.clone(),
+        pace,
+        max_connections: u64::from(settings.max_connections),
+        drain,
+    };
+    Ok(Arc::new(Node {
+        settings,
+        recorder,
+        followed: Followed::default(),
+        door,
+        redis,
+        local,
+        store,
+        board,
+        metrics: watch::channel(Bytes::new()).0,
+        sessions: watch::channel(Bytes::new()).0,
+    }))
+}
+
+/// Whether a failed migration says that the database is not there, rather than that it does not fit.
+fn is_absence(error: &sqlx::migrate::MigrateError) -> bool {
+    use sqlx::{Error, migrate::MigrateError};
+    matches!(error, MigrateError::Execute(Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed))
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! One running process: what its routes and jobs share.
+
+use crate::{
+    broker::{LocalBroker, RedisBroker},
+    gauge::{Board, Followed, Recorder},
+    store::{SessionNote, Store},
+    stream::Door,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use streamgauge_core::{
+    cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter, status::State,
+};
+use tokio::sync::watch;
+
+pub struct Node {
+    pub settings: Settings,
+    pub recorder: Recorder,
+    pub followed: Followed,
+    /// Broker, hub, and what streams are opened with.
+    pub door: Door,
+    /// The broker once more, when it is Redis: the gauge asks it for more than the contract has.
+    pub redis: Option<Arc<RedisBroker>>,
+    /// The same when it is in process: it is swept by a job.
+    pub local: Option<Arc<LocalBroker>>,
+    pub store: Store,
+    pub board: Board,
+    /// The admin stream's message of this second, framed.
+    pub metrics: watch::Sender<Bytes>,
+    /// The list of running sessions, framed.
+    pub sessions: watch::Sender<Bytes>,
+}
+
+impl Node {
+    pub fn cohort(&self, session: &SessionId) -> Cohort {
+        Cohort::of(session, self.settings.control_group_percent)
+    }
+
+    /// Counts an accepted event and notes how its session stands.
+    pub fn published(&self, published: &crate::broker::Published) {
+        if published.repeated {
+            return;
+        }
+        self.recorder.add(Counter::Published, 1);
+        if published.created {
+            self.recorder.add(Counter::SessionsStarted, 1);
+        }
+        match published.event.state {
+            State::Completed => self.recorder.add(Counter::SessionsCompleted, 1),
+            State::Failed => self.recorder.add(Counter::SessionsFailed, 1),
+            State::Running | State::Abandoned => {}
+        }
+        let cohort = self.cohort(&published.event.session);
+        self.store.outbox().session(SessionNote::of_event(cohort, published.event.clone()));
+    }
+}

@@ -1,0 +1,142 @@
+//! Rows of `sessions`.
+
+use super::{SessionNote, millis};
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, types::Json};
+use streamgauge_core::{
+    cohort::Cohort,
+    ids::SessionId,
+    status::{State, StatusEvent},
+    view::SessionRow,
+};
+
+/// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it.
+pub(super) async fn write(pool: &PgPool, notes: &[SessionNote]) -> sqlx::Result<()> {
+    let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
+    let kinds: Vec<Option<String>> = notes.iter().map(|note| note.kind.clone()).collect();
+    let regions: Vec<Option<String>> = notes.iter().map(|note| note.region.clone()).collect();
+    let users: Vec<Option<String>> = notes.iter().map(|note| note.user.clone()).collect();
+    let cohorts: Vec<String> = notes.iter().map(|note| note.cohort.as_str().to_owned()).collect();
+    let states: Vec<String> = notes.iter().map(|note| note.state().as_str().to_owned()).collect();
+    let started: Vec<DateTime<Utc>> = notes.iter().map(|note| millis(note.started_at)).collect();
+    let last: Vec<DateTime<Utc>> = notes.iter().map(|note| millis(note.at)).collect();
+    let ended: Vec<Option<DateTime<Utc>>> =
+        notes.iter().map(|note| note.state().has_ended().then(|| millis(note.at))).collect();
+    let count = |note: &SessionNote| note.event.as_ref().map_or(0, |event| event.id.seq);
+    let events: Vec<i64> = notes.iter().map(|note| i64::try_from(count(note)).unwrap_or(i64::MAX)).collect();
+    let last_events: Vec<Option<serde_json::Value>> = notes
+        .iter()
+        .map(|note| note.event.as_ref().and_then(|event| serde_json::to_value(event).ok()))
+        .collect();
+    sqlx::query!(
+        r#"INSERT INTO sessions AS row (id, kind, region, "user", cohort, state, started_at, last_event_at, ended_at,
+                                       events, last_event)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                                $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::jsonb[])
+           ON CONFLICT (id) DO UPDATE
+           SET kind = coalesce(excluded.kind, row.kind),
+               region = coalesce(excluded.region, row.region),
+               "user" = coalesce(excluded."user", row."user"),
+               started_at = least(excluded.started_at, row.started_at),
+               cohort = excluded.cohort,
+               state = excluded.state,
+               last_event_at = excluded.last_event_at,
+               ended_at = excluded.ended_at,
+               events = excluded.events,
+               last_event = coalesce(excluded.last_event, row.last_event)
+           WHERE excluded.last_event_at >= row.last_event_at"#,
+        &ids,
+        &kinds as &[Option<String>],
+        &regions as &[Option<String>],
+        &users as &[Option<String>],
+        &cohorts,
+        &states,
+        &started,
+        &last,
+        &ended as &[Option<DateTime<Utc>>],
+        &events,
+        &last_events as &[Option<serde_json::Value>],
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The running sessions, newest first, and how many there are in all.
+pub async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<SessionRow>)> {
+    let rows = sqlx::query!(
+        r#"SELECT id, kind, region, cohort, started_at, last_event_at, events,
+                  last_event AS "last_event: Json<StatusEvent>", count(*) OVER () AS "running!"
+           FROM sessions WHERE state = 'running' ORDER BY started_at DESC, id LIMIT $1"#,
+        most,
+    )
+    .fetch_all(pool)
+    .await?;
+    let running = rows.first().map_or(0, |row| u64::try_from(row.running).unwrap_or(0));
+    let rows = rows.into_iter().filter_map(|row| {
+        let event = row.last_event.map(|Json(event)| event);
+        Some(SessionRow {
+            id: row.id.parse().ok()?,
+            kind: row.kind,
+            region: row.region,
+            cohort: if row.cohort == Cohort::Poll.as_str() { Cohort::Poll } else { Cohort::Stream },
+            state: State::Running,
+            stage: event.as_ref().map_or_else(|| "waiting".to_owned(), |event| event.stage.clone()),
+            progress: event.as_ref().map_or(0, |event| event.progress),
+            message: event.and_then(|event| event.message),
+            started_at: row.started_at.timestamp_millis(),
+            last_event_at: row.last_event_at.timestamp_millis(),
+            events: u64::try_from(row.events).unwrap_or(0),
+            streams: 0,
+        })
+    });
+    Ok((running, rows.collect()))
+}
+
+/// One session's latest event. `None`: no such session; `Some(None)`: it has no event yet.
+pub async fn find(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Option<StatusEvent>>> {
+    let row = sqlx::query!(
+        r#"SELECT state, last_event AS "last_event: Json<StatusEvent>" FROM sessions WHERE id = $1"#,
+        id.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| {
+        let state = State::parse(&row.state);
+        // An abandoned session has no event that says so.
+        row.last_event.map(|Json(event)| StatusEvent { state: state.unwrap_or(event.state), ..event })
+    }))
+}
+
+/// Sessions that a node without Redis takes up again after a restart: those that run, and those whose end somebody
+/// may still ask for. `since`: Unix milliseconds.
+pub async fn restorable(
+    pool: &PgPool,
+    running_since: i64,
+    ended_since: i64,
+) -> sqlx::Result<Vec<(SessionId, Option<StatusEvent>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT id, last_event AS "last_event: Json<StatusEvent>" FROM sessions
+           WHERE (state = 'running' AND last_event_at >= $1)
+              OR (state IN ('completed', 'failed') AND last_event_at >= $2)
+           ORDER BY last_event_at DESC LIMIT 100000"#,
+        millis(running_since),
+        millis(ended_since),
+    )
+    .fetch_all(pool)
+    .await?;
+    let known =
+        rows.into_iter().filter_map(|row| Some((row.id.parse().ok()?, row.last_event.map(|Json(e)| e))));
+    Ok(known.collect())
+}
+
+/// Notes as abandoned what runs and was silent since `before` (Unix milliseconds). Answers how many.
+pub async fn abandon(pool: &PgPool, before: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE sessions SET state = 'abandoned', ended_at = now() WHERE state = 'running' AND last_event_at < $1",
+        millis(before),
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,225 @@
+//! Every byte of a connection, attributed to what was asked on it, and the moment at which a response or a
+//! delivery has left for the kernel.
+
+use crate::{clock, gauge::Recorder};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+use streamgauge_core::{
+    cohort::Cohort,
+    measure::{counters::Counter, sample::Measure},
+};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+
+/// What a request is for, as far as its cost is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// Pages, publishing, administration: no part of the comparison.
+    Other,
+    Stream(Cohort),
+    Poll(Cohort),
+}
+
+/// Shared by a connection's socket and the requests on it. HTTP/1.1 answers one request at a time, so all
+/// bytes between a request's first one and the next request's belong to it.
+pub struct ConnectionMeter {
+    recorder: Recorder,
+    /// Only the connection's own task takes it, so it is never contended.
+    state: Mutex<State>,
+}
+
+struct State {
+    traffic: Traffic,
+    /// First byte of the request (of the first one: the accept), Unix microseconds.
+    started_us: Option<i64>,
+    /// Bytes read since the last attribution: a request's head comes before anyone knows what it asks.
+    unattributed: u64,
+    /// The response's head is in the write buffer.
+    answered: bool,
+    /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
+    leaving: Vec<Option<i64>>,
+}
+
+impl ConnectionMeter {
+    fn new(recorder: Recorder) -> ConnectionMeter {
+        let started_us = Some(clock::now_us());
+        let state = State {
+            traffic: Traffic::Other,
+            started_us,
+            unattributed: 0,
+            answered: false,
+            leaving: Vec::new(),
+        };
+        ConnectionMeter { recorder, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new request: nobody knows yet what it is for.
+    pub fn request(&self) {
+        self.state().traffic = Traffic::Other;
+    }
+
+    /// What the request turned out to be. Counts it.
+    pub fn classify(&self, traffic: Traffic) {
+        self.state().traffic = traffic;
+        let (kind, cohort) = match traffic {
+            Traffic::Other => return,
+            Traffic::Stream(cohort) => (Counter::StreamRequests, cohort),
+            Traffic::Poll(cohort) => (Counter::PollRequests, cohort),
+        };
+        self.recorder.add(kind, 1);
+        self.recorder
+            .add(cohort_counter(cohort, Counter::StreamCohortRequests, Counter::PollCohortRequests), 1);
+    }
+
+    /// The response is on its way into the write buffer.
+    pub fn answered(&self) {
+        self.state().answered = true;
+    }
+
+    /// A delivery is on its way into the write buffer.
+    pub fn leaving(&self, accepted_us: Option<i64>) {
+        self.state().leaving.push(accepted_us);
+    }
+
+    fn read(&self, bytes: usize) {
+        let mut state = self.state();
+        state.unattributed += bytes as u64;
+        if state.started_us.is_none() {
+            state.started_us = Some(clock::now_us());
+        }
+    }
+
+    fn written(&self, bytes: usize) {
+        let mut state = self.state();
+        let read = std::mem::take(&mut state.unattributed);
+        let (incoming, outgoing, cohort) = match state.traffic {
+            Traffic::Other => return,
+            Traffic::Stream(cohort) => (Counter::StreamBytesIn, Counter::StreamBytesOut, cohort),
+            Traffic::Poll(cohort) => (Counter::PollBytesIn, Counter::PollBytesOut, cohort),
+        };
+        drop(state);
+        self.recorder.add(incoming, read);
+        self.recorder.add(outgoing, bytes as u64);
+        let both = cohort_counter(cohort, Counter::StreamCohortBytes, Counter::PollCohortBytes);
+        self.recorder.add(both, read + bytes as u64);
+    }
+
+    /// All that was in the write buffer is with the kernel.
+    fn flushed(&self) {
+        let mut state = self.state();
+        if !state.answered && state.leaving.is_empty() {
+            return;
+        }
+        let now = clock::now_us();
+        if std::mem::take(&mut state.answered)
+            && let Some(started) = state.started_us.take()
+        {
+            match state.traffic {
+                Traffic::Stream(_) => {
+                    self.recorder.add(Counter::ConnectEstablished, 1);
+                    self.recorder.record_since(Measure::Connect, started, now);
+                }
+                Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
+                Traffic::Other => {}
+            }
+        }
+        self.recorder.add(Counter::Delivered, state.leaving.len() as u64);
+        for accepted in state.leaving.drain(..).flatten() {
+            self.recorder.record_since(Measure::Delivery, accepted, now);
+        }
+    }
+}
+
+impl Drop for ConnectionMeter {
+    fn drop(&mut self) {
+        let lost = self.state().leaving.len() as u64;
+        self.recorder.add(Counter::DroppedGone, lost);
+    }
+}
+
+fn cohort_counter(cohort: Cohort, stream: Counter, poll: Counter) -> Counter {
+    match cohort {
+        Cohort::Stream => stream,
+        Cohort::Poll => poll,
+    }
+}
+
+/// A socket that tells its meter. hyper flushes it only after everything it buffered has been written.
+pub struct MeteredIo {
+    socket: TokioIo<TcpStream>,
+    meter: Arc<ConnectionMeter>,
+}
+
+impl MeteredIo {
+    pub fn new(socket: TcpStream, recorder: Recorder) -> MeteredIo {
+        MeteredIo { socket: TokioIo::new(socket), meter: Arc::new(ConnectionMeter::new(recorder)) }
+    }
+
+    pub fn meter(&self) -> Arc<ConnectionMeter> {
+        self.meter.clone()
+    }
+}
+
+impl Read for MeteredIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // hyper's cursor moves out of sight once lent, so the bytes take a short way over the stack.
+        let mut buf = buf;
+        let mut scratch = [0u8; 8 * 1024];
+        let room = buf.remaining().min(scratch.len());
+        let mut filled = ReadBuf::new(&mut scratch[..room]);
+        std::task::ready!(Pin::new(self.socket.inner_mut()).poll_read(cx, &mut filled))?;
+        if !filled.filled().is_empty() {
+            self.meter.read(filled.filled().len());
+            buf.put_slice(filled.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for MeteredIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = std::task::ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
+        self.meter.written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = std::task::ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
+        self.meter.written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.meter.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
