@@ -64,12 +64,16 @@ pub async fn stream(
     let id: SessionId = id.parse()?;
     let cohort = node.cohort(&id);
     let body = open(&node.door, &id, ask(&headers, resume), meter.clone()).await;
+    if matches!(body, Ok(_)) {
+        // Also a 204: reconnecting to find that it is over is part of what streaming costs.
+        meter.classify(Traffic::Stream(cohort));
+    }
     let body = match body {
         Ok(Some(body)) => body,
         Ok(None) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => return Err(refused(refusal, &id)),
     };
-    meter.classify(Traffic::Stream(cohort));
+    meter.opens();
     let body = Counted { body, _follows: node.followed.stream(&id, cohort) };
     let mut response = Body::new(body).into_response();
     event_stream_headers(response.headers_mut());

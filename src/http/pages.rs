@@ -146,7 +146,9 @@ impl Reader {
                 (Ok(Some(event)), _) => event,
                 (Ok(None), Ok(_)) => return Ok(None),
                 _ => {
-                    return Err(Unavailable("This session cannot be read now. Try again in a moment.".into()));
+                    return Err(Unavailable(
+                        "This session cannot be read now. Try again in a moment.".into(),
+                    ));
                 }
             },
         };

@@ -86,8 +86,14 @@ impl IntoResponse for Problem {
 
 impl From<BadSessionId> for Problem {
     fn from(error: BadSessionId) -> Problem {
-        Problem { field: Some("id"), ..Problem::new(StatusCode::BAD_REQUEST, format!("{error}.")) }
+        Problem { field: Some("id"), ..Problem::new(StatusCode::BAD_REQUEST, sentence(&error.to_string())) }
     }
+}
+
+/// An error's words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 impl From<BadDraft> for Problem {

@@ -228,6 +228,10 @@ pub fn jitter(range: std::ops::Range<u32>) -> u32 {
 impl Drop for StreamBody {
     fn drop(&mut self) {
         let mut unsent = self.opening.iter().filter(|part| matches!(part, Opening::Event(_))).count();
+        // The hub took the seat away, and the follower was too slow even to be told that it ends.
+        if self.queue.is_closed() {
+            self.close(Counter::ClosedSlow);
+        }
         self.queue.close();
         while self.queue.try_recv().is_ok() {
             unsent += 1;

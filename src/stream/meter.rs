@@ -44,6 +44,8 @@ struct State {
     unattributed: u64,
     /// The response's head is in the write buffer.
     answered: bool,
+    /// That response is a stream, and not a 204 in its place.
+    opens: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
@@ -56,6 +58,7 @@ impl ConnectionMeter {
             started_us,
             unattributed: 0,
             answered: false,
+            opens: false,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -67,7 +70,9 @@ impl ConnectionMeter {
 
     /// A new request: nobody knows yet what it is for.
     pub fn request(&self) {
-        self.state().traffic = Traffic::Other;
+        let mut state = self.state();
+        state.traffic = Traffic::Other;
+        state.opens = false;
     }
 
     /// What the request turned out to be. Counts it.
@@ -81,6 +86,11 @@ impl ConnectionMeter {
         self.recorder.add(kind, 1);
         self.recorder
             .add(cohort_counter(cohort, Counter::StreamCohortRequests, Counter::PollCohortRequests), 1);
+    }
+
+    /// The answer will be a stream: the time to its head is measured.
+    pub fn opens(&self) {
+        self.state().opens = true;
     }
 
     /// The response is on its way into the write buffer.
@@ -127,12 +137,12 @@ impl ConnectionMeter {
             && let Some(started) = state.started_us.take()
         {
             match state.traffic {
-                Traffic::Stream(_) => {
+                Traffic::Stream(_) if state.opens => {
                     self.recorder.add(Counter::ConnectEstablished, 1);
                     self.recorder.record_since(Measure::Connect, started, now);
                 }
                 Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
-                Traffic::Other => {}
+                Traffic::Stream(_) | Traffic::Other => {}
             }
         }
         self.recorder.add(Counter::Delivered, state.leaving.len() as u64);

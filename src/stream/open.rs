@@ -58,12 +58,12 @@ pub async fn open(
         door.recorder.add(Counter::ConnectRefused, 1);
         return Err(Refusal::Full);
     };
-    door.recorder.add(Counter::ConnectAttempts, 1);
     // Registered first, read second: what is published in between is in the queue.
     let held = match door.broker.watch(session).await {
         Ok(Some(held)) => held,
         Ok(None) => return Err(Refusal::Unknown),
         Err(error) => {
+            door.recorder.add(Counter::ConnectAttempts, 1);
             door.recorder.add(Counter::ConnectFailed, 1);
             return Err(Refusal::Away(error));
         }
@@ -73,6 +73,7 @@ pub async fn open(
         return Ok(None);
     };
 
+    door.recorder.add(Counter::ConnectAttempts, 1);
     let mut opening = VecDeque::from([Opening::Plain(Bytes::from(frame::retry(body::jitter(RETRY_MS))))]);
     if let Some(reason) = gap {
         door.recorder.add(Counter::Gaps, 1);

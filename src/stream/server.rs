@@ -18,6 +18,10 @@ use tower::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read and write buffer of a connection; also bounds the size of a request's head.
 const BUFFER: usize = 16 * 1024;
+/// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms. hyper waits for a
+/// blocked write without end, and all that time the stream would keep its place: the kernel ends it instead.
+#[cfg(target_os = "linux")]
+const STALL_MS: u32 = 20_000;
 /// How long open requests may take to finish after the last stream was told to reconnect.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -71,6 +75,8 @@ async fn rest_after(error: &io::Error) {
 async fn serve_one(socket: TcpStream, router: Router, recorder: Recorder, mut stop: watch::Receiver<bool>) {
     // Frames are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
     let io = MeteredIo::new(socket, recorder);
     let meter = io.meter();
     let service = service_fn(move |mut request: Request<Incoming>| {
