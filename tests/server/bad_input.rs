@@ -1,0 +1,178 @@
+//! Whatever is sent gets a good answer, and the next request is served.
+
+use crate::support::{Client, Database, Launch, Server, Shared, fresh};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+static SERVER: Shared<(Server, Database)> = Shared::new();
+
+async fn server() -> Arc<(Server, Database)> {
+    let database = Database::new().await;
+    SERVER.get(|| (Launch::on(&database).start(), database))
+}
+
+/// Sends it, expects a problem document with this status, and a good answer to the next request.
+async fn check(client: &Client, request: RequestBuilder, expected: StatusCode) -> Value {
+    let (_, problem) = answered(client, request, expected).await;
+    problem
+}
+
+async fn answered(client: &Client, request: RequestBuilder, expected: StatusCode) -> (Response, Value) {
+    let mut answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), expected);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let text = answer.chunk().await.expect("a body").expect("a body");
+    let problem: Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(problem["status"], json!(expected.as_u16()));
+    for field in ["type", "title", "detail"] {
+        assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {problem}");
+    }
+    healthy(client).await;
+    (answer, problem)
+}
+
+async fn healthy(client: &Client) {
+    assert_eq!(client.get("/healthz").send().await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_wrong_earns_a_problem_document() {
+    let server = server().await;
+    let client = &server.0.client();
+    let session = fresh("bad");
+    let path = format!("/api/v1/sessions/{session}/status");
+    let json_body =
+        |text: &'static str| client.post(&path).header("content-type", "application/json").body(text);
+
+    for malformed in ["", "{", "{\"stage\":\"a\"", "\u{0}", "{\"stage\":\"a\",\"progress\":1}x"] {
+        check(client, json_body(malformed), StatusCode::BAD_REQUEST).await;
+    }
+    for foreign in
+        ["[]", "7", "{\"stage\":7,\"progress\":1}", "{\"stage\":\"a\",\"progress\":1,\"colour\":1}"]
+    {
+        check(client, json_body(foreign), StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    let plain = client.post(&path).body("{\"stage\":\"a\",\"progress\":1}");
+    check(client, plain, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    let form = client.post(&path).header("content-type", "text/plain").body("stage=a");
+    check(client, form, StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+
+    let field = async |body: Value| {
+        check(client, client.post(&path).json(&body), StatusCode::UNPROCESSABLE_ENTITY).await["field"].clone()
+    };
+    assert_eq!(field(json!({ "stage": "a", "progress": 900 })).await, "progress");
+    assert_eq!(field(json!({ "stage": "a", "progress": -1 })).await, "progress");
+    assert_eq!(field(json!({ "stage": "a" })).await, "progress");
+    assert_eq!(field(json!({ "stage": "a\nb", "progress": 1 })).await, "stage");
+    assert_eq!(field(json!({ "stage": "a", "progress": 1, "message": "x".repeat(501) })).await, "message");
+    assert_eq!(field(json!({ "stage": "a", "progress": 1, "data": "x".repeat(9_000) })).await, "data");
+    assert_eq!(field(json!({ "stage": "a", "progress": 1, "state": "abandoned" })).await, "state");
+    assert_eq!(client.poll(&session).await.status(), StatusCode::NOT_FOUND, "none of these made the session");
+
+    client.publish(&session, 1).await;
+    let outcome =
+        client.post(&format!("/api/v1/sessions/{session}/complete")).json(&json!({ "outcome": "lost" }));
+    assert_eq!(check(client, outcome, StatusCode::UNPROCESSABLE_ENTITY).await["field"], "outcome");
+    let kind = client.post("/api/v1/sessions").json(&json!({ "kind": "" }));
+    assert_eq!(check(client, kind, StatusCode::UNPROCESSABLE_ENTITY).await["field"], "kind");
+    let key = client.event(&session, 2).header("idempotency-key", "k".repeat(129));
+    check(client, key, StatusCode::BAD_REQUEST).await;
+}
+
+#[tokio::test]
+async fn ten_megabytes_are_refused() {
+    let server = server().await;
+    let client = &server.0.client();
+    let path = format!("/api/v1/sessions/{}/status", fresh("large"));
+    let large = client.post(&path).header("content-type", "application/json").body(vec![b' '; 10_000_000]);
+    // The refusal may come, and the connection be closed, while the body is still being sent.
+    match large.send().await {
+        Ok(answer) => assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE),
+        Err(error) => assert!(error.is_request() || error.is_body(), "{error}"),
+    }
+    healthy(client).await;
+    let over_the_limit =
+        client.post(&path).header("content-type", "application/json").body(vec![b' '; 70_000]);
+    check(client, over_the_limit, StatusCode::PAYLOAD_TOO_LARGE).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_wrong_earns_a_problem_document() {
+    let server = server().await;
+    let client = &server.0.client();
+    for bad in ["a%20b", "%00", "a%0Aid:%201", &"x".repeat(129), "a%2Fb", "\u{e9}"] {
+        for rest in ["status", "status/stream"] {
+            let request = client.get(&format!("/api/v1/sessions/{bad}/{rest}"));
+            let problem = check(client, request, StatusCode::BAD_REQUEST).await;
+            assert_eq!(problem["field"], "id", "{bad}");
+        }
+        let request = client.post(&format!("/api/v1/sessions/{bad}/status")).json(&json!({}));
+        check(client, request, StatusCode::BAD_REQUEST).await;
+    }
+    let create = client.post("/api/v1/sessions").json(&json!({ "id": "a b" }));
+    assert_eq!(check(client, create, StatusCode::BAD_REQUEST).await["field"], "id");
+
+    for unknown in ["/api/v1/nothing", "/api/v2/sessions", "/api/"] {
+        check(client, client.get(unknown), StatusCode::NOT_FOUND).await;
+    }
+    for (method_of, allowed) in [
+        (client.get("/api/v1/sessions"), "POST"),
+        (client.get("/api/v1/sessions/a/complete"), "POST"),
+        (client.post("/api/v1/sessions/a/status/stream"), "GET,HEAD"),
+        (client.post("/healthz"), "GET,HEAD"),
+    ] {
+        let (answer, _) = answered(client, method_of, StatusCode::METHOD_NOT_ALLOWED).await;
+        assert_eq!(answer.headers()["allow"], allowed);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_harms_nobody() {
+    let server = server().await;
+    let (client, port) = (&server.0.client(), server.0.port);
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(20_000));
+    let said = raw(port, head.as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 431 ") || said.is_empty(), "{said}");
+    healthy(client).await;
+
+    for garbage in [
+        &b"\x00\x01\x02\xff\xfe garbage\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        &[b'A'; 50_000],
+    ] {
+        let said = raw(port, garbage).await;
+        assert!(
+            said.is_empty() || said.starts_with("HTTP/1.1 4") || said.starts_with("HTTP/1.1 5"),
+            "{said}"
+        );
+        healthy(client).await;
+    }
+
+    // Half a head, half a body, and gone.
+    for half in [
+        "GET /api/v1/sess",
+        "POST /api/v1/sessions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"id\"",
+    ] {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+        socket.write_all(half.as_bytes()).await.expect("sent");
+        drop(socket);
+        healthy(client).await;
+    }
+}
+
+/// Sends bytes and reads what comes until the server closes.
+async fn raw(port: u16, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    // The server may close before it has read everything.
+    let _ = socket.write_all(bytes).await;
+    let _ = socket.shutdown().await;
+    let mut said = Vec::new();
+    let _ = socket.read_to_end(&mut said).await;
+    String::from_utf8_lossy(&said).into_owned()
+}

@@ -1,0 +1,150 @@
+//! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
+
+use crate::support::{Client, Database, Follower, Launch, Redis, Server, eventually, fresh};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+fn node(name: &str, database: &Database, redis: &Redis) -> Server {
+    Launch::on(database).redis(redis).flag("node", name).flag("heartbeat-ms", 200).start()
+}
+
+/// Publishing and new streams are refused at once and politely, while an open stream goes on.
+async fn refused(client: &Client, session: &str, follower: &mut Follower) {
+    for _ in 0..3 {
+        let since = Instant::now();
+        let answer = client.event(session, 99).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key("retry-after"));
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    }
+    let stream = client.stream(session).send().await.expect("an answer");
+    assert_eq!(stream.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(stream.headers().contains_key("retry-after"));
+    let ready = client.get("/readyz").send().await.expect("an answer");
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE, "no new streams may come here now");
+    for _ in 0..2 {
+        assert_eq!(follower.next().await.expect("an open stream").name, "ping");
+    }
+}
+
+/// As a publisher does it: until it is accepted.
+async fn publish_when_possible(client: &Client, session: &str, n: u64) {
+    eventually("publishing works again", 15, async || {
+        let answer = client.event(session, n).send().await.expect("an answer");
+        (answer.status() == StatusCode::ACCEPTED).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redis_comes_back_open_streams_get_what_they_missed() {
+    let (mut redis, database) = (Redis::that_keeps(), Database::new().await);
+    let (a, b) = (node("a", &database, &redis), node("b", &database, &redis));
+    let (a, b) = ((a.client(), a), (b.client(), b));
+    let sessions: Vec<String> = (0..10).map(|_| fresh("kept")).collect();
+    let mut followers = Vec::new();
+    for session in &sessions {
+        a.0.publish_all(session, 1..=2).await;
+        for node in [&a.0, &b.0] {
+            let mut follower = node.follow(session).await;
+            assert_eq!(follower.numbers(1).await, [2]);
+            followers.push(follower);
+        }
+    }
+    for _ in 0..2 {
+        redis.kill();
+        refused(&a.0, &sessions[0], &mut followers[0]).await;
+        redis.again();
+        // At once, and so before both nodes listen again.
+        for session in &sessions {
+            publish_when_possible(&b.0, session, 3).await;
+        }
+        for follower in &mut followers {
+            assert_eq!(follower.numbers(1).await, [3]);
+        }
+    }
+    // Nothing comes after an end: whoever did not hear it must be told without another event.
+    redis.kill();
+    redis.again();
+    for session in &sessions {
+        eventually("the session can be ended", 15, async || {
+            (b.0.complete(session).await.status() == StatusCode::ACCEPTED).then_some(())
+        })
+        .await;
+    }
+    for follower in &mut followers {
+        assert_eq!(follower.news().await.expect("the end").name, "end");
+        assert_eq!(follower.news().await, None);
+    }
+    let ready = a.0.get("/readyz").send().await.expect("an answer");
+    assert_eq!(ready.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redis_comes_back_empty_the_next_event_comes_with_a_gap() {
+    let (mut redis, database) = (Redis::start(), Database::new().await);
+    let server = node("a", &database, &redis);
+    let (client, session) = (server.client(), fresh("lost"));
+    client.publish_all(&session, 1..=5).await;
+    let mut follower = client.follow(&session).await;
+    let before = follower.news().await.expect("a snapshot").id.expect("an id");
+    redis.kill();
+    refused(&client, &session, &mut follower).await;
+    redis.again();
+    publish_when_possible(&client, &session, 6).await;
+    let gap = follower.news().await.expect("an open stream");
+    assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!("epoch")));
+    assert_eq!(follower.numbers(1).await, [6]);
+    client.publish(&session, 7).await;
+    assert_eq!(follower.numbers(1).await, [7]);
+    let resumed = client.resume(&session, &before).await.news().await.expect("a gap");
+    assert_eq!(resumed.data["reason"], json!("epoch"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_connection_to_redis_loses_nothing() {
+    const EVENTS: u64 = 300;
+    let (redis, database) = (Redis::start(), Database::new().await);
+    let (a, b) = (node("a", &database, &redis), node("b", &database, &redis));
+    let (publisher, session) = (b.client(), fresh("severed"));
+    publisher.create(&session).await;
+    let mut follower = a.client().follow(&session).await;
+    let cutting = tokio::spawn({
+        let mut connection = redis.connect().await;
+        async move {
+            for _ in 0..6 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let mut cut = redis::cmd("CLIENT");
+                cut.arg("KILL").arg("TYPE").arg("pubsub");
+                let _: u64 = cut.query_async(&mut connection).await.expect("Redis");
+            }
+        }
+    });
+    for n in 1..=EVENTS {
+        publisher.publish(&session, n).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    cutting.await.expect("six cuts");
+    assert_eq!(follower.numbers(EVENTS as usize).await, (1..=EVENTS).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_server_starts_without_its_redis() {
+    let (mut redis, database) = (Redis::start(), Database::new().await);
+    redis.kill();
+    let server = node("a", &database, &redis);
+    let (client, session) = (server.client(), fresh("early"));
+    let answer = client.create(&session).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    redis.again();
+    publish_when_possible(&client, &session, 1).await;
+    eventually("streams open again", 5, async || {
+        client.stream(&session).send().await.expect("an answer").status().is_success().then_some(())
+    })
+    .await;
+    let mut follower = client.follow(&session).await;
+    client.publish(&session, 2).await;
+    assert_eq!(follower.numbers(2).await, [1, 2]);
+}

@@ -1,0 +1,93 @@
+use super::Follower;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Requests as a publisher and a poller make them.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    pub fn new(port: u16) -> Client {
+        let http =
+            reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build().expect("a client");
+        Client { http, base: format!("http://127.0.0.1:{port}") }
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.base))
+    }
+
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("{}{path}", self.base))
+    }
+
+    pub async fn create(&self, session: &str) -> Response {
+        self.post("/api/v1/sessions").json(&json!({ "id": session })).send().await.expect("an answer")
+    }
+
+    /// Reports event number `n`, which stands in its data.
+    pub fn event(&self, session: &str, n: u64) -> RequestBuilder {
+        let event = json!({ "stage": "work", "progress": n % 101, "data": n });
+        self.post(&format!("/api/v1/sessions/{session}/status")).json(&event)
+    }
+
+    /// Reports event number `n`, which must be accepted. Answers its id.
+    pub async fn publish(&self, session: &str, n: u64) -> String {
+        let answer = self.event(session, n).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        body(answer).await["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub async fn publish_all(&self, session: &str, numbers: impl IntoIterator<Item = u64>) {
+        for n in numbers {
+            self.publish(session, n).await;
+        }
+    }
+
+    pub async fn complete(&self, session: &str) -> Response {
+        let path = format!("/api/v1/sessions/{session}/complete");
+        self.post(&path).json(&json!({ "outcome": "completed" })).send().await.expect("an answer")
+    }
+
+    pub async fn poll(&self, session: &str) -> Response {
+        self.get(&format!("/api/v1/sessions/{session}/status")).send().await.expect("an answer")
+    }
+
+    pub fn stream(&self, session: &str) -> RequestBuilder {
+        self.get(&format!("/api/v1/sessions/{session}/status/stream")).header("accept", "text/event-stream")
+    }
+
+    /// The position in the query, for clients that cannot send headers.
+    pub fn stream_after(&self, session: &str, last_event_id: &str) -> RequestBuilder {
+        let path = format!("{}/api/v1/sessions/{session}/status/stream", self.base);
+        let mut url = reqwest::Url::parse(&path).expect("an address");
+        url.query_pairs_mut().append_pair("last-event-id", last_event_id);
+        self.http.get(url).header("accept", "text/event-stream")
+    }
+
+    /// Follows as a newcomer.
+    pub async fn follow(&self, session: &str) -> Follower {
+        Follower::open(self.stream(session)).await
+    }
+
+    /// Follows from where an earlier stream was cut.
+    pub async fn resume(&self, session: &str, last_event_id: &str) -> Follower {
+        Follower::open(self.stream(session).header("last-event-id", last_event_id)).await
+    }
+
+    /// The newest message of the dashboards' stream.
+    pub async fn metrics(&self) -> Value {
+        let mut dashboard = Follower::open(self.get("/api/admin/sse-metrics/stream")).await;
+        // The first one is of the last tick; the second is of now.
+        dashboard.next().await.expect("what was last");
+        dashboard.next().await.expect("a message a second").data
+    }
+}
+
+pub async fn body(answer: Response) -> Value {
+    answer.json().await.expect("JSON")
+}

@@ -1,0 +1,31 @@
+//! Servers, services and clients that the tests stand on. Whatever is started here ends with the test that holds it.
+
+mod client; // requests as a publisher and a poller make them
+mod folder; // where services keep their files
+mod follower; // one stream, read event by event
+mod postgres; // a PostgreSQL for tests, and what is stored in it
+mod process; // children that end with their test
+mod proxy; // counts what passes
+mod redis; // a Redis of one's own
+mod server; // the binary under test
+mod shared; // one expensive thing for several tests
+mod wait; // polling with a deadline
+
+pub use client::Client;
+pub use folder::Folder;
+pub use follower::{Event, Follower};
+pub use postgres::{Database, PrivateFolder};
+pub use process::Process;
+pub use proxy::Proxy;
+pub use redis::Redis;
+pub use server::{Launch, Server};
+pub use shared::Shared;
+pub use wait::eventually;
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// A session id that no other test uses.
+pub fn fresh(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{name}-{}", NEXT.fetch_add(1, Relaxed))
+}

@@ -1,0 +1,106 @@
+use super::{Folder, Shared, fresh};
+use private_postgres::Postgres;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use std::{path::PathBuf, sync::Arc};
+
+/// One PostgreSQL for all tests that do not stop it.
+static SHARED: Shared<Running> = Shared::new();
+
+struct Running {
+    postgres: Postgres,
+    _folder: Folder,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.postgres.stop().expect("PostgreSQL stops");
+    }
+}
+
+fn running() -> Running {
+    let folder = Folder::new("postgres");
+    let postgres = Postgres::at(&folder.path().join("postgres")).expect("PostgreSQL").throwaway();
+    postgres.start().expect("PostgreSQL starts");
+    Running { postgres, _folder: folder }
+}
+
+/// A database of a test's own.
+pub struct Database {
+    running: Arc<Running>,
+    name: String,
+}
+
+impl Database {
+    /// In the PostgreSQL that tests share.
+    pub async fn new() -> Database {
+        let running = SHARED.get(running);
+        let name = fresh("db").replace('-', "_");
+        let database = Database { running, name };
+        let mut connection =
+            PgConnection::connect(&database.running.postgres.url()).await.expect("PostgreSQL");
+        let create = AssertSqlSafe(format!("CREATE DATABASE {}", database.name));
+        sqlx::query(create).execute(&mut connection).await.expect("a database");
+        database
+    }
+
+    /// In a PostgreSQL of its own, for a test that stops it.
+    pub fn alone() -> Database {
+        Database { running: Arc::new(running()), name: private_postgres::NAME.into() }
+    }
+
+    pub fn stop(&self) {
+        self.running.postgres.stop().expect("PostgreSQL stops");
+    }
+
+    pub fn start(&self) {
+        self.running.postgres.start().expect("PostgreSQL starts");
+    }
+
+    pub fn url(&self) -> String {
+        let from = format!("/{}?", private_postgres::NAME);
+        self.running.postgres.url().replace(&from, &format!("/{}?", self.name))
+    }
+
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.expect("the database")
+    }
+
+    pub async fn counted(&self, counter: &str) -> i64 {
+        counted(&self.url(), counter).await
+    }
+}
+
+/// The data folder of a server with a private PostgreSQL, which is stopped if the server was not able to.
+pub struct PrivateFolder(Folder);
+
+impl PrivateFolder {
+    pub fn new() -> PrivateFolder {
+        PrivateFolder(Folder::new("private"))
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    pub fn postgres(&self) -> Postgres {
+        Postgres::at(&self.data_dir().join("postgres")).expect("PostgreSQL")
+    }
+
+    pub async fn counted(&self, counter: &str) -> i64 {
+        counted(&self.postgres().url(), counter).await
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        self.postgres().stop().expect("PostgreSQL stops");
+    }
+}
+
+/// A counter, summed over all stored 10 s rows.
+async fn counted(url: &str, counter: &str) -> i64 {
+    let mut connection = PgConnection::connect(url).await.expect("the database");
+    let sum =
+        "SELECT coalesce(sum((counters->>$1)::bigint), 0)::bigint FROM metric_samples WHERE resolution = 10";
+    sqlx::query(sum).bind(counter).fetch_one(&mut connection).await.expect("samples").get(0)
+}

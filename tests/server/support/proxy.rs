@@ -1,0 +1,72 @@
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+};
+
+/// Passes connections on to a server and counts their bytes. It stays until the process ends: a thread that waits
+/// for a connection costs nothing.
+#[derive(Clone)]
+pub struct Proxy {
+    pub port: u16,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// To the server.
+    there: AtomicU64,
+    /// From the server.
+    back: AtomicU64,
+    /// Directions that are being passed on.
+    open: AtomicU64,
+}
+
+impl Proxy {
+    pub fn to(server: u16) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let proxy = Proxy { port, counts: Arc::default() };
+        let counts = proxy.counts.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let pair = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+                counts.open.fetch_add(2, SeqCst);
+                let (there, back) = (counts.clone(), counts.clone());
+                thread::spawn(move || pass(client, server, &there.there, &there.open));
+                thread::spawn(move || pass(pair.1, pair.0, &back.back, &back.open));
+            }
+        });
+        proxy
+    }
+
+    /// Bytes to the server, and from it.
+    pub fn counted(&self) -> (u64, u64) {
+        (self.counts.there.load(SeqCst), self.counts.back.load(SeqCst))
+    }
+
+    /// All connections have ended.
+    pub fn is_idle(&self) -> bool {
+        self.counts.open.load(SeqCst) == 0
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, open: &AtomicU64) {
+    let mut buffer = [0; 16 * 1024];
+    let _ = (|| -> io::Result<()> {
+        loop {
+            let read = from.read(&mut buffer)?;
+            if read == 0 {
+                return to.shutdown(Shutdown::Write);
+            }
+            counted.fetch_add(read as u64, SeqCst);
+            to.write_all(&buffer[..read])?;
+        }
+    })();
+    open.fetch_sub(1, SeqCst);
+}
