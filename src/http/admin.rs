@@ -1,10 +1,10 @@
 //! The dashboards' stream: one message a second, framed once for everybody who looks.
 
-use super::follow::event_stream_headers;
+use super::{asked::Asked, follow::event_stream_headers};
 use crate::{clock, node::Node};
 use axum::{
     body::Body,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -24,7 +24,7 @@ pub struct Topics {
     sessions: Option<String>,
 }
 
-pub async fn metrics_stream(State(node): State<Arc<Node>>, Query(topics): Query<Topics>) -> Response {
+pub async fn metrics_stream(State(node): State<Arc<Node>>, Asked(topics): Asked<Topics>) -> Response {
     let first = serde_json::to_string(&node.board.metrics()).unwrap_or_default();
     let opening = frame::retry(2_000) + &format!("data: {first}\n\n");
     let metrics = changes(node.metrics.subscribe());

@@ -1,6 +1,9 @@
 //! The followers' side: the stream, and the poll that it replaces.
 
-use super::problem::Problem;
+use super::{
+    asked::{Asked, Named},
+    problem::Problem,
+};
 use crate::{
     clock,
     gauge::Followed,
@@ -10,7 +13,7 @@ use crate::{
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{Path, Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -57,11 +60,10 @@ pub fn poll_url(id: &SessionId) -> String {
 pub async fn stream(
     State(node): State<Arc<Node>>,
     Extension(meter): Extension<Arc<ConnectionMeter>>,
-    Path(id): Path<String>,
-    Query(resume): Query<Resume>,
+    Named(id): Named,
+    Asked(resume): Asked<Resume>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id: SessionId = id.parse()?;
     let cohort = node.cohort(&id);
     let body = open(&node.door, &id, ask(&headers, resume), meter.clone()).await;
     if matches!(body, Ok(_)) {
@@ -140,10 +142,9 @@ struct Waiting<'a> {
 pub async fn poll(
     State(node): State<Arc<Node>>,
     Extension(meter): Extension<Arc<ConnectionMeter>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id: SessionId = id.parse()?;
     let cohort = node.cohort(&id);
     let current = node.door.broker.current(&id).await?.ok_or_else(Problem::unknown_session)?;
     meter.classify(Traffic::Poll(cohort));

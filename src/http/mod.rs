@@ -1,6 +1,7 @@
 //! HTTP: one list of routes, one shape of errors, then a file a resource.
 
 mod admin; // the dashboards' stream
+mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
 mod follow; // the stream and the poll
 mod ops; // alive and ready

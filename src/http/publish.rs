@@ -1,6 +1,6 @@
 //! The publishers' side: making sessions, reporting status, ending.
 
-use super::problem::Problem;
+use super::{asked::Named, problem::Problem};
 use crate::{
     broker::{Published, Say},
     clock,
@@ -10,7 +10,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, Path, Request, State},
+    extract::{FromRequest, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
@@ -159,11 +159,10 @@ async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> 
 
 pub async fn status(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     Checked(raw): Checked<RawDraft>,
 ) -> Result<Response, Problem> {
-    let id: SessionId = id.parse()?;
     let draft = Draft::check(raw)?;
     let published = publish(&node, &id, Say::Status(draft), &headers).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
@@ -179,11 +178,10 @@ pub struct Complete {
 
 pub async fn complete(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     Checked(complete): Checked<Complete>,
 ) -> Result<Response, Problem> {
-    let id: SessionId = id.parse()?;
     let outcome = match complete.outcome.as_str() {
         "completed" => SessionState::Completed,
         "failed" => SessionState::Failed,

@@ -105,7 +105,7 @@ async fn ten_megabytes_are_refused() {
 async fn an_address_that_is_wrong_earns_a_problem_document() {
     let server = server().await;
     let client = &server.0.client();
-    for bad in ["a%20b", "%00", "a%0Aid:%201", &"x".repeat(129), "a%2Fb", "\u{e9}"] {
+    for bad in ["a%20b", "%00", "a%0Aid:%201", &"x".repeat(129), "a%2Fb", "%ff", "\u{e9}"] {
         for rest in ["status", "status/stream"] {
             let request = client.get(&format!("/api/v1/sessions/{bad}/{rest}"));
             let problem = check(client, request, StatusCode::BAD_REQUEST).await;
@@ -114,10 +114,16 @@ async fn an_address_that_is_wrong_earns_a_problem_document() {
         let request = client.post(&format!("/api/v1/sessions/{bad}/status")).json(&json!({}));
         check(client, request, StatusCode::BAD_REQUEST).await;
     }
+    for twice in [
+        "/api/v1/sessions/a/status/stream?last-event-id=1&last-event-id=2",
+        "/api/admin/sse-metrics/stream?sessions=1&sessions=1",
+    ] {
+        check(client, client.get(twice), StatusCode::BAD_REQUEST).await;
+    }
     let create = client.post("/api/v1/sessions").json(&json!({ "id": "a b" }));
     assert_eq!(check(client, create, StatusCode::BAD_REQUEST).await["field"], "id");
 
-    for unknown in ["/api/v1/nothing", "/api/v2/sessions", "/api/"] {
+    for unknown in ["/api/v1/nothing", "/api/v2/sessions", "/api/admin/nothing"] {
         check(client, client.get(unknown), StatusCode::NOT_FOUND).await;
     }
     for (method_of, allowed) in [
