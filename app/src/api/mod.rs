@@ -4,13 +4,14 @@
 
 #[cfg(feature = "ssr")]
 pub mod backend; // what the server implements
+mod carried; // an Overview on its way to the browser
 mod failure; // why a page could not read
 
+pub use carried::Carried;
 pub use failure::Failure;
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 use streamgauge_core::{
-    board::Overview,
     ids::SessionId,
     range::Range,
     view::{PublicSession, SessionList},
@@ -18,8 +19,8 @@ use streamgauge_core::{
 
 /// The Overview's figures for a range that ends now.
 #[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl)]
-pub async fn overview(range: Range) -> Result<Overview, Failure> {
-    Ok(failure::backend()?.overview(range).await?)
+pub async fn overview(range: Range) -> Result<Carried, Failure> {
+    Ok(failure::backend()?.overview(range).await?.into())
 }
 
 /// The running sessions, newest first.

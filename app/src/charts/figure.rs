@@ -64,7 +64,7 @@ impl Window {
 pub struct Plot {
     /// CSS pixels.
     pub height: u32,
-    /// Said in the plot's corner where a figure has several.
+    /// Said above the plot where a figure has several.
     pub name: &'static str,
     pub scale: fn(&Window) -> Scale,
     pub layers: fn(&Window) -> Vec<Layer>,
@@ -136,7 +136,7 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     let lines = move || {
         window.with(|window| field.with(|field| paths(field, &window.points, &layers(window))))
     };
-    let words = move || window.with(|window| field.with(|field| note_texts(field, notes(window), name)));
+    let words = move || window.with(|window| field.with(|field| note_texts(field, notes(window))));
     let mark = move || {
         let at = cursor.0.get()?;
         let x = format!("{:.2}%", field.with(|field| x(field, at)));
@@ -146,6 +146,7 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
         window.with_untracked(|window| cursor.follow(&event, window.from, window.to, window.range.step()));
     };
     view! {
+        {(!name.is_empty()).then(|| view! { <p class="name">{name}</p> })}
         <div class="plot">
             <svg class="ticks" height=height inner_html=ticks></svg>
             <svg class="field" height=height on:pointermove=follow on:pointerleave=move |_| cursor.leave()>
@@ -174,11 +175,8 @@ fn tick_texts(field: &Field) -> String {
 }
 
 /// `notes` hold words and numbers of ours alone: nothing in them needs escaping.
-fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>, name: &str) -> String {
+fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>) -> String {
     let mut svg = String::new();
-    if !name.is_empty() {
-        let _ = write!(svg, "<text class=\"name\" x=\"0\" y=\"10\">{name}</text>");
-    }
     for (level, text, class) in notes {
         let y = (field.scale.y(level, field.height) - 5.0).max(9.0);
         let _ = write!(svg, "<text class=\"note {class}\" x=\"100%\" y=\"{y:.1}\">{text}</text>");

@@ -67,7 +67,7 @@ fn drawn(kpi: &Kpi) -> String {
     };
     let mut svg = format!(
         "<line class=\"rail\" x1=\"0\" x2=\"100%\" y1=\"12\" y2=\"12\"/>\
-         <line class=\"good\" x1=\"{good_from:.1}%\" x2=\"{good_to:.1}%\" y1=\"12\" y2=\"12\"/>\
+         <line class=\"range\" x1=\"{good_from:.1}%\" x2=\"{good_to:.1}%\" y1=\"12\" y2=\"12\"/>\
          <line class=\"target\" x1=\"{target:.1}%\" x2=\"{target:.1}%\" y1=\"5\" y2=\"19\"/>"
     );
     let polling = polling(kpi);
@@ -96,6 +96,8 @@ fn label(x: f64, other: Option<f64>, class: &str, text: &str) -> String {
         Some(_) => "start",
         None => "middle",
     };
+    // A text that leans right near the right end would hang out of the card.
+    let (x, anchor) = if anchor == "start" && x > 70.0 { (100.0, "end") } else { (x, anchor) };
     // At an end the text hangs from the rail's end, so that it stays inside the card.
     let x = if x > 88.0 { 100.0 } else if x < 12.0 { 0.0 } else { x };
     format!("<text class=\"{class}\" x=\"{x:.1}%\" y=\"33\" text-anchor=\"{anchor}\">{text}</text>")

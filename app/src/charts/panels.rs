@@ -120,7 +120,7 @@ pub fn ConnectionsChart(window: Memo<Window>) -> impl IntoView {
         notes: no_notes,
     };
     let keys = |_: &Window| -> Vec<Key> { vec![("sse", "streams".into()), ("poll", "pollers".into())] };
-    let caption = |window: &Window| format!("Open at a time, mean of each step; {}", steps(window, STREAMS));
+    let caption = |window: &Window| format!("Open at a time; {}", steps(window, STREAMS));
     let summary = |window: &Window| two(window, "Connections", ("streams", STREAMS), ("pollers", POLLERS), "");
     let columns = vec![column("streams", "", STREAMS), column("pollers", "", POLLERS)];
     view! { <Figure title="Connections" window plots=vec![plot] columns keys caption summary /> }
@@ -153,14 +153,14 @@ pub fn ThroughputChart(window: Memo<Window>) -> impl IntoView {
 #[component]
 pub fn ResourcesChart(window: Memo<Window>) -> impl IntoView {
     let memory = Plot {
-        height: 61,
+        height: 48,
         name: "memory, MB",
         scale: |window| ends(Scale::linear(window.highest(MEMORY), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, MEMORY), Layer::Line(Ink::Neutral, MEMORY)],
         notes: no_notes,
     };
     let cpu = Plot {
-        height: 61,
+        height: 48,
         name: "CPU, % of one core",
         scale: |window| ends(Scale::linear(window.highest(CPU), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, CPU), Layer::Line(Ink::Neutral, CPU)],

@@ -1,7 +1,7 @@
 //! The newest sessions, briefly, beside the Overview's first chart.
 
 use super::progress::Progress;
-use crate::{api, live::Live};
+use crate::{api::Failure, live::Live};
 use leptos::prelude::*;
 use std::sync::Arc;
 use streamgauge_core::{
@@ -12,29 +12,20 @@ use streamgauge_core::{
 const SHOWN: usize = 8;
 
 #[component]
-pub fn RunningSessions() -> impl IntoView {
-    let first = Resource::new(|| (), |()| api::sessions());
-    view! {
-        <section class="panel running" aria-labelledby="running">
-            <Suspense fallback=|| view! { <p class="mut">"Reading the sessions…"</p> }>
-                {move || Suspend::new(async move {
-                    match first.await {
-                        Ok(list) => view! { <Newest list /> }.into_any(),
-                        Err(failure) => {
-                            view! {
-                                <header>
-                                    <h2 id="running">"Running sessions"</h2>
-                                </header>
-                                <p class="mut">{failure.title()}" "{failure.detail().to_owned()}</p>
-                            }
-                                .into_any()
-                        }
-                    }
-                })}
-            </Suspense>
-        </section>
-    }
-    .into_any()
+pub fn RunningSessions(list: Result<SessionList, Failure>) -> impl IntoView {
+    let body = match list {
+        Ok(list) => view! { <Newest list /> }.into_any(),
+        Err(failure) => {
+            view! {
+                <header>
+                    <h2 id="running">"Running sessions"</h2>
+                </header>
+                <p class="mut">{failure.title()}" "{failure.detail().to_owned()}</p>
+            }
+            .into_any()
+        }
+    };
+    view! { <section class="panel running" aria-labelledby="running">{body}</section> }.into_any()
 }
 
 #[component]

@@ -1,7 +1,7 @@
 //! The Overview's panels, once its figures are there: kept live by the admin stream.
 
 use crate::{
-    api,
+    api::{self, Failure},
     charts::{
         cursor::Cursor,
         figure::Window,
@@ -16,10 +16,10 @@ use crate::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
-use streamgauge_core::{board::Overview, kpi::Kpi, range::Range};
+use streamgauge_core::{board::Overview, kpi::Kpi, range::Range, view::SessionList};
 
 #[component]
-pub fn Board(board: Overview) -> impl IntoView {
+pub fn Board(board: Overview, sessions: Result<SessionList, Failure>) -> impl IntoView {
     Cursor::provide();
     let (demo, range, keys) = (board.origin.demo, board.range, board.kpis.len());
     let board = RwSignal::new(board);
@@ -39,7 +39,7 @@ pub fn Board(board: Overview) -> impl IntoView {
         <section class="kpis" aria-label="Key figures">{(0..keys).filter_map(card).collect_view()}</section>
         <div class="row two">
             <LatencyChart window />
-            <RunningSessions />
+            <RunningSessions list=sessions />
         </div>
         <div class="row three">
             <ConnectionsChart window />
@@ -63,7 +63,7 @@ fn keep_live(board: RwSignal<Overview>, range: Range) {
         spawn_local(async move {
             if let Ok(newer) = api::overview(range).await {
                 // The page may have turned to another range meanwhile.
-                let _ = board.try_set(newer);
+                let _ = board.try_set(newer.into());
             }
         });
     };

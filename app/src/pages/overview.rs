@@ -13,15 +13,19 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
+use streamgauge_core::board::Overview;
 
 #[component]
 pub fn OverviewPage() -> impl IntoView {
     let range = ranges::asked();
     let first = Resource::new(move || range.get(), api::overview);
+    // Read here and not where it is shown: a resource made inside what waits for another one would be made again with
+    // each attempt to render that, and the document would wait for the ones that were given up.
+    let sessions = Resource::new(|| (), |()| api::sessions());
     let live = use_context::<Live>();
     let state = move || {
         Suspend::new(async move {
-            let board = first.await.ok()?;
+            let board = Overview::from(first.await.ok()?);
             let newest = move || live.and_then(|live| live.metrics.with(|metrics| metrics.as_ref().map(|m| m.as_of)));
             let as_of = Signal::derive(move || newest().unwrap_or(board.as_of));
             let nodes = board.origin.nodes.len();
@@ -31,7 +35,7 @@ pub fn OverviewPage() -> impl IntoView {
     let board = move || {
         Suspend::new(async move {
             match first.await {
-                Ok(board) => view! { <Board board /> }.into_any(),
+                Ok(board) => view! { <Board board=board.into() sessions=sessions.await /> }.into_any(),
                 Err(failure) => view! { <Unreadable failure /> }.into_any(),
             }
         })
