@@ -4,7 +4,7 @@ use crate::fake::Fake;
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use leptos::prelude::provide_context;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use streamgauge_app::{
     api::backend::{Assets, SharedBackend},
     shell,
@@ -39,8 +39,9 @@ impl Page {
 }
 
 pub async fn get(path: &str, backend: Fake) -> Page {
-    // Sets the executor up; a second time is no matter.
-    leptos_axum::generate_route_list(shell);
+    // Sets the executor up, once before any page as the server does: a render beside it may wait for ever.
+    static SET_UP: Once = Once::new();
+    SET_UP.call_once(|| drop(leptos_axum::generate_route_list(shell)));
     let backend: SharedBackend = Arc::new(backend);
     let assets = Assets {
         css: "/assets/app.1.css".into(),
