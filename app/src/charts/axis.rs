@@ -15,7 +15,9 @@ pub struct Scale {
 impl Scale {
     /// From zero to a round number at or above `highest`, with one tick in the middle. `whole`: halves would mean nothing.
     pub fn linear(highest: f64, whole: bool) -> Scale {
-        let highest = highest.max(if whole { 2.0 } else { 0.02 });
+        let least = if whole { 2.0 } else { 0.02 };
+        // Nothing at all reads better on a plain scale than on a tiny one.
+        let highest = if highest > 0.0 { highest.max(least) } else { 2.0 };
         let power = 10f64.powf(highest.log10().floor());
         let high = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]
             .into_iter()

@@ -136,7 +136,15 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     let lines = move || {
         window.with(|window| field.with(|field| paths(field, &window.points, &layers(window))))
     };
-    let words = move || window.with(|window| field.with(|field| note_texts(field, notes(window))));
+    let words = move || {
+        window.with(|window| {
+            let mut words = field.with(|field| note_texts(field, notes(window)));
+            if layers(window).iter().all(|layer| layer.is_empty(&window.points)) {
+                let _ = write!(words, "<text class=\"void\" x=\"50%\" y=\"{}\">nothing measured yet</text>", height / 2);
+            }
+            words
+        })
+    };
     let mark = move || {
         let at = cursor.0.get()?;
         let x = format!("{:.2}%", field.with(|field| x(field, at)));

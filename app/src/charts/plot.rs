@@ -31,6 +31,18 @@ pub enum Layer {
     Rule(Ink, f64),
 }
 
+impl Layer {
+    /// Nothing of the points is in it; a rule rests on none.
+    pub fn is_empty(&self, points: &[Point]) -> bool {
+        match *self {
+            Layer::Line(_, read) | Layer::Area(_, read) | Layer::Band(_, read, _) => {
+                points.iter().all(|point| read(point).is_none())
+            }
+            Layer::Rule(..) => true,
+        }
+    }
+}
+
 /// The box that a plot is drawn in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {

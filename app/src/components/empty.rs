@@ -34,13 +34,35 @@ pub fn NoSessions() -> impl IntoView {
             </svg>
             <h2>"No session is running."</h2>
             <p>"A session begins with its first status. Publish one:"</p>
-            <pre tabindex="0" role="region" aria-label="Command"><code>{CURL}</code></pre>
+            <pre tabindex="0" role="region" aria-label="Command"><code>{command()}</code></pre>
             <p>"and follow it at "<a href="/s/first">"/s/first"</a>"."</p>
         </div>
     }
     .into_any()
 }
 
-const CURL: &str = r#"curl -X POST localhost:3000/api/v1/sessions/first/status \
+fn command() -> String {
+    format!(
+        r#"curl -X POST {}/api/v1/sessions/first/status \
   -H 'content-type: application/json' \
-  -d '{"stage":"upload","progress":10}'"#;
+  -d '{{"stage":"upload","progress":10}}'"#,
+        host().unwrap_or_else(|| "localhost:3000".into())
+    )
+}
+
+/// The address under which the reader came.
+#[cfg(feature = "ssr")]
+fn host() -> Option<String> {
+    let request = use_context::<http::request::Parts>()?;
+    request.headers.get(http::header::HOST)?.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(feature = "hydrate")]
+fn host() -> Option<String> {
+    web_sys::window()?.location().host().ok()
+}
+
+#[cfg(not(any(feature = "ssr", feature = "hydrate")))]
+fn host() -> Option<String> {
+    None
+}

@@ -18,7 +18,7 @@ use streamgauge_core::{
 pub fn KpiCard(kpi: Signal<Kpi>, window: Memo<Window>) -> impl IntoView {
     let key = kpi.with_untracked(|kpi| kpi.key);
     let range = Memo::new(move |_| window.with(|window| window.range));
-    let value = move || kpi.with(|kpi| kpi.value.map_or_else(|| "\u{2013}".into(), |value| figure(key, value)));
+    let value = move || kpi.with(|kpi| kpi.value.map_or_else(|| "\u{2014}".into(), |value| figure(key, value)));
     let state = move || kpi.with(|kpi| gauge::class(kpi.state));
     // "not enough data: 7 of 20 deliveries": the state beside the title, the count under the figure.
     let note = move || kpi.with(|kpi| kpi.note.split(':').next().unwrap_or_default().to_owned());

@@ -36,11 +36,12 @@ async fn a_gauge_says_everything_that_it_draws() {
 async fn too_little_is_no_figure() {
     let page = get("/", Fake { fresh: true, ..Fake::default() }).await;
     assert_eq!(page.status, 200);
-    page.says("\u{2013} ms p95");
+    page.says("\u{2014} ms p95");
     page.says("not enough data");
     page.says("7 of 20 deliveries");
     page.has("aria-label=\"Update latency: not enough data; target under 100 ms\"");
     page.has("Update latency, last hour: nothing measured.");
+    page.says("nothing measured yet");
     page.says("None now. How to start one");
 }
 
