@@ -5,12 +5,13 @@ use crate::node::Node;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    response::IntoResponse,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{sync::Arc, time::Duration};
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 /// A status event of 8 kB of data fits many times.
 const MAX_BODY: usize = 64 * 1024;
@@ -21,12 +22,15 @@ pub fn router(node: Arc<Node>) -> Router {
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/complete", post(publish::complete))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PUBLISH_TIMEOUT));
+        .layer(from_fn(in_time));
 
     // Anybody's page may follow: the id is the secret, no cookie is looked at, and EventSource needs to read across origins.
     let follow = Router::new()
         .route("/api/v1/sessions/{id}/status/stream", get(follow::stream))
-        .route("/api/v1/sessions/{id}/status", get(follow::poll).post(publish::status))
+        .route(
+            "/api/v1/sessions/{id}/status",
+            get(follow::poll).merge(post(publish::status).layer(from_fn(in_time))),
+        )
         .layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"));
 
@@ -60,6 +64,13 @@ pub fn router(node: Arc<Node>) -> Router {
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(PUBLISH_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "The request took longer than 10 s to arrive.")
+            .into_response()
+    })
 }
 
 async fn unknown() -> Problem {

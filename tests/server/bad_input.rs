@@ -3,7 +3,7 @@
 use crate::support::{Client, Database, Launch, Server, Shared, fresh};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -170,6 +170,30 @@ async fn what_is_no_http_harms_nobody() {
         drop(socket);
         healthy(client).await;
     }
+}
+
+#[tokio::test]
+async fn a_body_that_dribbles_is_cut_off() {
+    let server = server().await;
+    let dribble = async |path: &str| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+        );
+        let mut socket = TcpStream::connect(("127.0.0.1", server.0.port)).await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        let mut said = [0; 12];
+        tokio::time::timeout(Duration::from_secs(15), socket.read_exact(&mut said))
+            .await
+            .expect("in time")
+            .expect("an answer");
+        assert_eq!(&said, b"HTTP/1.1 408", "{path}");
+    };
+    tokio::join!(
+        dribble("/api/v1/sessions"),
+        dribble("/api/v1/sessions/a/status"),
+        dribble("/api/v1/sessions/a/complete")
+    );
+    healthy(&server.0.client()).await;
 }
 
 /// Sends bytes and reads what comes until the server closes.
