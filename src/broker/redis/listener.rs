@@ -12,7 +12,7 @@ use crate::{
     stream::{Hub, Message},
 };
 use ::redis::{Client, Msg, aio::PubSubSink};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -33,6 +33,10 @@ const QUEUE: usize = 1_024;
 const BATCH: usize = 500;
 /// Histories read at the same time after a reconnect.
 const READS: usize = 32;
+/// How often, and after which pause, a history that could not be read is tried again. After a new connection to
+/// listen, the one for commands may still have to find out that it is dead.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// How this node hears each session it has followers of. Shared, so that leaving needs no wait.
 type Table = Arc<Mutex<HashMap<SessionId, Heard>>>;
@@ -228,23 +232,31 @@ impl Task {
     /// After a reconnect: every watched session's position is compared with its history.
     async fn catch_up_all(&self) {
         let known: Vec<SessionId> = table(&self.table).keys().cloned().collect();
-        stream::iter(known)
-            .for_each_concurrent(READS, |session| async move { self.catch_up(&session).await })
-            .await;
+        self.catch_up(known).await;
+    }
+
+    /// Delivers what this node has not heard of the sessions. Tries again what fails: after a session's last event
+    /// there is no other that could show the hole.
+    async fn catch_up(&self, mut sessions: Vec<SessionId>) {
+        for _ in 0..TRIES {
+            let reads = stream::iter(sessions)
+                .map(|session| async { self.read_on(&session).await.is_err().then_some(session) })
+                .buffer_unordered(READS);
+            sessions = reads.filter_map(future::ready).collect().await;
+            if sessions.is_empty() {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let sessions = sessions.len();
+        tracing::warn!(sessions, "could not read what was missed; each session's next event tries again");
     }
 
     /// Delivers what this node has not heard of the session, or says that it is lost.
-    async fn catch_up(&self, session: &SessionId) {
-        let Some(position) = self.position(session) else { return };
-        let held = match self.store.held(session).await {
-            Ok(Some(held)) => held,
-            // Redis came back empty: the session's next event starts a new epoch, and that says the gap.
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%session, %error, "could not read what was missed; the next event tries again");
-                return;
-            }
-        };
+    async fn read_on(&self, session: &SessionId) -> Result<(), BrokerError> {
+        let Some(position) = self.position(session) else { return Ok(()) };
+        // Redis came back empty: the session's next event starts a new epoch, and that says the gap.
+        let Some(held) = self.store.held(session).await? else { return Ok(()) };
         if let Opening::Stream { gap, first, position: top } = open(&held, Ask::Resume(position)) {
             self.set_position(session, top);
             for event in &first {
@@ -256,6 +268,7 @@ impl Task {
                 }
             }
         }
+        Ok(())
     }
 
     /// One message from Redis. Answers the session when nobody here follows it any more.
@@ -278,7 +291,7 @@ impl Task {
                 self.tell_gap(&session, &event, GapReason::Epoch);
             }
             Some(position) if event.id.seq <= position.seq => {}
-            Some(position) if event.id.seq > position.seq + 1 => self.catch_up(&session).await,
+            Some(position) if event.id.seq > position.seq + 1 => self.catch_up(vec![session.clone()]).await,
             // The next one; or nobody has read the history yet, then whoever does will find this one there too.
             Some(_) | None => {
                 if self.position(&session).is_some() {

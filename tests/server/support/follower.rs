@@ -54,12 +54,15 @@ impl Follower {
 
     /// The next event that is no ping.
     pub async fn news(&mut self) -> Option<Event> {
-        loop {
-            let event = self.next().await?;
-            if event.name != "ping" {
-                return Some(event);
+        let news = async {
+            loop {
+                let event = self.next().await?;
+                if event.name != "ping" {
+                    return Some(event);
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, news).await.expect("more than pings")
     }
 
     /// The next `count` events, which must be status events: their numbers.
