@@ -66,7 +66,7 @@ pub async fn stream(
 ) -> Result<Response, Problem> {
     let cohort = node.cohort(&id);
     let body = open(&node.door, &id, ask(&headers, resume), meter.clone()).await;
-    if matches!(body, Ok(_)) {
+    if body.is_ok() {
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
         meter.classify(Traffic::Stream(cohort));
     }
