@@ -18,7 +18,8 @@ use leptos_router::{
 pub fn App() -> impl IntoView {
     provide_meta_context();
     zone::provide();
-    let title = |page: String| if page.is_empty() { "Streamgauge".into() } else { format!("{page} · Streamgauge") };
+    let title =
+        |page: String| if page.is_empty() { "Streamgauge".into() } else { format!("{page} · Streamgauge") };
     view! {
         <Title formatter=title />
         <Router>

@@ -35,9 +35,8 @@ pub fn shell() -> impl IntoView {
 #[component]
 fn StartScript(assets: Assets) -> impl IntoView {
     let (js, wasm) = assets.js.zip(assets.wasm)?;
-    let script = format!(
-        "import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(()=>hydrate())"
-    );
+    let script =
+        format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(()=>hydrate())");
     Some(view! {
         <link rel="modulepreload" href=js />
         <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />

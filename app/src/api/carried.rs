@@ -75,8 +75,20 @@ impl Columns {
         let mut at = 0;
         let row = |(index, step): (usize, &i64)| {
             at += step;
-            let [p50, p95, p99, polling, streams, pollers, published, delivered, memory, cpu, reduction, errors] =
-                self.figures.each_ref().map(|column| column.get(index).copied().flatten());
+            let [
+                p50,
+                p95,
+                p99,
+                polling,
+                streams,
+                pollers,
+                published,
+                delivered,
+                memory,
+                cpu,
+                reduction,
+                errors,
+            ] = self.figures.each_ref().map(|column| column.get(index).copied().flatten());
             Point {
                 at,
                 deliveries: self.deliveries.get(index).copied().unwrap_or_default(),
@@ -120,7 +132,8 @@ mod tests {
             request_reduction: Some(12.0),
             error_rate: Some(0.013),
         };
-        let points = [point(1_795_444_920), Point { at: 1_795_444_930, ..Point::default() }, point(1_795_444_950)];
+        let points =
+            [point(1_795_444_920), Point { at: 1_795_444_930, ..Point::default() }, point(1_795_444_950)];
         assert_eq!(Columns::of(&points).points(), points);
         let long = Point { p95: Some(14.123_456_789), ..point(0) };
         assert_eq!(Columns::of(&[long]).points()[0].p95, Some(14.123));

@@ -1,6 +1,7 @@
 //! Why a page could not read, in a sentence fit for the page.
 
-use leptos::{prelude::*, server_fn::codec::JsonEncoding};
+use super::wire::Wire;
+use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ impl Failure {
 }
 
 impl FromServerFnError for Failure {
-    type Encoder = JsonEncoding;
+    type Encoder = Wire;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Failure {
         Failure::Unreachable(error.to_string())

@@ -6,11 +6,16 @@
 pub mod backend; // what the server implements
 mod carried; // an Overview on its way to the browser
 mod failure; // why a page could not read
+mod wire; // how answers travel
 
 pub use carried::Carried;
 pub use failure::Failure;
 
-use leptos::{prelude::*, server_fn::codec::GetUrl};
+use self::wire::Wire;
+use leptos::{
+    prelude::*,
+    server_fn::codec::{GetUrl, Post},
+};
 use streamgauge_core::{
     ids::SessionId,
     range::Range,
@@ -18,19 +23,19 @@ use streamgauge_core::{
 };
 
 /// The Overview's figures for a range that ends now.
-#[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl)]
+#[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl, output = Post<Wire>)]
 pub async fn overview(range: Range) -> Result<Carried, Failure> {
     Ok(failure::backend()?.overview(range).await?.into())
 }
 
 /// The running sessions, newest first.
-#[server(name = ReadSessions, prefix = "/api/app", endpoint = "sessions", input = GetUrl)]
+#[server(name = ReadSessions, prefix = "/api/app", endpoint = "sessions", input = GetUrl, output = Post<Wire>)]
 pub async fn sessions() -> Result<SessionList, Failure> {
     Ok(failure::backend()?.sessions().await?)
 }
 
 /// One session as its public page shows it. `None`: no such session.
-#[server(name = ReadSession, prefix = "/api/app", endpoint = "session", input = GetUrl)]
+#[server(name = ReadSession, prefix = "/api/app", endpoint = "session", input = GetUrl, output = Post<Wire>)]
 pub async fn session(id: SessionId) -> Result<Option<PublicSession>, Failure> {
     Ok(failure::backend()?.session(id).await?)
 }

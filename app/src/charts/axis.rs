@@ -32,7 +32,8 @@ impl Scale {
         let low = lowest.max(0.01).log10().floor();
         // Headroom, so that the highest line and its label do not lie on the edge.
         let high = highest.max(0.1) * 1.8;
-        let ticks: Vec<f64> = (low as i32..=high.log10().floor() as i32).map(|power| 10f64.powi(power)).collect();
+        let ticks: Vec<f64> =
+            (low as i32..=high.log10().floor() as i32).map(|power| 10f64.powi(power)).collect();
         Scale { low: 10f64.powf(low), high, logarithmic: true, ticks }
     }
 

@@ -32,7 +32,13 @@ impl<'a> Canvas<'a> {
         let mut steps = 0;
         for point in points {
             let (dx, dy) = (point.0 - last.0, point.1 - last.1);
-            let command = if steps == 0 { "l" } else if dx < 0 { "" } else { " " };
+            let command = if steps == 0 {
+                "l"
+            } else if dx < 0 {
+                ""
+            } else {
+                " "
+            };
             let gap = if dy < 0 { "" } else { " " };
             // Writing to a String cannot fail.
             let _ = write!(d, "{command}{dx}{gap}{dy}");
@@ -80,12 +86,20 @@ impl DrawingBackend for Canvas<'_> {
         Ok(())
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Done {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Done {
         self.path(style.color(), path, false);
         Ok(())
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, vert: I, style: &S) -> Done {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        vert: I,
+        style: &S,
+    ) -> Done {
         self.path(style.color(), vert, true);
         Ok(())
     }

@@ -18,7 +18,9 @@ impl Cursor {
 
     /// Follows the pointer over a plot that shows `from` to `to` in steps of `step`.
     pub fn follow(self, event: &PointerEvent, from: i64, to: i64, step: i64) {
-        let Some(plot) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let Some(plot) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+            return;
+        };
         let shape = plot.get_bounding_client_rect();
         let share = (f64::from(event.client_x()) - shape.left()) / shape.width().max(1.0);
         let steps = (share.clamp(0.0, 1.0) * (to - from) as f64 / step.max(1) as f64).round() as i64;

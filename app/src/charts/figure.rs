@@ -6,9 +6,9 @@ use super::{
     plot::{Field, Layer, Read, paths, view_box, x},
     table::Figures,
 };
-use crate::text::{
-    time::Zone,
-    zone,
+use crate::{
+    components::bound::text,
+    text::{time::Zone, zone},
 };
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
@@ -102,24 +102,26 @@ pub fn Figure(
     let columns = StoredValue::new(columns);
     let read_out = move || match cursor.0.get() {
         None => window.with(caption),
-        Some(at) => window.with(|window| columns.with_value(|columns| at_cursor(window, columns, at, zone.get()))),
+        Some(at) => {
+            window.with(|window| columns.with_value(|columns| at_cursor(window, columns, at, zone.get())))
+        }
     };
     let legend = move || {
-        let key = |(class, text): Key| view! { <span class=format!("k {class}")>{text}</span> };
-        window.with(keys).into_iter().map(key).collect_view()
+        let key = |(class, words): Key| format!("<span class=\"k {class}\">{words}</span>");
+        window.with(keys).into_iter().map(key).collect::<String>()
     };
     let times = move || window.with(|window| time_marks(window, zone.get()));
     view! {
         <figure class="panel chart">
             <header>
                 <h2>{title}</h2>
-                <p class="legend">{legend}</p>
+                <p class="legend" inner_html=text(legend)></p>
             </header>
-            <div class="plots" role="img" aria-label=move || window.with(summary)>
+            <div class="plots" role="img" aria-label=text(move || window.with(summary))>
                 {plots.into_iter().map(|plot| view! { <Drawn plot window cursor /> }).collect_view()}
-                <svg class="times" height="18" inner_html=times></svg>
+                <svg class="times" height="18" inner_html=text(times)></svg>
             </div>
-            <figcaption class="cap">{read_out}</figcaption>
+            <figcaption class="cap">{text(read_out)}</figcaption>
             <Figures title window columns />
         </figure>
     }
@@ -129,26 +131,27 @@ pub fn Figure(
 #[component]
 fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     let Plot { height, name, scale, layers, notes } = plot;
-    let field = Memo::new(move |_| {
-        window.with(|window| Field { from: window.from, to: window.to, height, scale: scale(window) })
-    });
-    let ticks = move || field.with(tick_texts);
-    let lines = move || {
-        window.with(|window| field.with(|field| paths(field, &window.points, &layers(window))))
-    };
+    let field =
+        move |window: &Window| Field { from: window.from, to: window.to, height, scale: scale(window) };
+    let ticks = move || window.with(|window| tick_texts(&field(window)));
+    let lines = move || window.with(|window| paths(&field(window), &window.points, &layers(window)));
     let words = move || {
         window.with(|window| {
-            let mut words = field.with(|field| note_texts(field, notes(window)));
+            let mut words = note_texts(&field(window), notes(window));
             if layers(window).iter().all(|layer| layer.is_empty(&window.points)) {
-                let _ = write!(words, "<text class=\"void\" x=\"50%\" y=\"{}\">nothing measured yet</text>", height / 2);
+                let _ = write!(
+                    words,
+                    "<text class=\"void\" x=\"50%\" y=\"{}\">nothing measured yet</text>",
+                    height / 2
+                );
             }
             words
         })
     };
     let mark = move || {
-        let at = cursor.0.get()?;
-        let x = format!("{:.2}%", field.with(|field| x(field, at)));
-        Some(view! { <line class="cursor" x1=x.clone() x2=x y1="0" y2=height></line> })
+        let Some(at) = cursor.0.get() else { return String::new() };
+        let x = window.with(|window| x(&field(window), at));
+        format!("<line class=\"cursor\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"0\" y2=\"{height}\"/>")
     };
     let follow = move |event| {
         window.with_untracked(|window| cursor.follow(&event, window.from, window.to, window.range.step()));
@@ -156,17 +159,17 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     view! {
         {(!name.is_empty()).then(|| view! { <p class="name">{name}</p> })}
         <div class="plot">
-            <svg class="ticks" height=height inner_html=ticks></svg>
+            <svg class="ticks" height=height inner_html=text(ticks)></svg>
             <svg class="field" height=height on:pointermove=follow on:pointerleave=move |_| cursor.leave()>
                 <svg
                     viewBox=view_box(height)
                     width="100%"
                     height=height
                     preserveAspectRatio="none"
-                    inner_html=lines
+                    inner_html=text(lines)
                 ></svg>
-                <g inner_html=words></g>
-                {mark}
+                <g inner_html=text(words)></g>
+                <g inner_html=text(mark)></g>
             </svg>
         </div>
     }

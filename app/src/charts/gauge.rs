@@ -1,7 +1,6 @@
 //! The signature: a rail, the good range, a tick for the target, a diamond for polling, a dot for the value.
 
 use crate::text::number::{figure, fixed, tick};
-use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::kpi::{Better, Kpi, KpiKey, KpiState};
 
@@ -36,20 +35,13 @@ impl Rail {
     }
 }
 
-#[component]
-pub fn Gauge(kpi: Signal<Kpi>) -> impl IntoView {
-    let drawn = move || kpi.with(drawn);
-    let name = move || kpi.with(accessible_name);
-    view! {
-        <svg class="gauge" height="36" role="img" aria-label=name inner_html=drawn></svg>
-    }
-}
-
 /// The polling side, where it lies on the same rail.
 fn polling(kpi: &Kpi) -> Option<(f64, String)> {
     let comparison = kpi.comparison?;
     match kpi.key {
-        KpiKey::UpdateLatency => Some((comparison.polling, format!("polling {}", fixed(comparison.polling, 0)))),
+        KpiKey::UpdateLatency => {
+            Some((comparison.polling, format!("polling {}", fixed(comparison.polling, 0))))
+        }
         // Polling saves no request, by definition.
         KpiKey::RequestReduction => Some((0.0, "polling".into())),
         KpiKey::ActiveConnections => (comparison.polling > 0.0)
@@ -58,7 +50,8 @@ fn polling(kpi: &Kpi) -> Option<(f64, String)> {
     }
 }
 
-fn drawn(kpi: &Kpi) -> String {
+/// What lies inside the `<svg>`, 36 pixels high and as wide as its place.
+pub fn drawn(kpi: &Kpi) -> String {
     let rail = Rail::of(kpi.key);
     let target = rail.at(kpi.key.target());
     let (good_from, good_to) = match kpi.key.better() {
@@ -82,7 +75,12 @@ fn drawn(kpi: &Kpi) -> String {
         );
     }
     if let Some(value) = kpi.value {
-        let _ = write!(svg, "<circle class=\"value {}\" cx=\"{:.1}%\" cy=\"12\" r=\"5.5\"/>", class(kpi.state), rail.at(value));
+        let _ = write!(
+            svg,
+            "<circle class=\"value {}\" cx=\"{:.1}%\" cy=\"12\" r=\"5.5\"/>",
+            class(kpi.state),
+            rail.at(value)
+        );
     }
     svg
 }
@@ -99,7 +97,13 @@ fn label(x: f64, other: Option<f64>, class: &str, text: &str) -> String {
     // A text that leans right near the right end would hang out of the card.
     let (x, anchor) = if anchor == "start" && x > 70.0 { (100.0, "end") } else { (x, anchor) };
     // At an end the text hangs from the rail's end, so that it stays inside the card.
-    let x = if x > 88.0 { 100.0 } else if x < 12.0 { 0.0 } else { x };
+    let x = if x > 88.0 {
+        100.0
+    } else if x < 12.0 {
+        0.0
+    } else {
+        x
+    };
     format!("<text class=\"{class}\" x=\"{x:.1}%\" y=\"33\" text-anchor=\"{anchor}\">{text}</text>")
 }
 
@@ -113,14 +117,15 @@ pub fn class(state: KpiState) -> &'static str {
 }
 
 /// Everything that the drawing says, in words.
-fn accessible_name(kpi: &Kpi) -> String {
+pub fn accessible_name(kpi: &Kpi) -> String {
     let key = kpi.key;
     let unit = match key {
         KpiKey::UpdateLatency => " ms",
         KpiKey::ActiveConnections => " streams",
         KpiKey::RequestReduction | KpiKey::ErrorRate => " %",
     };
-    let value = kpi.value.map_or_else(|| "not enough data".into(), |value| format!("{}{unit}", figure(key, value)));
+    let value =
+        kpi.value.map_or_else(|| "not enough data".into(), |value| format!("{}{unit}", figure(key, value)));
     let side = match key.better() {
         Better::Lower => "under",
         Better::Higher => "at least",

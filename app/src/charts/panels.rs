@@ -53,7 +53,8 @@ pub fn LatencyChart(window: Memo<Window>) -> impl IntoView {
         scale: |window| {
             let target = KpiKey::UpdateLatency.target();
             let lowest = window.values(P50).filter(|ms| *ms > 0.0).fold(target / 10.0, f64::min);
-            let highest = window.highest(P99).max(window.highest(POLLING)).max(window.polling_baseline).max(target);
+            let highest =
+                window.highest(P99).max(window.highest(POLLING)).max(window.polling_baseline).max(target);
             Scale::decades(lowest, highest)
         },
         layers: |window| {
@@ -115,13 +116,18 @@ pub fn ConnectionsChart(window: Memo<Window>) -> impl IntoView {
         name: "",
         scale: |window| Scale::linear(window.highest(STREAMS).max(window.highest(POLLERS)), true),
         layers: |_| {
-            vec![Layer::Area(Ink::Fill, STREAMS), Layer::Line(Ink::Poll, POLLERS), Layer::Line(Ink::Sse, STREAMS)]
+            vec![
+                Layer::Area(Ink::Fill, STREAMS),
+                Layer::Line(Ink::Poll, POLLERS),
+                Layer::Line(Ink::Sse, STREAMS),
+            ]
         },
         notes: no_notes,
     };
     let keys = |_: &Window| -> Vec<Key> { vec![("sse", "streams".into()), ("poll", "pollers".into())] };
     let caption = |window: &Window| format!("Open at a time; {}", steps(window, STREAMS));
-    let summary = |window: &Window| two(window, "Connections", ("streams", STREAMS), ("pollers", POLLERS), "");
+    let summary =
+        |window: &Window| two(window, "Connections", ("streams", STREAMS), ("pollers", POLLERS), "");
     let columns = vec![column("streams", "", STREAMS), column("pollers", "", POLLERS)];
     view! { <Figure title="Connections" window plots=vec![plot] columns keys caption summary /> }
 }
@@ -143,8 +149,9 @@ pub fn ThroughputChart(window: Memo<Window>) -> impl IntoView {
     };
     let keys = |_: &Window| -> Vec<Key> { vec![("sse", "delivered".into()), ("ink", "published".into())] };
     let caption = |window: &Window| format!("Events a second; {}", steps(window, DELIVERED));
-    let summary =
-        |window: &Window| two(window, "Throughput", ("delivered", DELIVERED), ("published", PUBLISHED), " a second");
+    let summary = |window: &Window| {
+        two(window, "Throughput", ("delivered", DELIVERED), ("published", PUBLISHED), " a second")
+    };
     let columns = vec![column("delivered", " /s", DELIVERED), column("published", " /s", PUBLISHED)];
     view! { <Figure title="Throughput" window plots=vec![plot] columns keys caption summary /> }
 }

@@ -59,7 +59,13 @@ pub fn paths(field: &Field, points: &[Point], layers: &[Layer]) -> String {
     let mut paths = String::new();
     let Scale { low, high, logarithmic, ticks } = field.scale.clone();
     let drawn = if logarithmic {
-        draw(field, points, layers, Ticked { inner: LogCoord::from((low..high).log_scale()), ticks }, &mut paths)
+        draw(
+            field,
+            points,
+            layers,
+            Ticked { inner: LogCoord::from((low..high).log_scale()), ticks },
+            &mut paths,
+        )
     } else {
         draw(field, points, layers, Ticked { inner: RangedCoordf64::from(low..high), ticks }, &mut paths)
     };
@@ -140,7 +146,11 @@ fn draw<R: Ranged<ValueType = f64>>(
 type Run<const N: usize> = Vec<(i64, [f64; N])>;
 
 /// The stretches without a hole.
-fn runs<const N: usize>(points: &[Point], scale: &Scale, read: impl Fn(&Point) -> Option<[f64; N]>) -> Vec<Run<N>> {
+fn runs<const N: usize>(
+    points: &[Point],
+    scale: &Scale,
+    read: impl Fn(&Point) -> Option<[f64; N]>,
+) -> Vec<Run<N>> {
     let mut runs = Vec::new();
     let mut run = Vec::new();
     for point in points {

@@ -1,6 +1,7 @@
 //! The shape of the window beside a headline figure: no axis, no unit, the newest value as a dot.
 
 use super::{figure::Window, plot::Read};
+use crate::components::bound::text;
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::kpi::KpiKey;
@@ -19,7 +20,7 @@ pub fn Spark(key: KpiKey, window: Memo<Window>) -> impl IntoView {
         KpiKey::ActiveConnections => |point| point.streams,
         KpiKey::ErrorRate => |point| point.error_rate,
     };
-    let lines = Memo::new(move |_| window.with(|window| shape(&thinned(window, read))));
+    let lines = text(move || window.with(|window| shape(&thinned(window, read))));
     view! {
         <svg class="spark" viewBox="0 0 96 28" width="96" height="28" aria-hidden="true" inner_html=lines></svg>
     }

@@ -1,5 +1,6 @@
 //! The page's frame: brand, navigation, the main part. It holds the admin stream that its pages share.
 
+use super::bound::part;
 use crate::live::Live;
 use leptos::prelude::*;
 use leptos_router::components::{A, Outlet};
@@ -13,10 +14,9 @@ pub fn Frame() -> impl IntoView {
             metrics.as_ref().map(|metrics| (metrics.origin.node.clone(), metrics.origin.version.clone()))
         })
     };
-    let node = Memo::new(move |_| node());
-    let foot = move || {
-        node.get().map(|(node, version)| view! { <p>"node "<b>{node}</b><br />"v"{version}</p> })
-    };
+    let foot = part(move || {
+        node().map(|(node, version)| view! { <p>"node "<b>{node}</b><br />"v"{version}</p> }).into_any()
+    });
     view! {
         <a class="skip" href="#main">"Skip to the figures"</a>
         <div class="frame">

@@ -1,84 +1,92 @@
 //! One headline figure with its unit, state, target, change, comparison, window and sample count.
 
+use super::bound::text;
 use crate::{
-    charts::{
-        figure::Window,
-        gauge::{self, Gauge},
-        spark::Spark,
+    charts::{figure::Window, gauge, spark::Spark},
+    text::{
+        html::escape,
+        number::{figure, fixed, tick},
     },
-    text::number::{figure, fixed, tick},
 };
 use leptos::prelude::*;
 use streamgauge_core::{
+    board::Overview,
     kpi::{Better, Kpi, KpiKey, KpiState, thousands},
     range::Range,
 };
 
+/// The figure at `index` of the board.
 #[component]
-pub fn KpiCard(kpi: Signal<Kpi>, window: Memo<Window>) -> impl IntoView {
-    let key = kpi.with_untracked(|kpi| kpi.key);
-    let range = Memo::new(move |_| window.with(|window| window.range));
-    let value = move || kpi.with(|kpi| kpi.value.map_or_else(|| "\u{2014}".into(), |value| figure(key, value)));
-    let state = move || kpi.with(|kpi| gauge::class(kpi.state));
-    // "not enough data: 7 of 20 deliveries": the state beside the title, the count under the figure.
-    let note = move || kpi.with(|kpi| kpi.note.split(':').next().unwrap_or_default().to_owned());
+pub fn KpiCard(board: RwSignal<Overview>, index: usize, key: KpiKey, window: Memo<Window>) -> impl IntoView {
+    let of = move |say: fn(&Kpi, Range) -> String| {
+        text(move || {
+            board.with(|board| board.kpis.get(index).map(|kpi| say(kpi, board.range)).unwrap_or_default())
+        })
+    };
     let heading = format!("kpi-{key:?}");
     let labelled_by = heading.clone();
     view! {
-        <article class=move || format!("kpi {}", state()) aria-labelledby=labelled_by>
+        <article class=of(|kpi, _| format!("kpi {}", gauge::class(kpi.state))) aria-labelledby=labelled_by>
             <header>
                 <h2 id=heading>{key.title()}</h2>
-                <span class=move || format!("state {}", state())>{note}</span>
+                <span class=of(|kpi, _| format!("state {}", gauge::class(kpi.state)))>{of(|kpi, _| state(kpi).into())}</span>
             </header>
             <p class="big">
-                <b>{value}</b>
+                <b>{of(|kpi, _| kpi.value.map_or_else(|| "\u{2014}".into(), |value| figure(kpi.key, value)))}</b>
                 " "
                 <i>{key.unit()}</i>
                 <Spark key window />
             </p>
-            <Gauge kpi />
-            <p class="compare">
-                {move || kpi.with(|kpi| change(kpi, range.get()))}
-                <span class="cmp">{move || kpi.with(against_polling)}</span>
-            </p>
-            <p class="basis">{move || kpi.with(|kpi| basis(kpi, range.get()))}</p>
+            <svg
+                class="gauge"
+                height="36"
+                role="img"
+                aria-label=of(|kpi, _| gauge::accessible_name(kpi))
+                inner_html=of(|kpi, _| gauge::drawn(kpi))
+            ></svg>
+            <p class="compare" inner_html=of(compare)></p>
+            <p class="basis">{of(basis)}</p>
         </article>
     }
     .into_any()
 }
 
+/// "not enough data: 7 of 20 deliveries": the state beside the title, the count under the figure.
+fn state(kpi: &Kpi) -> &str {
+    kpi.note.split(": ").next().unwrap_or_default()
+}
+
+/// Change and comparison in one line of HTML.
+fn compare(kpi: &Kpi, range: Range) -> String {
+    format!("{}<span class=\"cmp\">{}</span>", change(kpi, range), against_polling(kpi))
+}
+
 /// An arrow for the eye, a sentence for the ear.
-fn change(kpi: &Kpi, range: Range) -> impl IntoView + use<> {
+fn change(kpi: &Kpi, range: Range) -> String {
+    let Some(trend) = kpi.trend else { return String::new() };
     let unit = match kpi.key {
         KpiKey::UpdateLatency => " ms",
         KpiKey::ActiveConnections => "",
         KpiKey::RequestReduction | KpiKey::ErrorRate => " pp",
     };
-    let (class, shown, said) = match kpi.trend {
-        None => ("delta", String::new(), String::new()),
-        Some(trend) => {
-            let text = format!("{}{unit}", figure(kpi.key, trend.change.abs()));
-            let moves = trend.change != 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
-            let arrow = match moves {
-                false => "\u{b1}",
-                true if trend.change > 0.0 => "\u{25b4}",
-                true => "\u{25be}",
-            };
-            let (class, verdict) = match trend.improving {
-                Some(true) => ("delta good", ", better"),
-                Some(false) => ("delta bad", ", worse"),
-                None => ("delta", ""),
-            };
-            let way = if trend.change < 0.0 { "less" } else { "more" };
-            (class, format!("{arrow} {text}"), format!("{text} {way} than in the {} before{verdict}", before(range)))
-        }
+    let size = format!("{}{unit}", figure(kpi.key, trend.change.abs()));
+    let moves = size.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    let arrow = match moves {
+        false => "\u{b1}",
+        true if trend.change > 0.0 => "\u{25b4}",
+        true => "\u{25be}",
     };
-    view! {
-        <span class=class title=said.clone()>
-            <span aria-hidden="true">{shown}</span>
-            <span class="sr">{said.clone()}</span>
-        </span>
-    }
+    let (class, verdict) = match trend.improving {
+        Some(true) => ("delta good", ", better"),
+        Some(false) => ("delta bad", ", worse"),
+        None => ("delta", ""),
+    };
+    let way = if trend.change < 0.0 { "less" } else { "more" };
+    let said = format!("{size} {way} than in the {} before{verdict}", before(range));
+    format!(
+        "<span class=\"{class}\" title=\"{said}\"><span aria-hidden=\"true\">{arrow} {size}</span>\
+         <span class=\"sr\">{said}</span></span>"
+    )
 }
 
 fn before(range: Range) -> &'static str {
@@ -89,27 +97,24 @@ fn before(range: Range) -> &'static str {
     }
 }
 
-fn against_polling(kpi: &Kpi) -> AnyView {
+/// HTML.
+fn against_polling(kpi: &Kpi) -> String {
     if kpi.state == KpiState::NotEnoughData {
-        let missing = kpi.note.split_once(": ").map(|(_, count)| count.to_owned()).unwrap_or_default();
-        return view! { {missing} }.into_any();
+        return escape(kpi.note.split_once(": ").map_or("", |(_, count)| count));
     }
     let Some(comparison) = kpi.comparison else {
-        return view! { "of "<b>{thousands(kpi.samples)}</b>" "{kpi.key.sample_unit()} }.into_any();
+        return format!("of <b>{}</b> {}", thousands(kpi.samples), kpi.key.sample_unit());
     };
+    let (polling, streaming) = (fixed(comparison.polling, 0), fixed(comparison.streaming, 0));
     match kpi.key {
         KpiKey::UpdateLatency => {
-            let percent = comparison.improvement.map_or_else(|| "\u{2013}".into(), |p| fixed(p, if p > 99.0 { 1 } else { 0 }));
-            view! { <b>{percent}" %"</b>" fresher than polling" }.into_any()
+            let digits = |percent| fixed(percent, if percent > 99.0 { 1 } else { 0 });
+            let percent = comparison.improvement.map_or_else(|| "\u{2013}".into(), digits);
+            format!("<b>{percent} %</b> fresher than polling")
         }
-        KpiKey::RequestReduction => {
-            let (polling, streaming) = (fixed(comparison.polling, 0), fixed(comparison.streaming, 0));
-            view! { <b>{polling}</b>" \u{2192} "<b>{streaming}</b>" requests an hour" }.into_any()
-        }
-        KpiKey::ActiveConnections => {
-            view! { "beside "<b>{fixed(comparison.polling, 0)}</b>" polling" }.into_any()
-        }
-        KpiKey::ErrorRate => ().into_any(),
+        KpiKey::RequestReduction => format!("<b>{polling}</b> \u{2192} <b>{streaming}</b> requests an hour"),
+        KpiKey::ActiveConnections => format!("beside <b>{polling}</b> polling"),
+        KpiKey::ErrorRate => String::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! "live, 2 nodes, as of 14:42:07": how old the figures are, in words, beside the title.
 
+use super::bound::text;
 use crate::{
     live::{Link, Live},
     text::{time, zone},
@@ -12,31 +13,30 @@ pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl Int
     let zone = zone::reader();
     let live = use_context::<Live>();
     let link = move || live.map_or(Link::Served, |live| live.link.get());
-    let silence = move || live.map_or(0, |live| live.silence.get());
     let nodes = if nodes > 1 { format!("{nodes} nodes, ") } else { String::new() };
-    let time = move || format!("{}{}", zone.get().clock(as_of.get() / 1_000), zone.get().suffix());
-    let words = move || match link() {
+    let time = text(move || format!("{}{}", zone.get().clock(as_of.get() / 1_000), zone.get().suffix()));
+    let words = text(move || match link() {
         Link::Served => format!("{nodes}as of "),
         Link::Connecting => format!("connecting, {nodes}as of "),
         Link::Live => format!("live, {nodes}as of "),
-        Link::Stale => format!("stale: no figures for {}, as of ", time::span(silence())),
+        Link::Stale(seconds) => format!("stale: no figures for {}, as of ", time::span(seconds)),
         Link::Lost => "connection lost, trying again; as of ".into(),
-    };
+    });
     // Said aloud only when the state changes: a clock that speaks every second is a nuisance.
-    let said = Memo::new(move |_| match link() {
+    let said = move || match link() {
         Link::Served | Link::Connecting => "",
         Link::Live => "Figures are live.",
-        Link::Stale => "Figures are stale.",
+        Link::Stale(_) => "Figures are stale.",
         Link::Lost => "Connection lost, trying again.",
-    });
+    };
     view! {
-        <p class=move || format!("freshness {}", link().class())>
+        <p class=text(move || format!("freshness {}", link().class()))>
             <span class="pulse" aria-hidden="true"></span>
             {words}
-            <time datetime=move || time::iso(as_of.get() / 1_000)>{time}</time>
+            <time datetime=text(move || time::iso(as_of.get() / 1_000))>{time}</time>
             <noscript>" (reload for newer figures)"</noscript>
         </p>
-        <p class="sr" role="status">{move || said.get()}</p>
+        <p class="sr" role="status">{text(move || said().into())}</p>
     }
     .into_any()
 }

@@ -1,11 +1,12 @@
 //! A sentence at the top: the fact, its likely cause, what happens next.
 
+use super::bound::part;
 use crate::{live::Live, text::zone};
 use leptos::prelude::*;
-use streamgauge_core::board::{Level, Notice};
+use streamgauge_core::board::{Level, Notice, Overview};
 
 #[component]
-pub fn Notices(notices: Signal<Vec<Notice>>) -> impl IntoView {
+pub fn Notices(board: RwSignal<Overview>) -> impl IntoView {
     let one = |notice: Notice| {
         let (class, word) = match notice.level {
             Level::Info => ("notice info", "Note"),
@@ -21,7 +22,7 @@ pub fn Notices(notices: Signal<Vec<Notice>>) -> impl IntoView {
             </p>
         }
     };
-    view! { <div class="notices">{move || notices.get().into_iter().map(one).collect_view()}</div> }.into_any()
+    view! { <div class="notices">{part(move || board.with(|board| board.notices.clone()).into_iter().map(one).collect_view().into_any())}</div> }.into_any()
 }
 
 #[component]
@@ -41,7 +42,7 @@ pub fn RestartNote() -> impl IntoView {
     let zone = zone::reader();
     let live = use_context::<Live>();
     let note = move || {
-        let restart = live?.restart.get()?;
+        let restart = live?.past.get().restart?;
         let time = format!("{}{}", zone.get().clock(restart.at), zone.get().suffix());
         let reload = restart.version.map(|version| {
             view! {
@@ -59,5 +60,5 @@ pub fn RestartNote() -> impl IntoView {
             </p>
         })
     };
-    view! { {note} }.into_any()
+    part(move || note().into_any())
 }

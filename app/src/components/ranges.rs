@@ -7,7 +7,9 @@ use streamgauge_core::range::Range;
 /// The range that the address asks for; what no button offers is the default.
 pub fn asked() -> Memo<Range> {
     let query = use_query_map();
-    Memo::new(move |_| query.with(|query| query.get("range").and_then(|text| Range::parse(&text)).unwrap_or_default()))
+    Memo::new(move |_| {
+        query.with(|query| query.get("range").and_then(|text| Range::parse(&text)).unwrap_or_default())
+    })
 }
 
 #[component]

@@ -1,6 +1,9 @@
 //! The newest sessions, briefly, beside the Overview's first chart.
 
-use super::progress::Progress;
+use super::{
+    bound::{part, text},
+    progress::progress,
+};
 use crate::{api::Failure, live::Live};
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -15,15 +18,13 @@ const SHOWN: usize = 8;
 pub fn RunningSessions(list: Result<SessionList, Failure>) -> impl IntoView {
     let body = match list {
         Ok(list) => view! { <Newest list /> }.into_any(),
-        Err(failure) => {
-            view! {
-                <header>
-                    <h2 id="running">"Running sessions"</h2>
-                </header>
-                <p class="mut">{failure.title()}" "{failure.detail().to_owned()}</p>
-            }
-            .into_any()
+        Err(failure) => view! {
+            <header>
+                <h2 id="running">"Running sessions"</h2>
+            </header>
+            <p class="mut">{failure.title()}" "{failure.detail().to_owned()}</p>
         }
+        .into_any(),
     };
     view! { <section class="panel running" aria-labelledby="running">{body}</section> }.into_any()
 }
@@ -31,29 +32,29 @@ pub fn RunningSessions(list: Result<SessionList, Failure>) -> impl IntoView {
 #[component]
 fn Newest(list: SessionList) -> impl IntoView {
     let list = newest(list);
-    let count = Memo::new(move |_| list.with(|list| list.running));
     let row = |row: SessionRow| {
         let href = format!("/s/{}", row.id);
         view! {
             <li>
                 <a href=href>{row.id.to_string()}</a>
                 <span class="stage">{row.stage}</span>
-                <Progress percent=row.progress state=row.state />
+                {progress(row.progress, row.state)}
             </li>
         }
     };
-    let rows = move || {
+    let rows = part(move || {
         let rows = list.with(|list| list.rows.iter().take(SHOWN).cloned().collect::<Vec<_>>());
         if rows.is_empty() {
-            view! { <p class="mut none">"None now. "<a href="/sessions">"How to start one"</a></p> }.into_any()
+            view! { <p class="mut none">"None now. "<a href="/sessions">"How to start one"</a></p> }
+                .into_any()
         } else {
             view! { <ul>{rows.into_iter().map(row).collect_view()}</ul> }.into_any()
         }
-    };
+    });
     view! {
         <header>
             <h2 id="running">"Running sessions"</h2>
-            <p class="legend"><a href="/sessions">"all "{move || thousands(count.get())}</a></p>
+            <p class="legend"><a href="/sessions">"all "{text(move || list.with(|list| thousands(list.running)))}</a></p>
         </header>
         {rows}
     }

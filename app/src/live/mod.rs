@@ -17,15 +17,18 @@ use streamgauge_core::{board::SsePerformanceMetrics, view::SessionList};
 
 /// How the page stands to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "the server renders pages that nobody listens on yet"))]
+#[cfg_attr(
+    not(feature = "hydrate"),
+    expect(dead_code, reason = "the server renders pages that nobody listens on yet")
+)]
 pub enum Link {
     /// As the server rendered it; nobody listens yet (or scripts are off).
     #[default]
     Served,
     Connecting,
     Live,
-    /// Connected, but no figures for longer than five seconds.
-    Stale,
+    /// Connected, but no figures for so many seconds, which are more than five.
+    Stale(i64),
     /// Not connected; it is being tried again.
     Lost,
 }
@@ -36,7 +39,7 @@ impl Link {
             Link::Served => "served",
             Link::Connecting => "connecting",
             Link::Live => "live",
-            Link::Stale => "stale",
+            Link::Stale(_) => "stale",
             Link::Lost => "lost",
         }
     }
@@ -51,17 +54,21 @@ pub struct Restart {
     pub version: Option<String>,
 }
 
+/// What the connection has been through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Counts the recoveries: a page then reads again what it missed.
+    pub resumed: u32,
+    pub restart: Option<Restart>,
+}
+
 /// The shared state of the admin stream, in the context of every page that shows figures.
 #[derive(Clone, Copy)]
 pub struct Live {
     pub link: RwSignal<Link>,
-    /// Seconds since the last figures, kept while they are missing.
-    pub silence: RwSignal<i64>,
     pub metrics: RwSignal<Option<Arc<SsePerformanceMetrics>>>,
     pub sessions: RwSignal<Option<Arc<SessionList>>>,
-    /// Counts the recoveries: a page then reads again what it missed.
-    pub resumed: RwSignal<u32>,
-    pub restart: RwSignal<Option<Restart>>,
+    pub past: RwSignal<Past>,
 }
 
 impl Live {
@@ -69,11 +76,9 @@ impl Live {
     pub fn provide() -> Live {
         let live = Live {
             link: RwSignal::default(),
-            silence: RwSignal::new(0),
             metrics: RwSignal::new(None),
             sessions: RwSignal::new(None),
-            resumed: RwSignal::new(0),
-            restart: RwSignal::new(None),
+            past: RwSignal::default(),
         };
         provide_context(live);
         #[cfg(feature = "hydrate")]

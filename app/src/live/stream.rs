@@ -18,7 +18,10 @@ pub enum Heard {
     /// Ended for good as the browser sees it: a 204 or an error. It is opened again after a pause, unless
     /// the listener stops the stream.
     Closed,
-    Event { name: &'static str, data: String },
+    Event {
+        name: &'static str,
+        data: String,
+    },
 }
 
 /// Open as long as it lives.

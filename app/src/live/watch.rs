@@ -57,18 +57,15 @@ impl Live {
         if before != Link::Live {
             self.link.set(Link::Live);
         }
-        if matches!(before, Link::Stale | Link::Lost) {
-            self.resumed.update(|count| *count += 1);
+        if matches!(before, Link::Stale(_) | Link::Lost) {
+            self.past.update(|past| past.resumed += 1);
         }
     }
 
     fn mind_the_silence(self, silent_ms: i64) {
         let link = self.link.get_untracked();
-        if link == Link::Live && silent_ms > STALE_AFTER_MS {
-            self.silence.set(silent_ms / 1_000);
-            self.link.set(Link::Stale);
-        } else if matches!(link, Link::Stale | Link::Lost) {
-            self.silence.set(silent_ms / 1_000);
+        if matches!(link, Link::Live | Link::Stale(_)) && silent_ms > STALE_AFTER_MS {
+            self.link.set(Link::Stale(silent_ms / 1_000));
         }
     }
 
@@ -82,8 +79,8 @@ impl Live {
         }
         let version = (first.version != now.version).then(|| now.version.clone());
         let restart = Some(Restart { at: now.started_at, version });
-        if self.restart.with_untracked(|known| *known != restart) {
-            self.restart.set(restart);
+        if self.past.with_untracked(|past| past.restart != restart) {
+            self.past.update(|past| past.restart = restart);
         }
     }
 }

@@ -21,22 +21,17 @@ use streamgauge_core::{board::Overview, kpi::Kpi, range::Range, view::SessionLis
 #[component]
 pub fn Board(board: Overview, sessions: Result<SessionList, Failure>) -> impl IntoView {
     Cursor::provide();
-    let (demo, range, keys) = (board.origin.demo, board.range, board.kpis.len());
+    let (demo, range) = (board.origin.demo, board.range);
     let board = RwSignal::new(board);
     keep_live(board, range);
     // Slices: what did not change is not drawn again.
     let window = Memo::new(move |_| board.with(Window::of));
-    let notices = Memo::new(move |_| board.with(|board| board.notices.clone()));
-    let card = |index: usize| {
-        let last = board.with_untracked(|board| board.kpis.get(index).cloned())?;
-        let kpi = Memo::new(move |_| board.with(|board| board.kpis.get(index).cloned()).unwrap_or_else(|| last.clone()));
-        let kpi: Signal<Kpi> = kpi.into();
-        Some(view! { <KpiCard kpi window /> })
-    };
+    let card = |(index, kpi): (usize, &Kpi)| view! { <KpiCard board index key=kpi.key window /> };
+    let cards = board.with_untracked(|board| board.kpis.iter().enumerate().map(card).collect_view());
     view! {
         {demo.then(|| view! { <DemoBanner /> })}
-        <Notices notices=notices.into() />
-        <section class="kpis" aria-label="Key figures">{(0..keys).filter_map(card).collect_view()}</section>
+        <Notices board />
+        <section class="kpis" aria-label="Key figures">{cards}</section>
         <div class="row two">
             <LatencyChart window />
             <RunningSessions list=sessions />
@@ -68,7 +63,7 @@ fn keep_live(board: RwSignal<Overview>, range: Range) {
         });
     };
     Effect::new(move |before: Option<u32>| {
-        let now = live.resumed.get();
+        let now = live.past.get().resumed;
         if before.is_some_and(|before| before != now) {
             read_again();
         }

@@ -4,6 +4,7 @@ use super::board::Board;
 use crate::{
     api,
     components::{
+        bound::waiting,
         empty::{Loading, Unreadable},
         live_state::LiveState,
         notice::RestartNote,
@@ -23,23 +24,20 @@ pub fn OverviewPage() -> impl IntoView {
     // each attempt to render that, and the document would wait for the ones that were given up.
     let sessions = Resource::new(|| (), |()| api::sessions());
     let live = use_context::<Live>();
-    let state = move || {
-        Suspend::new(async move {
-            let board = Overview::from(first.await.ok()?);
-            let newest = move || live.and_then(|live| live.metrics.with(|metrics| metrics.as_ref().map(|m| m.as_of)));
-            let as_of = Signal::derive(move || newest().unwrap_or(board.as_of));
-            let nodes = board.origin.nodes.len();
-            Some(view! { <LiveState as_of nodes /> })
-        })
-    };
-    let board = move || {
-        Suspend::new(async move {
-            match first.await {
-                Ok(board) => view! { <Board board=board.into() sessions=sessions.await /> }.into_any(),
-                Err(failure) => view! { <Unreadable failure /> }.into_any(),
-            }
-        })
-    };
+    let state = waiting(move || async move {
+        let Ok(board) = first.await.map(Overview::from) else { return ().into_any() };
+        let newest =
+            move || live.and_then(|live| live.metrics.with(|metrics| metrics.as_ref().map(|m| m.as_of)));
+        let as_of = Signal::derive(move || newest().unwrap_or(board.as_of));
+        let nodes = board.origin.nodes.len();
+        view! { <LiveState as_of nodes /> }.into_any()
+    });
+    let board = waiting(move || async move {
+        match first.await {
+            Ok(board) => view! { <Board board=board.into() sessions=sessions.await /> }.into_any(),
+            Err(failure) => view! { <Unreadable failure /> }.into_any(),
+        }
+    });
     view! {
         <Title text="Overview" />
         <header class="top">

@@ -4,6 +4,7 @@ use super::follow::{Following, Heading, Journal, Now};
 use crate::{
     api,
     components::{
+        bound::waiting,
         empty::{Loading, Unreadable},
         frame::Brand,
     },
@@ -16,27 +17,22 @@ use streamgauge_core::{ids::SessionId, view::PublicSession};
 #[component]
 pub fn SessionPage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<SessionId>().ok())));
-    let first = Resource::new(
-        move || id.get(),
-        |id| async move {
-            match id {
-                Some(id) => api::session(id).await,
-                // What cannot be an id names no session.
-                None => Ok(None),
-            }
-        },
-    );
-    let page = move || {
-        Suspend::new(async move {
-            match first.await {
-                Ok(Some(session)) => view! { <Session session /> }.into_any(),
-                Ok(None) => view! { <NoSession /> }.into_any(),
-                Err(failure) => view! { <Unreadable failure /> }.into_any(),
-            }
-        })
-    };
-    let title = move || id.get().map_or_else(|| "No such session".into(), |id| id.to_string());
+    let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<SessionId>().ok()));
+    let first = Resource::new(id, |id| async move {
+        match id {
+            Some(id) => api::session(id).await,
+            // What cannot be an id names no session.
+            None => Ok(None),
+        }
+    });
+    let page = waiting(move || async move {
+        match first.await {
+            Ok(Some(session)) => view! { <Session session /> }.into_any(),
+            Ok(None) => view! { <NoSession /> }.into_any(),
+            Err(failure) => view! { <Unreadable failure /> }.into_any(),
+        }
+    });
+    let title = move || id().map_or_else(|| "No such session".into(), |id| id.to_string());
     view! {
         <Title text=title />
         <div class="alone">

@@ -3,16 +3,22 @@
 use crate::{
     api,
     components::{
+        bound::{Part, part, text, waiting},
         empty::{Loading, NoSessions, Unreadable},
         live_state::LiveState,
         notice::RestartNote,
-        progress::Progress,
+        progress::progress,
         running::newest,
     },
-    text::{number::count, time, zone},
+    text::{
+        number::count,
+        time::{self, Zone},
+        zone,
+    },
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
+use std::sync::Arc;
 use streamgauge_core::{
     cohort::Cohort,
     kpi::thousands,
@@ -22,20 +28,16 @@ use streamgauge_core::{
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     let first = Resource::new(|| (), |()| api::sessions());
-    let page = move || {
-        Suspend::new(async move {
-            match first.await {
-                Ok(list) => view! { <List list /> }.into_any(),
-                Err(failure) => {
-                    view! {
-                        <header class="top"><h1>"Sessions"</h1></header>
-                        <Unreadable failure />
-                    }
-                    .into_any()
-                }
+    let page = waiting(move || async move {
+        match first.await {
+            Ok(list) => view! { <List list /> }.into_any(),
+            Err(failure) => view! {
+                <header class="top"><h1>"Sessions"</h1></header>
+                <Unreadable failure />
             }
-        })
-    };
+            .into_any(),
+        }
+    });
     view! {
         <Title text="Sessions" />
         <Transition fallback=Loading>{page}</Transition>
@@ -47,16 +49,15 @@ pub fn SessionsPage() -> impl IntoView {
 fn List(list: SessionList) -> impl IntoView {
     let list = newest(list);
     let as_of = Signal::derive(move || list.with(|list| list.as_of));
-    let summary = move || {
+    let summary = text(move || {
         list.with(|list| {
             let shown = list.rows.len() as u64;
             let all = count(list.running, "session running", "sessions running");
             if shown < list.running { format!("{all}, the newest {} shown", thousands(shown)) } else { all }
         })
-    };
-    let complete = Memo::new(move |_| list.with(|list| list.complete));
+    });
     let empty = Memo::new(move |_| list.with(|list| list.rows.is_empty()));
-    let body = move || {
+    let body = part(move || {
         if empty.get() {
             view! { <section class="panel"><NoSessions /></section> }.into_any()
         } else {
@@ -68,7 +69,7 @@ fn List(list: SessionList) -> impl IntoView {
             }
             .into_any()
         }
-    };
+    });
     view! {
         <header class="top">
             <div>
@@ -77,8 +78,8 @@ fn List(list: SessionList) -> impl IntoView {
             </div>
         </header>
         <RestartNote />
-        {move || {
-            (!complete.get())
+        {part(move || {
+            (!list.with(|list| list.complete))
                 .then(|| {
                     view! {
                         <p class="notice warning">
@@ -87,14 +88,15 @@ fn List(list: SessionList) -> impl IntoView {
                         </p>
                     }
                 })
-        }}
+                .into_any()
+        })}
         {body}
     }
     .into_any()
 }
 
 #[component]
-fn Table(list: Memo<std::sync::Arc<SessionList>>) -> impl IntoView {
+fn Table(list: Memo<Arc<SessionList>>) -> impl IntoView {
     let rows = move || list.with(|list| list.rows.clone());
     view! {
         <table class="stack">
@@ -112,7 +114,7 @@ fn Table(list: Memo<std::sync::Arc<SessionList>>) -> impl IntoView {
             </thead>
             <tbody>
                 <For each=rows key=|row| row.id.clone() let:row>
-                    <Row id=row.id.clone() first=row list />
+                    <tr>{row_of(row, list)}</tr>
                 </For>
             </tbody>
         </table>
@@ -121,40 +123,31 @@ fn Table(list: Memo<std::sync::Arc<SessionList>>) -> impl IntoView {
 }
 
 /// A row keeps its place in the document while its session runs; only what changed in it is written again.
-#[component]
-fn Row(
-    id: streamgauge_core::ids::SessionId,
-    first: SessionRow,
-    list: Memo<std::sync::Arc<SessionList>>,
-) -> impl IntoView {
+fn row_of(first: SessionRow, list: Memo<Arc<SessionList>>) -> Part {
     let zone = zone::reader();
-    let (href, name) = (format!("/s/{id}"), id.to_string());
-    let row = Memo::new(move |last: Option<&SessionRow>| {
-        let now = list.with(|list| list.rows.iter().find(|row| row.id == id).cloned());
-        now.unwrap_or_else(|| last.unwrap_or(&first).clone())
-    });
-    let as_of = move || list.with(|list| list.as_of);
-    let ago = move || time::span((as_of() - row.with(|row| row.last_event_at)) / 1_000);
-    let started = move || row.with(|row| zone.get().clock(row.started_at / 1_000));
-    let about = move || {
-        row.with(|row| [row.kind.as_deref(), row.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", "))
-    };
+    part(move || {
+        list.with(|list| {
+            let now = list.rows.iter().find(|row| row.id == first.id).unwrap_or(&first);
+            cells(now, list.as_of, zone.get())
+        })
+    })
+}
+
+fn cells(row: &SessionRow, as_of: i64, zone: Zone) -> AnyView {
+    let href = format!("/s/{}", row.id);
+    let about =
+        [row.kind.as_deref(), row.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let started = format!("{}{}", zone.clock(row.started_at / 1_000), zone.suffix());
+    let last = format!("{} ago", time::span((as_of - row.last_event_at) / 1_000));
     view! {
-        <tr>
-            <th scope="row" data-label="Session"><a href=href>{name}</a></th>
-            <td data-label="Kind">{about}</td>
-            <td data-label="Stage">{move || row.with(|row| row.stage.clone())}</td>
-            <td data-label="Progress">
-                <Progress
-                    percent=Signal::derive(move || row.with(|row| row.progress))
-                    state=Signal::derive(move || row.with(|row| row.state))
-                />
-            </td>
-            <td data-label="Streams" class="num">{move || row.with(|row| thousands(row.streams.into()))}</td>
-            <td data-label="Cohort">{move || cohort(row.with(|row| row.cohort))}</td>
-            <td data-label="Started" class="num">{started}{move || zone.get().suffix()}</td>
-            <td data-label="Last event" class="num">{ago}" ago"</td>
-        </tr>
+        <th scope="row" data-label="Session"><a href=href>{row.id.to_string()}</a></th>
+        <td data-label="Kind">{about}</td>
+        <td data-label="Stage">{row.stage.clone()}</td>
+        <td data-label="Progress">{progress(row.progress, row.state)}</td>
+        <td data-label="Streams" class="num">{thousands(row.streams.into())}</td>
+        <td data-label="Cohort">{cohort(row.cohort)}</td>
+        <td data-label="Started" class="num">{started}</td>
+        <td data-label="Last event" class="num">{last}</td>
     }
     .into_any()
 }

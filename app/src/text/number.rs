@@ -16,7 +16,16 @@ pub fn fixed(value: f64, decimals: usize) -> String {
 /// About three digits: `0.4`, `6.1`, `14`, `1,520`.
 pub fn brief(value: f64) -> String {
     let size = value.abs();
-    fixed(value, if size >= 9.95 || size == 0.0 { 0 } else if size >= 0.095 { 1 } else { 2 })
+    fixed(
+        value,
+        if size >= 9.95 || size == 0.0 {
+            0
+        } else if size >= 0.095 {
+            1
+        } else {
+            2
+        },
+    )
 }
 
 /// A tick of an axis: `0`, `0.5`, `2,500`.

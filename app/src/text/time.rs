@@ -4,7 +4,10 @@ const DAY: i64 = 86_400;
 
 /// Minutes east of UTC at which times are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[cfg_attr(not(any(feature = "hydrate", test)), expect(dead_code, reason = "the server cannot know the reader's clock"))]
+#[cfg_attr(
+    not(any(feature = "hydrate", test)),
+    expect(dead_code, reason = "the server cannot know the reader's clock")
+)]
 pub enum Zone {
     /// As the server writes, which cannot know the reader's clock; the text then says "UTC".
     #[default]
@@ -60,7 +63,8 @@ impl Zone {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Year, month 1 to 12, day of the month, from days since 1970. Howard Hinnant's `civil_from_days`.
 fn civil(days: i64) -> (i64, usize, i64) {

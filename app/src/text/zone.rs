@@ -11,8 +11,8 @@ pub fn provide() {
 }
 
 /// The zone to write in, from the context.
-pub fn reader() -> Signal<Zone> {
-    use_context::<RwSignal<Zone>>().map_or_else(|| Signal::stored(Zone::Utc), Into::into)
+pub fn reader() -> RwSignal<Zone> {
+    use_context().unwrap_or_else(|| RwSignal::new(Zone::Utc))
 }
 
 #[cfg(feature = "hydrate")]

@@ -1,4 +1,5 @@
 //! Pages as the server sends them, over a made-up [`Backend`](streamgauge_app::api::backend::Backend).
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 mod fake; // figures that never change, and a backend that serves them
 mod overview; // `/`

@@ -66,7 +66,8 @@ async fn the_range_lives_in_the_address() {
 #[tokio::test]
 async fn nothing_inline_runs_without_the_nonce() {
     let page = get("/", Fake::default()).await;
-    let nonce = page.policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
+    let nonce =
+        page.policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
     let scripts = page.html.matches("<script").count();
     assert!(scripts >= 2, "the start and the data for hydration");
     assert_eq!(page.html.matches(&format!("nonce=\"{nonce}\"")).count(), scripts);

@@ -55,7 +55,10 @@ pub async fn get(path: &str, backend: Fake) -> Page {
     let handler = leptos_axum::render_app_async_with_context(context, shell);
     let request = Request::get(path).body(Body::empty()).expect("a valid request");
     let response = handler(request).await;
-    let policy = response.headers().get("content-security-policy").map(|value| value.to_str().expect("text").to_owned());
+    let policy = response
+        .headers()
+        .get("content-security-policy")
+        .map(|value| value.to_str().expect("text").to_owned());
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.expect("a whole body").to_bytes();
     Page { status, policy: policy.unwrap_or_default(), html: String::from_utf8_lossy(&body).into_owned() }

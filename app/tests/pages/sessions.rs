@@ -20,7 +20,9 @@ async fn an_empty_list_says_how_to_begin() {
 async fn a_session_is_there_before_any_script() {
     let page = get("/s/tr-9f31", Fake::default()).await;
     assert_eq!(page.status, 200);
-    for expected in ["tr-9f31", "transcribing", "42 %", "running", "minute 18 of 43", "23 Nov 2026, 14:42:05 UTC"] {
+    for expected in
+        ["tr-9f31", "transcribing", "42 %", "running", "minute 18 of 43", "23 Nov 2026, 14:42:05 UTC"]
+    {
         page.says(expected);
     }
 }

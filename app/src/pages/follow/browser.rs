@@ -1,6 +1,6 @@
 //! By stream, or by poll where the session is of the control group.
 
-use super::{Contact, Entry, Following};
+use super::{Contact, Entry, Following, Known};
 use crate::live::{
     poll::{self, Missed},
     stream::{Heard, Held, Stream},
@@ -35,11 +35,11 @@ impl Drop for Follower {
 pub fn start(following: Following, session: PublicSession) {
     let hold: Hold = StoredValue::new_local(None);
     Effect::new(move || {
-        if following.current.with_untracked(|now| now.as_ref().is_some_and(|event| event.state.has_ended())) {
-            following.contact.set(Contact::Ended);
+        if following.known.with_untracked(Known::has_ended) {
+            following.turn(Contact::Ended);
             return;
         }
-        following.contact.set(Contact::Connecting);
+        following.turn(Contact::Connecting);
         match session.cohort {
             Cohort::Stream => stream(following, session.clone(), hold),
             Cohort::Poll => {
@@ -53,7 +53,7 @@ pub fn start(following: Following, session: PublicSession) {
 fn stream(following: Following, session: PublicSession, hold: Hold) {
     let (stream_url, poll_url) = (session.stream_url.clone(), session.poll_url.clone());
     let hear = move |stream: &Stream, heard: Heard| match heard {
-        Heard::Opened => following.contact.set(Contact::Streaming),
+        Heard::Opened => following.turn(Contact::Streaming),
         Heard::Retrying => following.lost("cut; the browser reconnects by itself"),
         Heard::Closed => {
             // 204: the session has ended, or nothing is there. One poll tells.
@@ -61,8 +61,10 @@ fn stream(following: Following, session: PublicSession, hold: Hold) {
             poll::once(&poll_url, move |answer| match answer {
                 Ok(event) => {
                     following.take("poll", event);
-                    if following.contact.get_untracked() == Contact::Ended {
+                    if following.contact() == Contact::Ended {
                         stream.stop();
+                    } else {
+                        following.lost("closed by the server; asked again after a pause");
                     }
                 }
                 Err(_) => following.lost("closed by the server; asked again after a pause"),
@@ -96,19 +98,19 @@ fn poll_every(following: Following, session: PublicSession, hold: Hold, every: D
     let ask = move || {
         let again = session.clone();
         poll::once(&session.poll_url, move |answer| {
-            let known = following.current.with_untracked(|now| now.as_ref().map(|event| event.id));
+            let known = following.known.with_untracked(Known::last_id);
             match answer {
                 Ok(event) => {
                     let news = known != Some(event.id);
-                    following.contact.set(contact);
+                    following.turn(contact);
                     following.take("poll", event);
-                    if following.contact.get_untracked() == Contact::Ended {
+                    if following.contact() == Contact::Ended {
                         hold.set_value(None);
                     } else if news && contact == Contact::Idle {
                         stream(following, again, hold);
                     }
                 }
-                Err(Missed::Nothing) => following.contact.set(contact),
+                Err(Missed::Nothing) => following.turn(contact),
                 Err(Missed::Unreachable) => following.lost("a poll got no answer"),
             }
         });
@@ -128,27 +130,44 @@ fn said(name: &str, data: &str) -> String {
 }
 
 impl Following {
+    fn contact(self) -> Contact {
+        self.known.with_untracked(|known| known.contact)
+    }
+
+    fn turn(self, contact: Contact) {
+        // What is said already is not said again: the page would be written anew.
+        if self.contact() != contact {
+            self.known.update(|known| known.contact = contact);
+        }
+    }
+
     fn take(self, name: &'static str, event: StatusEvent) {
-        let known = self.current.with_untracked(|now| now.as_ref().map(|event| event.id));
-        if known != Some(event.id) || name != "poll" {
-            self.write(name, format!("{} at {} %", event.stage, event.progress));
+        let is_new = self.known.with_untracked(Known::last_id) != Some(event.id);
+        if !is_new && name == "poll" {
+            return;
         }
-        let ended = event.state.has_ended();
-        self.current.set(Some(event));
-        if ended {
-            self.contact.set(Contact::Ended);
-        }
+        self.known.update(|known| {
+            known.note(entry(name, format!("{} at {} %", event.stage, event.progress)));
+            if event.state.has_ended() {
+                known.contact = Contact::Ended;
+            }
+            known.current = Some(event);
+        });
     }
 
     fn lost(self, why: &str) {
         // Said once, not with every attempt.
-        if self.contact.get_untracked() != Contact::Lost {
-            self.contact.set(Contact::Lost);
+        if self.contact() != Contact::Lost {
+            self.turn(Contact::Lost);
             self.write("lost", why.into());
         }
     }
 
     fn write(self, name: &'static str, text: String) {
-        self.note(Entry { at: js_sys::Date::now() as i64, name, text });
+        self.known.update(|known| known.note(entry(name, text)));
     }
+}
+
+fn entry(name: &'static str, text: String) -> Entry {
+    Entry { at: js_sys::Date::now() as i64, name, text }
 }

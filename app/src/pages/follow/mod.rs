@@ -8,11 +8,16 @@ pub use views::{Heading, Journal, Now};
 
 use leptos::prelude::*;
 use std::collections::VecDeque;
+#[cfg(feature = "hydrate")]
+use streamgauge_core::ids::EventId;
 use streamgauge_core::{cohort::Cohort, status::StatusEvent, view::PublicSession};
 
 /// How the page is connected to its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "the server renders pages that nobody follows yet"))]
+#[cfg_attr(
+    not(feature = "hydrate"),
+    expect(dead_code, reason = "the server renders pages that nobody follows yet")
+)]
 pub enum Contact {
     /// As the server rendered it.
     #[default]
@@ -66,35 +71,45 @@ pub struct Entry {
 #[cfg(feature = "hydrate")]
 const KEPT: usize = 20;
 
+/// What is known of the session.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    pub current: Option<StatusEvent>,
+    pub contact: Contact,
+    /// Newest first.
+    pub journal: VecDeque<Entry>,
+}
+
 #[derive(Clone, Copy)]
 pub struct Following {
-    pub current: RwSignal<Option<StatusEvent>>,
-    pub contact: RwSignal<Contact>,
-    /// Newest first.
-    pub journal: RwSignal<VecDeque<Entry>>,
+    pub known: RwSignal<Known>,
     pub cohort: Cohort,
 }
 
 impl Following {
     /// Starts from what the server knew; in the browser it goes on from there, until the calling component ends.
     pub fn begin(session: &PublicSession) -> Following {
-        let following = Following {
-            current: RwSignal::new(session.current.clone()),
-            contact: RwSignal::default(),
-            journal: RwSignal::default(),
-            cohort: session.cohort,
-        };
+        let known = Known { current: session.current.clone(), ..Known::default() };
+        let following = Following { known: RwSignal::new(known), cohort: session.cohort };
         #[cfg(feature = "hydrate")]
         browser::start(following, session.clone());
         following
     }
+}
 
+#[cfg(feature = "hydrate")]
+impl Known {
     /// Notes what came, the newest first.
-    #[cfg(feature = "hydrate")]
-    pub fn note(self, entry: Entry) {
-        self.journal.update(|journal| {
-            journal.push_front(entry);
-            journal.truncate(KEPT);
-        });
+    fn note(&mut self, entry: Entry) {
+        self.journal.push_front(entry);
+        self.journal.truncate(KEPT);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.current.as_ref().is_some_and(|event| event.state.has_ended())
+    }
+
+    fn last_id(&self) -> Option<EventId> {
+        self.current.as_ref().map(|event| event.id)
     }
 }
