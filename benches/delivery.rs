@@ -44,7 +44,8 @@ async fn measure() -> ExitCode {
     let folder = tempfile::Builder::new().prefix("sg-bench-").tempdir_in("/var/tmp").expect("a folder");
     // As root the server's private PostgreSQL runs as another user, who has to pass.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a free port").port();
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a free port").port();
     let base = format!("http://127.0.0.1:{port}");
     let server = Command::new(env!("CARGO_BIN_EXE_streamgauge"))
         .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
@@ -54,7 +55,12 @@ async fn measure() -> ExitCode {
     let mut server = Server(server.expect("the server starts"));
     let client = Client::builder().pool_max_idle_per_host(usize::MAX).build().expect("a client");
     timeout(Duration::from_secs(60), async {
-        while !client.get(format!("{base}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !client
+            .get(format!("{base}/readyz"))
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
             sleep(Duration::from_millis(50)).await;
         }
     })
@@ -102,7 +108,8 @@ async fn measure() -> ExitCode {
     let cpu = cpu_seconds(server.0.id()) - cpu_before;
     let mut total = Seen::default();
     for follower in followers {
-        let seen = timeout(Duration::from_secs(30), follower).await.expect("the stream ends").expect("no panic");
+        let seen =
+            timeout(Duration::from_secs(30), follower).await.expect("the stream ends").expect("no panic");
         total = Seen {
             received: total.received + seen.received,
             lost: total.lost + seen.lost,
@@ -114,10 +121,16 @@ async fn measure() -> ExitCode {
     let latency = latency.lock().expect("not poisoned");
     let ms = |percentile| latency.value_at_percentile(percentile) as f64 / 1_000.0;
     let p95 = ms(95.0);
-    println!("{streams} streams, {sessions} sessions, {rate} messages/s for {seconds} s (took {elapsed:.1} s)");
+    println!(
+        "{streams} streams, {sessions} sessions, {rate} messages/s for {seconds} s (took {elapsed:.1} s)"
+    );
     println!("deliveries {}, lost {}, doubled {}", total.received, total.lost, total.doubled);
     println!("latency ms: p50 {:.2}, p95 {p95:.2}, p99 {:.2}, max {:.2}", ms(50.0), ms(99.0), ms(100.0));
-    println!("server CPU {:.1} % of one core, {:.1} µs a delivery", cpu / elapsed * 100.0, cpu * 1e6 / total.received as f64);
+    println!(
+        "server CPU {:.1} % of one core, {:.1} µs a delivery",
+        cpu / elapsed * 100.0,
+        cpu * 1e6 / total.received as f64
+    );
     let expected = rate * seconds / sessions * streams;
     let good = p95 < 100.0 && total.lost == 0 && total.doubled == 0 && total.received >= expected;
     println!("{}: p95 under 100 ms, none of {expected} lost", if good { "pass" } else { "FAIL" });
@@ -133,12 +146,23 @@ async fn publish(client: &Client, base: &str, session: u64, progress: u64, due_u
 
 async fn finish(client: &Client, base: &str, session: u64) {
     let url = format!("{base}/api/v1/sessions/bench-{session}/complete");
-    let answer = client.post(url).json(&serde_json::json!({ "outcome": "completed" })).send().await.expect("an answer");
+    let answer = client
+        .post(url)
+        .json(&serde_json::json!({ "outcome": "completed" }))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(answer.status(), 202);
 }
 
 /// Reads to the stream's end.
-async fn follow(client: Client, url: String, origin: Instant, latency: Arc<Mutex<Histogram<u64>>>, open: Arc<AtomicU64>) -> Seen {
+async fn follow(
+    client: Client,
+    url: String,
+    origin: Instant,
+    latency: Arc<Mutex<Histogram<u64>>>,
+    open: Arc<AtomicU64>,
+) -> Seen {
     let answer = client.get(url).send().await.expect("a stream");
     let mut bytes = answer.bytes_stream();
     let (mut seen, mut last, mut line) = (Seen::default(), None::<u64>, Vec::new());
@@ -177,7 +201,8 @@ async fn follow(client: Client, url: String, origin: Instant, latency: Arc<Mutex
 
 /// User and system time of a process.
 fn cpu_seconds(pid: u32) -> f64 {
-    let stat = procfs::process::Process::new(pid as i32).and_then(|process| process.stat()).expect("a process");
+    let stat =
+        procfs::process::Process::new(pid as i32).and_then(|process| process.stat()).expect("a process");
     (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64
 }
 
