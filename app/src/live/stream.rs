@@ -28,10 +28,13 @@ pub enum Heard {
 #[derive(Clone)]
 pub struct Stream(Rc<Inner>);
 
+/// An event's name, and what is called for it.
+type Listener = (&'static str, Closure<dyn Fn(Event)>);
+
 struct Inner {
     url: String,
     source: RefCell<Option<EventSource>>,
-    listeners: RefCell<Vec<(&'static str, Closure<dyn Fn(Event)>)>>,
+    listeners: RefCell<Vec<Listener>>,
     attempt: Cell<u32>,
     timer: Cell<Option<TimeoutHandle>>,
     stopped: Cell<bool>,
