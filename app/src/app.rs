@@ -1,7 +1,7 @@
 //! The router: which address shows which page.
 
 use crate::{
-    components::frame::Frame,
+    live::Live,
     pages::{missing::MissingPage, overview::OverviewPage, session::SessionPage, sessions::SessionsPage},
     text::zone,
 };
@@ -9,27 +9,27 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
-    components::{ParentRoute, Route, Router, Routes},
+    components::{FlatRoutes, Route, Router},
     path,
 };
 
+/// Flat: pages that nest would cost the browser a tenth of the WASM, and only the frame is shared.
 /// Every page is rendered whole before it is sent (`SsrMode::Async`): with scripts off nothing is missing.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
     zone::provide();
+    Live::provide();
     let title =
         |page: String| if page.is_empty() { "Streamgauge".into() } else { format!("{page} · Streamgauge") };
     view! {
         <Title formatter=title />
         <Router>
-            <Routes fallback=MissingPage>
-                <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
-                    <Route path=path!("") view=OverviewPage ssr=SsrMode::Async />
-                    <Route path=path!("sessions") view=SessionsPage ssr=SsrMode::Async />
-                </ParentRoute>
+            <FlatRoutes fallback=MissingPage>
+                <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
                 <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
-            </Routes>
+            </FlatRoutes>
         </Router>
     }
 }

@@ -11,7 +11,7 @@ use crate::{nevers, prepare, site, tools};
 /// What the WASM may weigh as brotli for a first visit on a phone. Not reached yet.
 const WASM_GOAL: u64 = 250_000;
 /// What it weighs today, rounded up: it may only get smaller until it meets the goal.
-const WASM_CEILING: u64 = 360_000;
+const WASM_CEILING: u64 = 270_000;
 
 pub fn ci(workspace: &Workspace) -> Outcome {
     step("formatting", || run(cargo("fmt").args(["--all", "--check"]).current_dir(&workspace.root)))?;

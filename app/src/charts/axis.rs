@@ -42,15 +42,19 @@ impl Scale {
         value.clamp(self.low, self.high)
     }
 
-    /// Pixels from the top of a plot of `height`.
-    pub fn y(&self, value: f64, height: u32) -> f64 {
+    /// How far up a value lies, 0 to 1.
+    pub fn share(&self, value: f64) -> f64 {
         let value = self.clamp(value);
-        let share = if self.logarithmic {
+        if self.logarithmic {
             (value / self.low).ln() / (self.high / self.low).ln()
         } else {
             (value - self.low) / (self.high - self.low)
-        };
-        f64::from(height) * (1.0 - share)
+        }
+    }
+
+    /// Pixels from the top of a plot of `height`.
+    pub fn y(&self, value: f64, height: u32) -> f64 {
+        f64::from(height) * (1.0 - self.share(value))
     }
 
     pub fn labels(&self) -> impl Iterator<Item = (f64, String)> + '_ {

@@ -104,6 +104,15 @@ impl DrawingBackend for Canvas<'_> {
         Ok(())
     }
 
+    /// None is drawn. Without these two the trait brings a rasterizer along.
+    fn draw_circle<S: BackendStyle>(&mut self, _: BackendCoord, _: u32, _: &S, _: bool) -> Done {
+        Ok(())
+    }
+
+    fn blit_bitmap(&mut self, _: BackendCoord, _: (u32, u32), _: &[u8]) -> Done {
+        Ok(())
+    }
+
     /// Texts stand outside the stretched box; none is drawn, and none is measured: a browser's fonts and the
     /// server's would lay out two different charts.
     fn draw_text<T: BackendTextStyle>(&mut self, _: &str, _: &T, _: BackendCoord) -> Done {

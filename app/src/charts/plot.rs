@@ -6,11 +6,7 @@ use super::{
     ink::Ink,
 };
 use plotters::{
-    coord::{
-        combinators::LogCoord,
-        ranged1d::{DefaultFormatting, KeyPointHint, Ranged},
-        types::RangedCoordf64,
-    },
+    coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged},
     prelude::*,
 };
 use std::ops::Range;
@@ -57,34 +53,19 @@ pub struct Field {
 /// SVG paths for the box `0 0 WIDTH height * FINE`.
 pub fn paths(field: &Field, points: &[Point], layers: &[Layer]) -> String {
     let mut paths = String::new();
-    let Scale { low, high, logarithmic, ticks } = field.scale.clone();
-    let drawn = if logarithmic {
-        draw(
-            field,
-            points,
-            layers,
-            Ticked { inner: LogCoord::from((low..high).log_scale()), ticks },
-            &mut paths,
-        )
-    } else {
-        draw(field, points, layers, Ticked { inner: RangedCoordf64::from(low..high), ticks }, &mut paths)
-    };
     // The canvas cannot fail; were plotters to refuse an axis, an empty plot says so better than a panic.
-    if drawn.is_err() { String::new() } else { paths }
+    if draw(field, points, layers, &mut paths).is_err() { String::new() } else { paths }
 }
 
-/// A scale whose mesh stands at our ticks: plotters' own `with_key_points` takes no plain range of numbers.
-struct Ticked<R> {
-    inner: R,
-    ticks: Vec<f64>,
-}
-
-impl<R: Ranged<ValueType = f64>> Ranged for Ticked<R> {
+/// Our scale is plotters' vertical axis. One type for linear and logarithmic: plotters' own two would bring every
+/// drawing function into the WASM twice.
+impl Ranged for Scale {
     type FormatOption = DefaultFormatting;
     type ValueType = f64;
 
+    /// `limit`: the pixels of the low and of the high end.
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        self.inner.map(value, limit)
+        limit.0 + (self.share(*value) * f64::from(limit.1 - limit.0)).round() as i32
     }
 
     fn key_points<H: KeyPointHint>(&self, hint: H) -> Vec<f64> {
@@ -92,22 +73,16 @@ impl<R: Ranged<ValueType = f64>> Ranged for Ticked<R> {
     }
 
     fn range(&self) -> Range<f64> {
-        self.inner.range()
+        self.low..self.high
     }
 }
 
 type Refused = Box<dyn std::error::Error>;
 
-fn draw<R: Ranged<ValueType = f64>>(
-    field: &Field,
-    points: &[Point],
-    layers: &[Layer],
-    y: Ticked<R>,
-    paths: &mut String,
-) -> Result<(), Refused> {
+fn draw(field: &Field, points: &[Point], layers: &[Layer], paths: &mut String) -> Result<(), Refused> {
     let area = Canvas::new(paths, field.height).into_drawing_area();
     let last = field.to.max(field.from + 1);
-    let mut chart = ChartBuilder::on(&area).build_cartesian_2d(field.from..last, y)?;
+    let mut chart = ChartBuilder::on(&area).build_cartesian_2d(field.from..last, field.scale.clone())?;
     chart
         .configure_mesh()
         .disable_x_mesh()

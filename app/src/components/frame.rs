@@ -1,13 +1,14 @@
-//! The page's frame: brand, navigation, the main part. It holds the admin stream that its pages share.
+//! The page's frame: brand, navigation, the main part. While a page is in it, the admin stream is followed.
 
 use super::bound::part;
 use crate::live::Live;
 use leptos::prelude::*;
-use leptos_router::components::{A, Outlet};
+use leptos_router::components::A;
 
 #[component]
-pub fn Frame() -> impl IntoView {
-    let live = Live::provide();
+pub fn Frame(children: Children) -> impl IntoView {
+    let live = Live::of_app();
+    live.follow();
     // Known with the first message: the foot stands apart, so nothing moves when it comes.
     let node = move || {
         live.metrics.with(|metrics| {
@@ -28,9 +29,7 @@ pub fn Frame() -> impl IntoView {
                 </nav>
                 <div class="foot">{foot}</div>
             </header>
-            <main id="main">
-                <Outlet />
-            </main>
+            <main id="main">{children()}</main>
         </div>
     }
     .into_any()

@@ -1,4 +1,4 @@
-//! "live, 2 nodes, as of 14:42:07": how old the figures are, in words, beside the title.
+//! "as of 14:42:07, 2 nodes, live": how old the figures are, in words, beside the title.
 
 use super::bound::text;
 use crate::{
@@ -11,16 +11,17 @@ use leptos::prelude::*;
 #[component]
 pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl IntoView {
     let zone = zone::reader();
-    let live = use_context::<Live>();
-    let link = move || live.map_or(Link::Served, |live| live.link.get());
-    let nodes = if nodes > 1 { format!("{nodes} nodes, ") } else { String::new() };
+    let live = Live::of_app();
+    let link = move || live.link.get();
+    let nodes = if nodes > 1 { format!(", {nodes} nodes") } else { String::new() };
     let time = text(move || format!("{}{}", zone.get().clock(as_of.get() / 1_000), zone.get().suffix()));
+    // Behind the time, which so keeps its place when the stream comes: nothing on the page moves.
     let words = text(move || match link() {
-        Link::Served => format!("{nodes}as of "),
-        Link::Connecting => format!("connecting, {nodes}as of "),
-        Link::Live => format!("live, {nodes}as of "),
-        Link::Stale(seconds) => format!("stale: no figures for {}, as of ", time::span(seconds)),
-        Link::Lost => "connection lost, trying again; as of ".into(),
+        Link::Served => nodes.clone(),
+        Link::Connecting => format!("{nodes}, connecting"),
+        Link::Live => format!("{nodes}, live"),
+        Link::Stale(seconds) => format!(", stale: no figures for {}", time::span(seconds)),
+        Link::Lost => ", connection lost, trying again".into(),
     });
     // Said aloud only when the state changes: a clock that speaks every second is a nuisance.
     let said = move || match link() {
@@ -32,8 +33,9 @@ pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl Int
     view! {
         <p class=text(move || format!("freshness {}", link().class()))>
             <span class="pulse" aria-hidden="true"></span>
-            {words}
+            "as of "
             <time datetime=text(move || time::iso(as_of.get() / 1_000))>{time}</time>
+            {words}
             <noscript>" (reload for newer figures)"</noscript>
         </p>
         <p class="sr" role="status">{text(move || said().into())}</p>

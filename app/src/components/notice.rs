@@ -40,9 +40,9 @@ pub fn DemoBanner() -> impl IntoView {
 #[component]
 pub fn RestartNote() -> impl IntoView {
     let zone = zone::reader();
-    let live = use_context::<Live>();
+    let live = Live::of_app();
     let note = move || {
-        let restart = live?.past.get().restart?;
+        let restart = live.past.get().restart?;
         let time = format!("{}{}", zone.get().clock(restart.at), zone.get().suffix());
         let reload = restart.version.map(|version| {
             view! {

@@ -64,6 +64,10 @@ fn Newest(list: SessionList) -> impl IntoView {
 /// The list as it was read first, then as the stream tells it.
 pub fn newest(first: SessionList) -> Memo<Arc<SessionList>> {
     let first = Arc::new(first);
-    let live = use_context::<Live>();
-    Memo::new(move |_| live.and_then(|live| live.sessions.get()).unwrap_or_else(|| Arc::clone(&first)))
+    let live = Live::of_app();
+    Memo::new(move |_| {
+        // What the stream said last may be from before this page was read.
+        let told = live.sessions.get().filter(|told| told.as_of >= first.as_of);
+        told.unwrap_or_else(|| Arc::clone(&first))
+    })
 }

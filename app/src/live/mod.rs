@@ -69,20 +69,33 @@ pub struct Live {
     pub metrics: RwSignal<Option<Arc<SsePerformanceMetrics>>>,
     pub sessions: RwSignal<Option<Arc<SessionList>>>,
     pub past: RwSignal<Past>,
+    /// A page that shows figures is open.
+    wanted: RwSignal<bool>,
 }
 
 impl Live {
-    /// Provides it, and in the browser begins to listen; ends with the calling component.
-    pub fn provide() -> Live {
+    /// Provides it for the whole app: the stream outlives the change from one page to the next.
+    pub fn provide() {
         let live = Live {
             link: RwSignal::default(),
             metrics: RwSignal::new(None),
             sessions: RwSignal::new(None),
             past: RwSignal::default(),
+            wanted: RwSignal::new(false),
         };
         provide_context(live);
         #[cfg(feature = "hydrate")]
         watch::start(live);
-        live
+    }
+
+    /// As [`Live::provide`] provided it, which is the first thing that the app does.
+    pub fn of_app() -> Live {
+        expect_context()
+    }
+
+    /// Listens, in the browser, as long as the calling component is there.
+    pub fn follow(self) {
+        Effect::new(move || self.wanted.set(true));
+        on_cleanup(move || self.wanted.set(false));
     }
 }

@@ -25,30 +25,37 @@ pub fn start(live: Live) {
     let last = StoredValue::new(now());
     let first = StoredValue::new(None::<Origin>);
     Effect::new(move || {
-        live.link.set(Link::Connecting);
-        let stream = Stream::open(URL.into(), &["message", "sessions"], move |_, heard| match heard {
-            // Open is not yet live: a proxy may answer and hold the figures back.
-            Heard::Opened => {}
-            Heard::Retrying | Heard::Closed => live.link.set(Link::Lost),
-            Heard::Event { name: "sessions", data } => {
-                if let Ok(list) = serde_json::from_str(&data) {
-                    live.sessions.set(Some(Arc::new(list)));
-                }
-            }
-            Heard::Event { data, .. } => {
-                let Ok(metrics) = serde_json::from_str::<SsePerformanceMetrics>(&data) else { return };
-                last.set_value(now());
-                live.note_restart(first, &metrics.origin);
-                live.metrics.set(Some(Arc::new(metrics)));
-                live.figures_came();
-            }
-        });
-        held.set_value(Some(Held(stream)));
+        let wanted = live.wanted.get();
+        // From one page to the next it is wanted no more and then again: the open stream stays.
+        if wanted != held.with_value(Option::is_some) {
+            held.set_value(wanted.then(|| Held(listen(live, last, first))));
+        }
     });
     let tick = move || live.mind_the_silence(now() - last.get_value());
     if let Ok(clock) = set_interval_with_handle(tick, Duration::from_secs(1)) {
         on_cleanup(move || clock.clear());
     }
+}
+
+fn listen(live: Live, last: StoredValue<i64>, first: StoredValue<Option<Origin>>) -> Stream {
+    live.link.set(Link::Connecting);
+    Stream::open(URL.into(), &["message", "sessions"], move |_, heard| match heard {
+        // Open is not yet live: a proxy may answer and hold the figures back.
+        Heard::Opened => {}
+        Heard::Retrying | Heard::Closed => live.link.set(Link::Lost),
+        Heard::Event { name: "sessions", data } => {
+            if let Ok(list) = serde_json::from_str(&data) {
+                live.sessions.set(Some(Arc::new(list)));
+            }
+        }
+        Heard::Event { data, .. } => {
+            let Ok(metrics) = serde_json::from_str::<SsePerformanceMetrics>(&data) else { return };
+            last.set_value(now());
+            live.note_restart(first, &metrics.origin);
+            live.metrics.set(Some(Arc::new(metrics)));
+            live.figures_came();
+        }
+    })
 }
 
 impl Live {

@@ -48,9 +48,11 @@ pub fn Board(board: Overview, sessions: Result<SessionList, Failure>) -> impl In
 /// Takes each message in, and reads again what no message brings: what was missed while the connection was lost,
 /// and every step of a range that is longer than the stream's hour.
 fn keep_live(board: RwSignal<Overview>, range: Range) {
-    let Some(live) = use_context::<Live>() else { return };
+    let live = Live::of_app();
     Effect::new(move || {
-        if let Some(metrics) = live.metrics.get() {
+        // What the stream said last may be from before these figures were read.
+        let read = board.with_untracked(|board| board.as_of);
+        if let Some(metrics) = live.metrics.get().filter(|metrics| metrics.as_of >= read) {
             board.update(|board| board.take(&metrics));
         }
     });

@@ -6,6 +6,7 @@ use crate::{
     components::{
         bound::waiting,
         empty::{Loading, Unreadable},
+        frame::Frame,
         live_state::LiveState,
         notice::RestartNote,
         ranges::{self, Ranges},
@@ -23,12 +24,11 @@ pub fn OverviewPage() -> impl IntoView {
     // Read here and not where it is shown: a resource made inside what waits for another one would be made again with
     // each attempt to render that, and the document would wait for the ones that were given up.
     let sessions = Resource::new(|| (), |()| api::sessions());
-    let live = use_context::<Live>();
+    let live = Live::of_app();
     let state = waiting(move || async move {
         let Ok(board) = first.await.map(Overview::from) else { return ().into_any() };
-        let newest =
-            move || live.and_then(|live| live.metrics.with(|metrics| metrics.as_ref().map(|m| m.as_of)));
-        let as_of = Signal::derive(move || newest().unwrap_or(board.as_of));
+        let told = move || live.metrics.with(|metrics| metrics.as_ref().map_or(0, |metrics| metrics.as_of));
+        let as_of = Signal::derive(move || told().max(board.as_of));
         let nodes = board.origin.nodes.len();
         view! { <LiveState as_of nodes /> }.into_any()
     });
@@ -40,15 +40,17 @@ pub fn OverviewPage() -> impl IntoView {
     });
     view! {
         <Title text="Overview" />
-        <header class="top">
-            <div>
-                <h1>"Overview"</h1>
-                <Transition>{state}</Transition>
-            </div>
-            <Ranges range />
-        </header>
-        <RestartNote />
-        <Transition fallback=Loading>{board}</Transition>
+        <Frame>
+            <header class="top">
+                <div>
+                    <h1>"Overview"</h1>
+                    <Transition>{state}</Transition>
+                </div>
+                <Ranges range />
+            </header>
+            <RestartNote />
+            <Transition fallback=Loading>{board}</Transition>
+        </Frame>
     }
     .into_any()
 }

@@ -5,6 +5,7 @@ use crate::{
     components::{
         bound::{Part, part, text, waiting},
         empty::{Loading, NoSessions, Unreadable},
+        frame::Frame,
         live_state::LiveState,
         notice::RestartNote,
         progress::progress,
@@ -40,7 +41,9 @@ pub fn SessionsPage() -> impl IntoView {
     });
     view! {
         <Title text="Sessions" />
-        <Transition fallback=Loading>{page}</Transition>
+        <Frame>
+            <Transition fallback=Loading>{page}</Transition>
+        </Frame>
     }
     .into_any()
 }

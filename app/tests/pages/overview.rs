@@ -15,7 +15,7 @@ async fn the_figures_stand_there_with_their_units() {
         "0.021 %",
         "of 43,118 operations",
         "target under 100 ms; last hour, n = 241,306 deliveries",
-        "2 nodes, as of 14:42:07 UTC",
+        "as of 14:42:07 UTC, 2 nodes",
         "Demo data.",
         "The history is not reachable.",
         "2 ms less than in the hour before, better",
