@@ -42,7 +42,9 @@ export class Server {
   async up(): Promise<void> {
     const address = `127.0.0.1:${this.port}`;
     const args = ["serve", "--listen", address, "--data-dir", join(this.folder, "data"), ...this.args];
-    const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
+    // A test has no herd of followers to spread.
+    const env = { ...process.env, STREAMGAUGE_DRAIN_WINDOW_MS: "500" };
+    const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"], env });
     this.child = child;
     child.on("error", (error) => (this.said += `${error.message}\n`));
     for (const output of [child.stdout, child.stderr]) {

@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 /// Starts all jobs; they end with `stop`.
 pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
     every(Duration::from_secs(1), node, stop, list_sessions);
+    every(Duration::from_secs(5), node, stop, read_keys);
     every(Duration::from_secs(10), node, stop, hear_other_nodes);
     every(Duration::from_secs(10), node, stop, sweep);
 }
@@ -40,6 +41,14 @@ async fn list_sessions(node: Arc<Node>) {
         && let Ok(json) = serde_json::to_string(&list)
     {
         node.sessions.send_replace(Bytes::from(format!("event: sessions\ndata: {json}\n\n")));
+    }
+}
+
+/// A key that was made or revoked elsewhere counts here soon.
+async fn read_keys(node: Arc<Node>) {
+    // What is known stays while the database is away.
+    if let Err(error) = node.access.refresh(node.store.pool()).await {
+        tracing::debug!(%error, "the keys could not be read");
     }
 }
 

@@ -1,11 +1,13 @@
 //! The Streamgauge server: everything that does IO.
 
+mod access; // who may do what: keys, tickets
 mod broker; // joins publishers to followers, in process or through Redis
 mod clock; // the one look at the clock
 pub mod config; // settings: file < environment < flags
 mod demo; // real traffic for a first look
 mod gauge; // what is measured
 mod http; // routes
+pub mod keys; // `streamgauge key`
 mod jobs; // what runs beside the requests
 mod life; // start, serve, drain, stop
 mod node; // what routes and jobs share
@@ -20,5 +22,5 @@ pub mod testing {
     //! The brokers, for their contract tests.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::gauge::Recorder;
-    pub use crate::stream::Hub;
+    pub use crate::stream::{Hub, Knobs};
 }

@@ -1,17 +1,18 @@
 //! The life of a process: start, serve, drain, stop.
 
 use crate::{
+    access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
-    gauge::{self, Board, Facts, Followed, Recorder},
+    gauge::{self, Board, Facts, Polled, Recorder},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
-    stream::{self, Door, Hub, Pace},
+    stream::{self, Door, Hub, Knobs, Serving, Turnstile},
 };
 use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
-use streamgauge_core::{config::Settings, ids::Epoch};
+use streamgauge_core::{config::Settings, ids::Epoch, limits::Knob};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -21,8 +22,6 @@ use tokio::{
 
 /// How long the server waits at its start for a database of the operator's own. After that it serves without history.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
-/// Within this, followers come back after a drain, ms.
-const DRAIN_WINDOW_MS: u32 = 3_000;
 /// File descriptors that are not connections: database, Redis, listeners, logs.
 const SPARE_FILES: u64 = 64;
 
@@ -30,6 +29,11 @@ const SPARE_FILES: u64 = 64;
 pub enum StartError {
     #[error("cannot listen on {0}: {1}.")]
     Listen(SocketAddr, std::io::Error),
+    #[error(
+        "will not listen on {0}, where others can connect, without a key: make one with `streamgauge key create \
+         --name NAME --scope publish` (and one with `--scope admin` for the dashboards), or listen on 127.0.0.1."
+    )]
+    Open(SocketAddr),
     #[error("{0}")]
     Private(#[from] store::PrivateError),
     #[error("the database cannot be used: {0}.")]
@@ -70,6 +74,15 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         _ => tracing::warn!("the database is not reachable: serving without history until it is"),
     }
 
+    let access = Access::default();
+    match access.refresh(store.pool()).await {
+        Ok(()) => {}
+        Err(error) => tracing::warn!(%error, "the keys cannot be read: nobody is let in until they can"),
+    }
+    if !address.ip().is_loopback() && !access.is_closed() {
+        return Err(StartError::Open(address));
+    }
+
     let (drain, draining) = watch::channel(None);
     // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
     let (stop_serving, serving) = watch::channel(false);
@@ -77,7 +90,8 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_store, storing) = watch::channel(false);
     let (stop_postgres, ending) = watch::channel(false);
 
-    let node = assemble(settings, store, started_at, draining).await?;
+    let most = most_connections();
+    let node = assemble(within(settings, most), access, store, started_at, draining.clone()).await?;
     let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
     jobs::start(&node, &gauging);
     let writer = tokio::spawn({
@@ -89,15 +103,19 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
-    let most = usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(1 << 20);
     let router = http::router(node.clone());
-    let server = tokio::spawn(stream::serve(listener, router, node.recorder.clone(), most, serving));
-    tracing::info!("Streamgauge listens on http://{address}; access is open to this machine");
+    let serving =
+        Serving { router, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
+    let most = usize::try_from(most).unwrap_or(1 << 20);
+    let server = tokio::spawn(stream::serve(listener, serving, most, draining));
+    let open = if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
+    tracing::info!("Streamgauge listens on http://{address}; {open}");
 
     stop_signal().await?;
-    tracing::info!("stopping: streams are told to reconnect");
-    drain.send_replace(Some(DRAIN_WINDOW_MS));
+    let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
+    tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
+    drain.send_replace(Some(window));
+    node.door.hub.drain(window);
     stop_serving.send_replace(true);
     let ordered = async {
         let _ = server.await;
@@ -123,12 +141,17 @@ async fn live(settings: Settings) -> Result<(), StartError> {
 /// Puts the node together, with what the database knows from before.
 async fn assemble(
     settings: Settings,
+    access: Access,
     store: Store,
     started_at: i64,
     drain: watch::Receiver<Option<u32>>,
 ) -> Result<Arc<Node>, StartError> {
-    let recorder = Recorder::new(thread::available_parallelism().map_or(2, usize::from) + 1);
-    let hub = Hub::new(recorder.clone());
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    // Writing to sockets is the half of the work that is not requests.
+    let reactors = cores.div_ceil(2);
+    let recorder = Recorder::new(cores + reactors + 1);
+    let knobs = Knobs::new(&settings.limits);
+    let hub = Hub::start(recorder.clone(), knobs.clone(), reactors)?;
     let (history, abandon) = (settings.history, settings.abandon_after_ms);
     let (mut local, mut redis) = (None, None);
     let broker: Arc<dyn Broker> = match &settings.redis_url {
@@ -156,29 +179,26 @@ async fn assemble(
         started_at,
         demo: settings.demo,
         poll_interval_ms: settings.poll_interval_ms,
-        max_connections: u64::from(settings.max_connections),
+        knobs,
     };
     let board = Board::new(facts, started_at / 1_000);
     match store::recent(store.pool(), started_at / 1_000 - 7_200, started_at / 1_000 + 10).await {
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }
-    let pace = Pace {
-        heartbeat: Duration::from_millis(settings.heartbeat_ms),
-        idle_close: Duration::from_millis(settings.idle_close_ms),
-    };
     let door = Door {
         broker,
         hub,
         recorder: recorder.clone(),
-        pace,
-        max_connections: u64::from(settings.max_connections),
+        turnstile: Turnstile::default(),
         drain,
     };
     Ok(Arc::new(Node {
+        most_connections: most_connections(),
         settings,
+        access,
         recorder,
-        followed: Followed::default(),
+        polled: Polled::default(),
         door,
         redis,
         local,
@@ -187,6 +207,25 @@ async fn assemble(
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))
+}
+
+/// Connections that the limit of open files leaves room for.
+fn most_connections() -> u32 {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+    u32::try_from(files.saturating_sub(SPARE_FILES).max(1)).unwrap_or(u32::MAX)
+}
+
+/// More streams than file descriptors would fail one by one, where nobody sees it.
+fn within(mut settings: Settings, most: u32) -> Settings {
+    if settings.limits.max_connections > most {
+        tracing::warn!(
+            wanted = settings.limits.max_connections,
+            allowed = most,
+            "max_connections is lowered to what the limit of open files (ulimit -n) allows"
+        );
+        settings.limits.max_connections = most;
+    }
+    settings
 }
 
 /// Whether a failed migration says that the database is not there, rather than that it does not fit.

@@ -2,8 +2,8 @@
 
 use clap::{Arg, ArgMatches, Command};
 use std::{collections::HashMap, process::ExitCode};
-use streamgauge::{config, run};
-use streamgauge_core::config::KEYS;
+use streamgauge::{config, keys, run};
+use streamgauge_core::config::{KEYS, Key, Settings};
 use tracing_subscriber::EnvFilter;
 
 /// Small allocations by the million, freed on other threads: glibc's allocator keeps twice the memory.
@@ -15,8 +15,7 @@ const USAGE: u8 = 64;
 
 fn command() -> Command {
     let settings = KEYS.iter().map(|key| {
-        let flag = key.name.replace('_', "-");
-        let arg = Arg::new(key.name).long(flag).help(key.help).value_name("VALUE");
+        let arg = setting(key);
         match key.name {
             "demo" => arg.num_args(0..=1).default_missing_value("true"),
             _ => arg,
@@ -39,6 +38,40 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve)
+        .subcommand(key_command())
+}
+
+/// Where the keys lie is said as for `serve`.
+fn key_command() -> Command {
+    let database = ["data_dir", "database_url"];
+    let settings: Vec<Arg> =
+        KEYS.iter().filter(|key| database.contains(&key.name)).map(setting).collect();
+    let config = Arg::new("config").long("config").value_name("FILE").help("TOML file with settings");
+    let task = |name, about| Command::new(name).about(about).arg(config.clone()).args(settings.clone());
+    Command::new("key")
+        .about("Make, list and revoke API keys. With the first one, access is closed")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            task("create", "Make a key and show it, once")
+                .arg(Arg::new("name").long("name").required(true).help("Whose it is, for the list"))
+                .arg(
+                    Arg::new("scope")
+                        .long("scope")
+                        .required(true)
+                        .num_args(1..)
+                        .help("What it opens: publish, admin, or both"),
+                ),
+        )
+        .subcommand(task("list", "Show all keys, without their secrets"))
+        .subcommand(
+            task("revoke", "Revoke a key: servers refuse it within 5 s")
+                .arg(Arg::new("id").required(true).help("The 16 characters after sgk_")),
+        )
+}
+
+fn setting(key: &Key) -> Arg {
+    Arg::new(key.name).long(key.name.replace('_', "-")).help(key.help).value_name("VALUE")
 }
 
 fn main() -> ExitCode {
@@ -53,25 +86,63 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     match matches.subcommand() {
         Some(("serve", flags)) => serve(flags),
+        Some(("key", flags)) => key(flags),
         _ => ExitCode::from(USAGE),
     }
 }
 
+/// What the flags, the environment and the file say together.
+fn settings(flags: &ArgMatches) -> Result<Settings, ExitCode> {
+    let given: HashMap<&'static str, String> = KEYS
+        .iter()
+        .filter_map(|key| {
+            let value = flags.try_get_one::<String>(key.name).ok().flatten()?;
+            Some((key.name, value.clone()))
+        })
+        .collect();
+    config::read(&given, flags.get_one::<String>("config").cloned()).map_err(|error| {
+        eprintln!("streamgauge: {error}");
+        ExitCode::from(USAGE)
+    })
+}
+
 fn serve(flags: &ArgMatches) -> ExitCode {
-    let given: HashMap<&'static str, String> =
-        KEYS.iter().filter_map(|key| Some((key.name, flags.get_one::<String>(key.name)?.clone()))).collect();
-    let settings = match config::read(&given, flags.get_one::<String>("config").cloned()) {
+    let settings = match settings(flags) {
         Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("streamgauge: {error}");
-            return ExitCode::from(USAGE);
-        }
+        Err(code) => return code,
     };
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("streamgauge: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn key(flags: &ArgMatches) -> ExitCode {
+    let Some((name, flags)) = flags.subcommand() else { return ExitCode::from(USAGE) };
+    let settings = match settings(flags) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let text = |name| flags.get_one::<String>(name).cloned().unwrap_or_default();
+    let task = match name {
+        "create" => keys::Task::Create {
+            name: text("name"),
+            scopes: flags.get_many::<String>("scope").unwrap_or_default().cloned().collect(),
+        },
+        "revoke" => keys::Task::Revoke { id: text("id") },
+        _ => keys::Task::List,
+    };
+    match keys::run(&settings, task) {
+        Ok(said) => {
+            print!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("streamgauge: {error}");
+            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

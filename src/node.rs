@@ -1,8 +1,9 @@
 //! One running process: what its routes and jobs share.
 
 use crate::{
+    access::Access,
     broker::{LocalBroker, RedisBroker},
-    gauge::{Board, Followed, Recorder},
+    gauge::{Board, Polled, Recorder},
     store::{SessionNote, Store},
     stream::Door,
 };
@@ -15,14 +16,18 @@ use tokio::sync::watch;
 
 pub struct Node {
     pub settings: Settings,
+    pub access: Access,
     pub recorder: Recorder,
-    pub followed: Followed,
+    /// Sessions that were polled lately.
+    pub polled: Polled,
     /// Broker, hub, and what streams are opened with.
     pub door: Door,
     /// The broker once more, when it is Redis: the gauge asks it for more than the contract has.
     pub redis: Option<Arc<RedisBroker>>,
     /// The same when it is in process: it is swept by a job.
     pub local: Option<Arc<LocalBroker>>,
+    /// What file descriptors allow.
+    pub most_connections: u32,
     pub store: Store,
     pub board: Board,
     /// The admin stream's message of this second, framed.

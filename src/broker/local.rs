@@ -1,6 +1,6 @@
 //! The broker of a node that is alone: everything in this process, under the same contract as Redis.
 
-use super::{Answer, Broker, BrokerError, Current, Health, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Published, Say};
 use crate::{
     clock,
     stream::{Hub, Message},
@@ -8,7 +8,7 @@ use crate::{
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
     history::{Held, HistoryLimits},
@@ -31,7 +31,11 @@ pub struct LocalBroker {
     abandon_after_ms: i64,
     /// One for the life of the process: history is lost with it.
     epoch: Epoch,
+    leases: Arc<Mutex<Leases>>,
 }
+
+/// Streams by session and user.
+type Leases = HashMap<(SessionId, Box<str>), u32>;
 
 struct Entry {
     held: Held,
@@ -44,7 +48,7 @@ type Shard = HashMap<SessionId, Entry>;
 impl LocalBroker {
     pub fn new(hub: Hub, limits: HistoryLimits, abandon_after_ms: i64, epoch: Epoch) -> LocalBroker {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        LocalBroker { shards, hasher: RandomState::new(), hub, limits, abandon_after_ms, epoch }
+        LocalBroker { shards, hasher: RandomState::new(), hub, limits, abandon_after_ms, epoch, leases: Arc::default() }
     }
 
     /// Takes up sessions as they stood before a restart: the latest event becomes the first of the new epoch, so a
@@ -189,6 +193,26 @@ impl Broker for LocalBroker {
             event: held.current.clone(),
         });
         ready(Ok(current))
+    }
+
+    fn lease<'a>(&'a self, session: &'a SessionId, user: &'a str, most: u32) -> Answer<'a, Option<Lease>> {
+        let key = (session.clone(), Box::from(user));
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = leases.entry(key.clone()).or_default();
+        if *held >= most {
+            return ready(Ok(None));
+        }
+        *held += 1;
+        let all = self.leases.clone();
+        ready(Ok(Some(Lease::new(move || {
+            let mut leases = all.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(held) = leases.get_mut(&key) {
+                *held -= 1;
+                if *held == 0 {
+                    leases.remove(&key);
+                }
+            }
+        }))))
     }
 
     fn health(&self) -> Health {

@@ -71,6 +71,23 @@ pub enum Health {
     },
 }
 
+/// A place among a user's streams to a session. Given back on drop.
+pub struct Lease(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Lease {
+    fn new(give_back: impl FnOnce() + Send + Sync + 'static) -> Lease {
+        Lease(Some(Box::new(give_back)))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(give_back) = self.0.take() {
+            give_back();
+        }
+    }
+}
+
 /// What a broker must do; `tests/server/broker.rs` is this contract as a program, run against both.
 pub trait Broker: Send + Sync + 'static {
     /// Makes a session without an event. `false`: it exists already.
@@ -86,6 +103,9 @@ pub trait Broker: Send + Sync + 'static {
     fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>>;
 
     fn unwatch(&self, session: &SessionId);
+
+    /// A place for one more stream of the user to the session, among `most` over all nodes. `None`: all are taken.
+    fn lease<'a>(&'a self, session: &'a SessionId, user: &'a str, most: u32) -> Answer<'a, Option<Lease>>;
 
     /// `None`: unknown session.
     fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>>;

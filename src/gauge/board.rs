@@ -3,6 +3,7 @@
 //! Closed buckets are kept packed; what is read every second (the merged last hour) is kept ready and changed
 //! only by what enters and leaves the window.
 
+use crate::stream::Knobs;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,12 +15,13 @@ use streamgauge_core::{
         history::{Headline, point},
         sample::{Measure, Packed, Sample},
     },
+    limits::Knob,
     numbers,
     range::Range,
 };
 
 /// What does not change while the server runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Facts {
     pub node: String,
     pub version: &'static str,
@@ -27,7 +29,8 @@ pub struct Facts {
     pub started_at: i64,
     pub demo: bool,
     pub poll_interval_ms: u32,
-    pub max_connections: u64,
+    /// How many streams the node allows is among them.
+    pub knobs: Knobs,
 }
 
 /// Levels of this second, which are no sums.
@@ -211,7 +214,7 @@ impl Board {
             poll_interval_ms: self.facts.poll_interval_ms,
             open_streams: state.open_streams(),
             pollers: state.levels.pollers,
-            max_connections: self.facts.max_connections,
+            max_connections: u64::from(self.facts.knobs.get(Knob::MaxConnections)),
         }
     }
 }
@@ -292,6 +295,7 @@ fn bucket(now: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streamgauge_core::limits::Limits;
 
     fn board(now: i64) -> Board {
         let facts = Facts {
@@ -300,7 +304,7 @@ mod tests {
             started_at: 0,
             demo: false,
             poll_interval_ms: 3_000,
-            max_connections: 100,
+            knobs: Knobs::new(&Limits { max_connections: 100, ..Limits::default() }),
         };
         Board::new(facts, now)
     }

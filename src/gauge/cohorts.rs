@@ -10,71 +10,57 @@ use streamgauge_core::{
     measure::{counters::Counter, sample::Sample},
 };
 
-/// Cloning shares it.
+/// Sessions that were polled lately. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct Followed(Arc<Mutex<HashMap<SessionId, Following>>>);
+pub struct Polled(Arc<Mutex<HashMap<SessionId, Poll>>>);
 
-struct Following {
+struct Poll {
     cohort: Cohort,
-    streams: u32,
     /// Unix milliseconds.
-    last_poll: Option<i64>,
+    at: i64,
 }
 
-/// One stream's share; gone with the stream.
-pub struct StreamFollows {
-    followed: Followed,
-    session: SessionId,
+/// Who follows by stream, as far as it matters here.
+pub trait Streamed {
+    /// Sessions of the cohort that have a stream.
+    fn sessions(&self, cohort: Cohort) -> u64;
+    fn has(&self, session: &SessionId) -> bool;
 }
 
-impl Followed {
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Following>> {
+impl Polled {
+    fn polls(&self) -> MutexGuard<'_, HashMap<SessionId, Poll>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, session: &SessionId, cohort: Cohort, change: impl FnOnce(&mut Following)) {
-        let mut sessions = self.sessions();
-        change(sessions.entry(session.clone()).or_insert(Following { cohort, streams: 0, last_poll: None }));
-    }
-
-    pub fn stream(&self, session: &SessionId, cohort: Cohort) -> StreamFollows {
-        self.change(session, cohort, |following| following.streams += 1);
-        StreamFollows { followed: self.clone(), session: session.clone() }
     }
 
     /// A poll of the session at `now`, Unix milliseconds.
     pub fn poll(&self, session: &SessionId, cohort: Cohort, now: i64) {
-        self.change(session, cohort, |following| following.last_poll = Some(now));
+        self.polls().insert(session.clone(), Poll { cohort, at: now });
     }
 
-    /// Adds one second of every followed session to the tick. A poller follows for two intervals after its last poll:
-    /// one would lose it between any two polls that are a little late.
-    pub fn tick(&self, tick: &mut Sample, now: i64, poll_interval_ms: u32) -> u64 {
+    /// Adds one second of every followed session to the tick, and answers how many are polled. A poller follows for
+    /// two intervals after its last poll: one would lose it between any two polls that are a little late.
+    pub fn tick(&self, streamed: &impl Streamed, tick: &mut Sample, now: i64, poll_interval_ms: u32) -> u64 {
         let since = now - 2 * i64::from(poll_interval_ms);
-        let mut pollers = 0;
-        self.sessions().retain(|_, following| {
-            let polls = following.last_poll.is_some_and(|at| at >= since);
-            pollers += u64::from(polls);
-            let followed = polls || following.streams > 0;
-            if followed {
-                let counter = match following.cohort {
-                    Cohort::Stream => Counter::StreamCohortSeconds,
-                    Cohort::Poll => Counter::PollCohortSeconds,
-                };
-                tick.counters.add(counter, 1);
+        for cohort in [Cohort::Stream, Cohort::Poll] {
+            tick.counters.add(seconds(cohort), streamed.sessions(cohort));
+        }
+        let mut polls = self.polls();
+        polls.retain(|_, poll| poll.at >= since);
+        for (session, poll) in polls.iter() {
+            // A session counts once, however many follow it in whichever way.
+            if !streamed.has(session) {
+                tick.counters.add(seconds(poll.cohort), 1);
             }
-            followed
-        });
-        tick.counters.add(Counter::PollerSeconds, pollers);
-        pollers
+        }
+        tick.counters.add(Counter::PollerSeconds, polls.len() as u64);
+        polls.len() as u64
     }
 }
 
-impl Drop for StreamFollows {
-    fn drop(&mut self) {
-        if let Some(following) = self.followed.sessions().get_mut(&self.session) {
-            following.streams = following.streams.saturating_sub(1);
-        }
+fn seconds(cohort: Cohort) -> Counter {
+    match cohort {
+        Cohort::Stream => Counter::StreamCohortSeconds,
+        Cohort::Poll => Counter::PollCohortSeconds,
     }
 }
 
@@ -82,26 +68,36 @@ impl Drop for StreamFollows {
 mod tests {
     use super::*;
 
+    /// Sessions of the stream cohort that have a stream.
+    struct Streams(Vec<SessionId>);
+
+    impl Streamed for Streams {
+        fn sessions(&self, cohort: Cohort) -> u64 {
+            if cohort == Cohort::Stream { self.0.len() as u64 } else { 0 }
+        }
+
+        fn has(&self, session: &SessionId) -> bool {
+            self.0.contains(session)
+        }
+    }
+
     #[test]
     fn a_session_counts_once_however_many_follow_it() {
-        let followed = Followed::default();
-        let (streamed, polled): (SessionId, SessionId) = ("a".parse().expect("id"), "b".parse().expect("id"));
-        let seconds = |now| {
+        let polled = Polled::default();
+        let (both, alone): (SessionId, SessionId) = ("a".parse().expect("id"), "b".parse().expect("id"));
+        let seconds = |streams: &Streams, now| {
             let mut tick = Sample::new("n", 0, 1);
-            let pollers = followed.tick(&mut tick, now, 3_000);
+            let pollers = polled.tick(streams, &mut tick, now, 3_000);
             let count = |counter| tick.counters.get(counter);
             (count(Counter::StreamCohortSeconds), count(Counter::PollCohortSeconds), pollers)
         };
-        let one = followed.stream(&streamed, Cohort::Stream);
-        let two = followed.stream(&streamed, Cohort::Stream);
-        followed.poll(&polled, Cohort::Poll, 10_000);
-        assert_eq!(seconds(10_500), (1, 1, 1));
-        assert_eq!(seconds(16_000), (1, 1, 1));
-        assert_eq!(seconds(16_001), (1, 0, 0));
-        drop(one);
-        assert_eq!(seconds(17_000), (1, 0, 0));
-        drop(two);
-        assert_eq!(seconds(18_000), (0, 0, 0));
-        assert!(followed.sessions().is_empty());
+        let streams = Streams(vec![both.clone()]);
+        polled.poll(&both, Cohort::Stream, 10_000);
+        polled.poll(&alone, Cohort::Poll, 10_000);
+        assert_eq!(seconds(&streams, 10_500), (1, 1, 2));
+        assert_eq!(seconds(&streams, 16_000), (1, 1, 2));
+        assert_eq!(seconds(&streams, 16_001), (1, 0, 0));
+        assert_eq!(seconds(&Streams(Vec::new()), 17_000), (0, 0, 0));
+        assert!(polled.polls().is_empty());
     }
 }

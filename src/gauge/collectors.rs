@@ -1,6 +1,6 @@
 //! The four collectors of the epic: each adds one second of what it knows to the tick.
 
-use super::{Followed, Recorder};
+use super::{Polled, Recorder};
 use crate::stream::Hub;
 use procfs::WithCurrentSystemInfo;
 use streamgauge_core::measure::{counters::Counter, sample::Sample};
@@ -24,7 +24,8 @@ pub struct ResourceCollector {
 
 /// Business: for how long which cohort was followed.
 pub struct BusinessCollector {
-    pub followed: Followed,
+    pub polled: Polled,
+    pub hub: Hub,
     pub poll_interval_ms: u32,
 }
 
@@ -63,6 +64,6 @@ impl ResourceCollector {
 impl BusinessCollector {
     /// Answers the sessions that are followed by polling. `now`: Unix milliseconds.
     pub fn collect(&self, tick: &mut Sample, now: i64) -> u64 {
-        self.followed.tick(tick, now, self.poll_interval_ms)
+        self.polled.tick(&self.hub, tick, now, self.poll_interval_ms)
     }
 }

@@ -7,6 +7,6 @@ mod recorder; // the hot path: counters and histograms per thread
 mod ticker; // once a second: collect, show, store
 
 pub use board::{Board, Facts};
-pub use cohorts::Followed;
+pub use cohorts::{Polled, Streamed};
 pub use recorder::Recorder;
 pub use ticker::run as run_ticker;

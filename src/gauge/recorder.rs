@@ -60,8 +60,13 @@ impl Recorder {
 
     /// In the measure's own unit.
     pub fn record(&self, measure: Measure, value: u64) {
+        self.record_n(measure, value, 1);
+    }
+
+    /// The same value `count` times.
+    pub fn record_n(&self, measure: Measure, value: u64, count: u64) {
         let cell = measure as usize * layout::SLOTS + layout::index(value);
-        self.slot().histograms[cell].fetch_add(1, Relaxed);
+        self.slot().histograms[cell].fetch_add(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
     }
 
     /// Time since `start_us` in microseconds; a clock that was set back counts as no time.

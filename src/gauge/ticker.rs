@@ -84,7 +84,8 @@ impl Collectors {
             messages: MessageCollector { recorder: node.recorder.clone() },
             resources: ResourceCollector::default(),
             business: BusinessCollector {
-                followed: node.followed.clone(),
+                polled: node.polled.clone(),
+                hub: node.door.hub.clone(),
                 poll_interval_ms: node.settings.poll_interval_ms,
             },
         }

@@ -1,8 +1,9 @@
 //! The dashboards' stream: one message a second, framed once for everybody who looks.
 
-use super::{asked::Asked, follow::event_stream_headers};
+use super::{asked::Asked, follow::event_stream_headers, problem::Problem, publish::Checked};
 use crate::{clock, node::Node};
 use axum::{
+    Json,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
-use streamgauge_core::frame;
+use http::StatusCode;
+use streamgauge_core::{frame, limits::Limits};
 use tokio::sync::watch;
 
 /// Silence after which a dashboard is sent a ping; with a message a second it never comes to that, unless the
@@ -43,6 +45,25 @@ pub async fn metrics_stream(State(node): State<Arc<Node>>, Asked(topics): Asked<
     let mut response = Body::from_stream(frames.map(Ok::<_, Infallible>)).into_response();
     event_stream_headers(response.headers_mut());
     response
+}
+
+pub async fn limits(State(node): State<Arc<Node>>) -> Json<Limits> {
+    Json(node.door.hub.knobs().all())
+}
+
+/// Some of the limits; what is not named stays. They hold on this node, from now on and until it restarts.
+pub async fn change_limits(
+    State(node): State<Arc<Node>>,
+    Checked(wishes): Checked<serde_json::Map<String, serde_json::Value>>,
+) -> Result<Json<Limits>, Problem> {
+    let knobs = node.door.hub.knobs();
+    let changed = knobs.all().change(&wishes);
+    let mut changed = changed
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
+    changed.max_connections = changed.max_connections.min(node.most_connections);
+    knobs.set(&changed);
+    tracing::info!(?changed, "limits were changed");
+    Ok(Json(changed))
 }
 
 /// Each new value; a slow reader gets the newest and skips what it missed, so nothing piles up.

@@ -2,55 +2,69 @@
 
 use super::{
     asked::{Asked, Named},
+    gate,
     problem::Problem,
 };
 use crate::{
     clock,
-    gauge::Followed,
     node::Node,
-    stream::{ConnectionMeter, Refusal, Traffic, open},
+    stream::{
+        ConnectionMeter, Door, Member, Over, Parking, Peer, Refusal, StreamBody, Traffic, Who, open,
+    },
 };
 use axum::{
     Extension, Json,
     body::Body,
-    extract::State,
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body::Frame;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use serde::{Deserialize, Serialize};
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 use streamgauge_core::{
     history::Ask,
-    ids::{EventId, SessionId},
+    ids::{Epoch, EventId, SessionId},
     measure::{counters::Counter, sample::Measure},
-    status::StatusEvent,
+    status::{Draft, StatusEvent, is_label},
 };
 
 #[derive(Deserialize)]
-pub struct Resume {
+pub struct Following {
     #[serde(rename = "last-event-id", alias = "lastEventId", alias = "last_event_id")]
     last_event_id: Option<String>,
+    /// Whose streams are counted together, while access is open. A ticket says it otherwise.
+    user: Option<String>,
+    /// Lets in, where access is closed. EventSource sends no header of one's own.
+    ticket: Option<String>,
+}
+
+impl Following {
+    fn user(&self) -> Result<Option<Box<str>>, Problem> {
+        let Some(user) = self.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(None) };
+        if is_label(user, Draft::MAX_STAGE) {
+            return Ok(Some(user.into()));
+        }
+        Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."))
+    }
 }
 
 /// What the client says about its position: the header, as EventSource sends it, or the query.
-fn ask(headers: &HeaderMap, query: Resume) -> Ask {
+fn ask(headers: &HeaderMap, query: Following) -> Ask {
+    match last_event_id(headers, query) {
+        Some(id) => id.parse().map_or(Ask::Unreadable, Ask::Resume),
+        None => newcomer(headers),
+    }
+}
+
+fn last_event_id(headers: &HeaderMap, query: Following) -> Option<String> {
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
     // EventSource sends no header for an empty id, and neither do we take one for a position.
-    let id = header.or(query.last_event_id).filter(|id| !id.is_empty());
-    match id.map(|id| id.parse::<EventId>()) {
-        Some(Ok(id)) => Ask::Resume(id),
-        Some(Err(_)) => Ask::Unreadable,
-        None => {
-            let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-            Ask::Newcomer { insists: accept.is_some_and(|accept| accept.contains("text/event-stream")) }
-        }
-    }
+    header.or(query.last_event_id).filter(|id| !id.is_empty())
+}
+
+fn newcomer(headers: &HeaderMap) -> Ask {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    Ask::Newcomer { insists: accept.is_some_and(|accept| accept.contains("text/event-stream")) }
 }
 
 pub fn poll_url(id: &SessionId) -> String {
@@ -59,33 +73,144 @@ pub fn poll_url(id: &SessionId) -> String {
 
 pub async fn stream(
     State(node): State<Arc<Node>>,
-    Extension(meter): Extension<Arc<ConnectionMeter>>,
     Named(id): Named,
-    Asked(resume): Asked<Resume>,
-    headers: HeaderMap,
+    Asked(asked): Asked<Following>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let meter = parts.extensions.get::<Arc<ConnectionMeter>>().cloned().ok_or_else(no_connection)?;
     let cohort = node.cohort(&id);
-    let body = open(&node.door, &id, ask(&headers, resume), meter.clone()).await;
-    if body.is_ok() {
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    // Before anything is allocated for it.
+    let admitted = gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
+    let (user, expires_in) = match admitted {
+        Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
+        None => (asked.user()?, None),
+    };
+    let who = Who { user, address };
+    let opened = open(&node.door, &id, cohort, ask(&parts.headers, asked), who, expires_in).await;
+    if opened.is_ok() {
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
         meter.classify(Traffic::Stream(cohort));
     }
-    let body = match body {
-        Ok(Some(body)) => body,
+    let opened = match opened {
+        Ok(Some(opened)) => opened,
         Ok(None) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => return Err(refused(refusal, &id)),
     };
     meter.opens();
-    let body = Counted { body, _follows: node.followed.stream(&id, cohort) };
-    let mut response = Body::new(body).into_response();
+    // Only a GET over HTTP/1.1 has a body in chunks, which a reactor can write as well as hyper.
+    let parking = parts.extensions.get::<Parking>();
+    let parking = parking.filter(|_| parts.version == Version::HTTP_11 && parts.method == Method::GET);
+    let mut response = match parking {
+        Some(parking) => {
+            let mut response = Body::new(parking.put(opened)).into_response();
+            // hyper is gone by the time the stream ends: nobody will read a second request on this connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+        None => {
+            let position = opened.position;
+            body(&node, vec![Member { opened: Some(opened), position }], meter).into_response()
+        }
+    };
     event_stream_headers(response.headers_mut());
     Ok(response)
+}
+
+fn body(node: &Node, members: Vec<Member>, meter: Arc<ConnectionMeter>) -> Body {
+    let Door { hub, drain, recorder, .. } = node.door.clone();
+    Body::new(StreamBody::new(members, hub.knobs().clone(), drain, meter, recorder))
+}
+
+/// Sessions over one connection.
+const MOST_SESSIONS: usize = 16;
+
+/// Several sessions over one connection, for browsers, which allow six on HTTP/1.1. An event's id is its follower's
+/// position in all of them, in their order, so that one `Last-Event-ID` resumes them all.
+pub async fn streams(
+    State(node): State<Arc<Node>>,
+    Asked(asked): Asked<Following>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let meter = parts.extensions.get::<Arc<ConnectionMeter>>().cloned().ok_or_else(no_connection)?;
+    let sessions = named(parts.uri.query().unwrap_or_default())?;
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let (ticket, user) = (asked.ticket.clone(), asked.user()?);
+    let positions = asks(&parts.headers, asked, sessions.len());
+    let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or_else(no_session)?;
+    let mut members = Vec::new();
+    for (id, ask) in sessions.iter().zip(positions) {
+        let admitted = gate::follower(&node, &parts, id, ticket.as_deref())?;
+        let (user, expires_in) = match admitted {
+            Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
+            None => (user.clone(), None),
+        };
+        let opened = open(&node.door, id, node.cohort(id), ask, Who { user, address }, expires_in).await;
+        let opened = opened.map_err(|refusal| refused(refusal, id))?;
+        let position = match (&opened, ask) {
+            (Some(opened), _) => opened.position,
+            (None, Ask::Resume(id)) => id,
+            (None, _) => EventId { epoch: Epoch(0), seq: 0 },
+        };
+        members.push(Member { opened, position });
+    }
+    // The connection's cost is counted for the cohort of the first: one socket cannot be told apart.
+    meter.classify(Traffic::Stream(first_cohort));
+    if members.iter().all(|member| member.opened.is_none()) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    meter.opens();
+    let mut response = body(&node, members, meter).into_response();
+    event_stream_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// The sessions that `?session=a&session=b` names. Their ids need no decoding.
+fn named(query: &str) -> Result<Vec<SessionId>, Problem> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let ids = pairs.filter(|(name, _)| *name == "session").map(|(_, id)| id);
+    let mut sessions = Vec::new();
+    for id in ids {
+        let id: SessionId = id.parse()?;
+        if sessions.len() == MOST_SESSIONS || sessions.contains(&id) {
+            let detail = format!("session may stand in the query {MOST_SESSIONS} times, each time another one.");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+        sessions.push(id);
+    }
+    if sessions.is_empty() { Err(no_session()) } else { Ok(sessions) }
+}
+
+fn no_session() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Name the sessions in the query: ?session=a&session=b.")
+}
+
+/// The position in each of `count` sessions.
+fn asks(headers: &HeaderMap, query: Following, count: usize) -> Vec<Ask> {
+    let Some(ids) = last_event_id(headers, query) else {
+        return vec![newcomer(headers); count];
+    };
+    let asks: Vec<Ask> = ids.split(',').map(|id| id.parse().map_or(Ask::Unreadable, Ask::Resume)).collect();
+    if asks.len() == count { asks } else { vec![Ask::Unreadable; count] }
+}
+
+fn no_connection() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.")
 }
 
 fn refused(refusal: Refusal, id: &SessionId) -> Problem {
     match refusal {
         Refusal::Unknown => Problem::unknown_session(),
-        Refusal::Full => Problem::away("As many streams are open as this node allows. Poll meanwhile."),
+        Refusal::Over(Over::Node) => {
+            Problem::away("As many streams are open as this node allows. Poll meanwhile.")
+        }
+        Refusal::Over(over) => Problem::too_many(match over {
+            Over::UserAndSession => "This user has as many streams of this session as allowed. Poll meanwhile.",
+            Over::User => "This user has as many streams on this node as allowed. Poll meanwhile.",
+            Over::Node | Over::Address => "This address has as many streams as allowed. Poll meanwhile.",
+        }),
         Refusal::Draining => Problem::away("This node is shutting down. Connect again."),
         Refusal::Away(error) => error.into(),
     }
@@ -97,28 +222,6 @@ pub fn event_stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-}
-
-/// A stream's body that counts its session as followed while it lives.
-struct Counted<B, F> {
-    body: B,
-    _follows: F,
-}
-
-impl<B, F> http_body::Body for Counted<B, F>
-where
-    B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Unpin,
-    F: Unpin,
-{
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
 }
 
 /// The answer to a poll.
@@ -143,14 +246,17 @@ pub async fn poll(
     State(node): State<Arc<Node>>,
     Extension(meter): Extension<Arc<ConnectionMeter>>,
     Named(id): Named,
-    headers: HeaderMap,
+    Asked(asked): Asked<Following>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
+    let headers = parts.headers;
     let cohort = node.cohort(&id);
     let current = node.door.broker.current(&id).await?.ok_or_else(Problem::unknown_session)?;
     meter.classify(Traffic::Poll(cohort));
     let now = clock::now_ms();
-    let followed: &Followed = &node.followed;
-    followed.poll(&id, cohort, now);
+    node.polled.poll(&id, cohort, now);
 
     let etag = format!("\"{}\"", current.id);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());

@@ -4,6 +4,7 @@ mod admin; // the dashboards' stream
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
 mod follow; // the stream and the poll
+mod gate; // who is let in
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457

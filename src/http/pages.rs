@@ -22,6 +22,7 @@ use streamgauge_app::{
 use streamgauge_core::{
     board::Overview,
     ids::SessionId,
+    limits::Knob,
     measure::{counters::Counter, history::Headline},
     range::Range,
     view::{PublicSession, SessionList},
@@ -120,7 +121,7 @@ impl Reader {
             poll_interval_ms,
             open_streams: levels.streams,
             pollers: levels.pollers,
-            max_connections: u64::from(node.settings.max_connections),
+            max_connections: u64::from(node.door.hub.knobs().get(Knob::MaxConnections)),
         };
         Ok(Overview {
             range,

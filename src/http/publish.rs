@@ -1,6 +1,6 @@
 //! The publishers' side: making sessions, reporting status, ending.
 
-use super::{asked::Named, problem::Problem};
+use super::{asked::Named, gate::Publisher, problem::Problem};
 use crate::{
     broker::{Published, Say},
     clock,
@@ -17,6 +17,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use streamgauge_core::{
+    access::Claims,
     cohort::Cohort,
     ids::{EventId, SessionId},
     measure::counters::Counter,
@@ -70,12 +71,13 @@ struct Created {
     poll_url: String,
     poll_interval_ms: u32,
     page_url: String,
-    /// For followers once access is closed; access is open, so there is none.
+    /// For followers. `null` while access is open.
     ticket: Option<String>,
 }
 
 pub async fn create(
     State(node): State<Arc<Node>>,
+    _: Publisher,
     Checked(create): Checked<Create>,
 ) -> Result<Response, Problem> {
     for (field, value) in [("user", &create.user), ("kind", &create.kind), ("region", &create.region)] {
@@ -98,7 +100,7 @@ pub async fn create(
         id: id.clone(),
         kind: create.kind,
         region: create.region,
-        user: create.user,
+        user: create.user.clone(),
         cohort,
         at: now,
         event: None,
@@ -110,7 +112,7 @@ pub async fn create(
         stream_url: format!("{poll_url}/stream"),
         page_url: format!("/s/{id}"),
         poll_interval_ms: node.settings.poll_interval_ms,
-        ticket: None,
+        ticket: ticket_for(&node, &id, create.user, node.settings.ticket_ms).map(|issued| issued.ticket),
         poll_url,
         id,
     };
@@ -148,6 +150,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> Result<Published, Problem> {
     let key = idempotency_key(headers)?;
+    // A backlog of deliveries slows publishers, and never grows without bound.
+    node.door.hub.room(id).await;
     let published = node.door.broker.publish(id, say, key).await.inspect_err(|error| {
         if matches!(error, crate::broker::BrokerError::Away(_)) {
             node.recorder.add(Counter::PublishFailed, 1);
@@ -159,6 +163,7 @@ async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> 
 
 pub async fn status(
     State(node): State<Arc<Node>>,
+    _: Publisher,
     Named(id): Named,
     headers: HeaderMap,
     Checked(raw): Checked<RawDraft>,
@@ -171,6 +176,119 @@ pub async fn status(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct TicketWish {
+    user: Option<String>,
+    /// How long it is to open the session, ms.
+    lives_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Issued {
+    ticket: String,
+    /// Unix milliseconds.
+    expires_at: i64,
+}
+
+/// `None`: access is open, and no ticket is needed.
+fn ticket_for(node: &Node, id: &SessionId, user: Option<String>, lives_ms: u64) -> Option<Issued> {
+    let lives = i64::try_from(lives_ms / 1_000).unwrap_or(Claims::LIVES).clamp(1, Claims::LIVES);
+    let exp = clock::now_ms() / 1_000 + lives;
+    let ticket = node.access.ticket(&Claims { sub: user, sessions: vec![id.clone()], exp })?;
+    Some(Issued { ticket, expires_at: exp * 1_000 })
+}
+
+/// A ticket for one more follower, or a new one for one whose ticket expired.
+pub async fn ticket(
+    State(node): State<Arc<Node>>,
+    _: Publisher,
+    Named(id): Named,
+    Checked(wish): Checked<TicketWish>,
+) -> Result<Response, Problem> {
+    if wish.user.as_deref().is_some_and(|user| !is_label(user, Draft::MAX_STAGE)) {
+        return Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."));
+    }
+    let longest = Claims::LIVES.unsigned_abs() * 1_000;
+    let lives_ms = wish.lives_ms.unwrap_or(node.settings.ticket_ms);
+    if !(1_000..=longest).contains(&lives_ms) {
+        return Err(Problem::field("lives_ms", format!("lives_ms must be from 1000 to {longest}.")));
+    }
+    let open = || Problem::new(StatusCode::CONFLICT, "Access is open: followers need no ticket.");
+    let issued = ticket_for(&node, &id, wish.user, lives_ms).ok_or_else(open)?;
+    Ok((StatusCode::CREATED, Json(issued)).into_response())
+}
+
+/// Lines of one batch.
+const MOST_LINES: usize = 1_000;
+
+/// What became of one line.
+#[derive(Serialize)]
+struct Fate {
+    line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<EventId>,
+    /// As the same event alone would have been answered.
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// An event that names its session.
+#[derive(Deserialize)]
+struct Line {
+    session: String,
+    #[serde(flatten)]
+    draft: serde_json::Value,
+}
+
+/// Many events, one a line; each has its own fate. One that the broker could not take ends the batch, since those
+/// after it would be out of order: they answer 503 and are to be sent again.
+pub async fn batch(
+    State(node): State<Arc<Node>>,
+    _: Publisher,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !kind.is_some_and(|value| value.starts_with("application/x-ndjson")) {
+        let detail = "Send one JSON object a line, with the header Content-Type: application/x-ndjson.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "A batch may have at most 1 MB and 1000 lines.");
+    let body = body.map_err(|_| too_large())?;
+    let lines = || body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    if lines().nth(MOST_LINES).is_some() {
+        return Err(too_large());
+    }
+    let mut fates = Vec::new();
+    let mut away = false;
+    for (index, line) in lines() {
+        let result = if away { Err(Problem::away("An earlier line could not be published.")) } else { publish_line(&node, line).await };
+        let line = index + 1;
+        fates.push(match result {
+            Ok(published) => {
+                Fate { line, id: Some(published.event.id), status: StatusCode::ACCEPTED.as_u16(), detail: None }
+            }
+            Err(problem) => {
+                away |= problem.status() == StatusCode::SERVICE_UNAVAILABLE;
+                Fate { line, id: None, status: problem.status().as_u16(), detail: Some(problem.detail().to_owned()) }
+            }
+        });
+    }
+    Ok((StatusCode::MULTI_STATUS, Json(fates)).into_response())
+}
+
+async fn publish_line(node: &Node, line: &[u8]) -> Result<Published, Problem> {
+    let bad = |error: serde_json::Error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("The line is not what is expected here: {error}."))
+    };
+    let Line { session, draft } = serde_json::from_slice(line).map_err(bad)?;
+    let id: SessionId = session.parse()?;
+    let raw: RawDraft = serde_json::from_value(draft).map_err(bad)?;
+    publish(node, &id, Say::Status(Draft::check(raw)?), &HeaderMap::new()).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Complete {
     outcome: String,
     message: Option<String>,
@@ -178,6 +296,7 @@ pub struct Complete {
 
 pub async fn complete(
     State(node): State<Arc<Node>>,
+    _: Publisher,
     Named(id): Named,
     headers: HeaderMap,
     Checked(complete): Checked<Complete>,

@@ -1,11 +1,11 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
-use super::{admin, assets, follow, ops, pages::Pages, problem::Problem, publish};
+use super::{admin, assets, follow, gate, ops, pages::Pages, problem::Problem, publish};
 use crate::node::Node;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
@@ -15,6 +15,8 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 /// A status event of 8 kB of data fits many times.
 const MAX_BODY: usize = 64 * 1024;
+/// A thousand lines of a status event each.
+const MAX_BATCH: usize = 1024 * 1024;
 /// A publisher that dribbles its body is cut off.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -22,10 +24,14 @@ pub fn router(node: Arc<Node>) -> Router {
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/complete", post(publish::complete))
+        .route("/api/v1/sessions/{id}/tickets", post(publish::ticket))
+        .route("/api/v1/status", post(publish::batch).layer(DefaultBodyLimit::max(MAX_BATCH)))
         .layer(from_fn(in_time));
 
-    // Anybody's page may follow: the id is the secret, no cookie is looked at, and EventSource needs to read across origins.
+    // Anybody's page may follow: without a wildcard EventSource could not read across origins, and with one browsers
+    // send no cookie along. A cookie with a ticket works from the server's own origin.
     let follow = Router::new()
+        .route("/api/v1/streams", get(follow::streams))
         .route("/api/v1/sessions/{id}/status/stream", get(follow::stream))
         .route(
             "/api/v1/sessions/{id}/status",
@@ -34,17 +40,31 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"));
 
-    let admin = Router::new().route("/api/admin/sse-metrics/stream", get(admin::metrics_stream));
+    let admin = Router::new()
+        .route("/api/admin/sse-metrics/stream", get(admin::metrics_stream))
+        .route("/api/admin/limits", get(admin::limits).patch(admin::change_limits))
+        .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
 
     let pages = Pages::new(node.clone(), assets::assets());
-    let (functions, page) = (pages.clone(), pages);
+    let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
     let people = Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/favicon.svg", get(assets::favicon))
-        .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
+        .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
-        .fallback(get(move |request: Request| page.page(request)));
+        .route("/login", get(move |request: Request| login.page(request)).post(gate::sign_in))
+        .route("/s/{id}", get(move |request: Request| session.page(request)).layer(from_fn_with_state(node.clone(), gate::ticketed)))
+        .merge(
+            Router::new()
+                .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
+                .layer(from_fn_with_state(node.clone(), gate::admins)),
+        )
+        .fallback_service(
+            get(move |request: Request| page.page(request))
+                .layer(from_fn_with_state(node.clone(), gate::signed_in))
+                .with_state(node.clone()),
+        );
 
     Router::new()
         .merge(publish)

@@ -1,5 +1,6 @@
 //! PostgreSQL: all SQL of the server, and what waits while the database is away.
 
+mod access; // API keys, signing secrets
 mod embedded; // a private PostgreSQL in the data folder
 mod history; // charts and figures of a range, from the tier that fits
 mod outbox; // what is to be written, bounded
@@ -8,6 +9,7 @@ mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
 mod writer; // connects, migrates, writes, and says how it goes
 
+pub use access::{StoredKey, add_key, keys, list_keys, revoke_key, signing_secret};
 pub use embedded::{Private, PrivateError};
 pub use history::load;
 pub use outbox::{Outbox, SessionNote};

@@ -1,15 +1,11 @@
-//! The frames of one stream, as a response body.
+//! The frames of one stream as an ordinary response body: for HTTP/1.0 and HTTP/2, whose sockets cannot be parked, and
+//! for several sessions over one connection, which may belong to different reactors.
 
-use super::{
-    Message,
-    hub::{Leave, Seat},
-    meter::ConnectionMeter,
-};
-use crate::{broker::Broker, clock, gauge::Recorder};
+use super::{jitter, knobs::Knobs, message::Message, meter::ConnectionMeter, open::Opened};
+use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::Future,
     pin::Pin,
@@ -17,153 +13,197 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use streamgauge_core::{
-    frame,
-    ids::EventId,
-    measure::{counters::Counter, sample::Measure},
-};
+use streamgauge_core::{frame, ids::EventId, measure::counters::Counter};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, Sleep},
 };
 
 /// Messages that go into one write. What a quick burst queued leaves together, and one slow follower's
 /// buffer still stays small.
 const TOGETHER: usize = 32;
-
-/// What a stream lives by.
-#[derive(Clone)]
-pub struct Pace {
-    pub heartbeat: Duration,
-    pub idle_close: Duration,
-}
+/// More than this is not held back, however long the batching interval.
+const HELD: usize = 32 * 1024;
+/// After a farewell, a follower comes back within this, ms.
+const BACK_MS: std::ops::Range<u32> = 100..1_000;
 
 pub struct StreamBody {
-    /// What goes out before live events: retry, gap, snapshot or replay.
-    opening: VecDeque<Opening>,
-    queue: mpsc::Receiver<Arc<Message>>,
-    /// What the follower has been sent up to.
-    position: EventId,
-    pace: Pace,
-    /// Fires at the next ping.
+    /// In the order in which the client named them.
+    members: Vec<Member>,
+    begun: bool,
+    /// Live events that wait for the batching interval to pass, and when they were accepted.
+    held: BytesMut,
+    waiting: Vec<Option<i64>>,
+    last_out: Option<Instant>,
+    last_sent: Instant,
+    last_event: Instant,
+    expires: Option<Instant>,
+    closed: bool,
+    /// Fires when something is to be done without an event.
     timer: Pin<Box<Sleep>>,
-    idle_at: Instant,
-    drain: Pin<Box<dyn Future<Output = u32> + Send>>,
+    drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    knobs: Knobs,
     meter: Arc<ConnectionMeter>,
     recorder: Recorder,
-    opened: Instant,
-    closed: Option<Counter>,
-    _watch: WatchGuard,
 }
 
-/// A frame of the opening; a delivery if it carries an event.
-pub enum Opening {
-    Plain(Bytes),
-    Event(Message),
-}
-
-/// Pays the broker's watch back, however the stream ends.
-pub struct WatchGuard {
-    pub broker: Arc<dyn Broker>,
-    pub leave: Leave,
-}
-
-impl Drop for WatchGuard {
-    fn drop(&mut self) {
-        self.broker.unwatch(self.leave.session());
-    }
-}
-
-/// What [`StreamBody::new`] is made of.
-pub struct Parts {
-    pub opening: VecDeque<Opening>,
+/// One session of the stream.
+pub struct Member {
+    /// `None`: over.
+    pub opened: Option<Opened>,
+    /// What the follower has been told of it.
     pub position: EventId,
-    pub queue: mpsc::Receiver<Arc<Message>>,
-    pub watch: WatchGuard,
-    pub pace: Pace,
-    pub drain: watch::Receiver<Option<u32>>,
-    pub meter: Arc<ConnectionMeter>,
-    pub recorder: Recorder,
-}
-
-/// Splits a seat into what the body polls and what it holds on to.
-pub fn take(seat: Seat, broker: Arc<dyn Broker>) -> (mpsc::Receiver<Arc<Message>>, WatchGuard) {
-    (seat.queue, WatchGuard { broker, leave: seat.leave })
 }
 
 impl StreamBody {
-    pub fn new(parts: Parts) -> StreamBody {
-        let Parts { opening, position, queue, watch, pace, drain, meter, recorder } = parts;
+    pub fn new(
+        members: Vec<Member>,
+        knobs: Knobs,
+        drain: watch::Receiver<Option<u32>>,
+        meter: Arc<ConnectionMeter>,
+        recorder: Recorder,
+    ) -> StreamBody {
         let now = Instant::now();
-        let due = opening.iter().filter(|part| matches!(part, Opening::Event(_))).count();
-        recorder.add(Counter::DeliveriesDue, due as u64);
+        let expires_in = members.iter().filter_map(|member| member.opened.as_ref()?.expires_in).min();
         StreamBody {
-            opening,
-            queue,
-            position,
-            timer: Box::pin(tokio::time::sleep_until(now + pace.heartbeat)),
-            idle_at: now + pace.idle_close,
-            pace,
-            drain: Box::pin(told_to_drain(drain)),
+            members,
+            begun: false,
+            held: BytesMut::new(),
+            waiting: Vec::new(),
+            last_out: None,
+            last_sent: now,
+            last_event: now,
+            expires: expires_in.map(|left| now + left),
+            closed: false,
+            timer: Box::pin(tokio::time::sleep_until(now + knobs.heartbeat())),
+            drain: Box::pin(sent_away(drain)),
+            knobs,
             meter,
             recorder,
-            opened: now,
-            closed: None,
-            _watch: watch,
         }
     }
 
-    /// Appends a live message unless the follower has it. `true`: it was the session's last.
-    fn take_live(&mut self, message: &Message, out: &mut BytesMut) -> bool {
-        if message.id.epoch == self.position.epoch && message.id.seq <= self.position.seq {
-            self.recorder.add(Counter::Repeated, 1);
-            return false;
+    /// Retry, gap, snapshot or replay of each session.
+    fn begin(&mut self, out: &mut BytesMut) {
+        self.begun = true;
+        for index in 0..self.members.len() {
+            let Some(opened) = &mut self.members[index].opened else { continue };
+            let text = std::mem::take(&mut opened.text);
+            let (told, ends) = (std::mem::take(&mut opened.told), opened.ends);
+            self.members[index].position = opened.position;
+            self.write(&text, out);
+            for _ in 0..told {
+                self.meter.leaving(None);
+            }
+            if ends {
+                self.end(index);
+            }
         }
-        self.position = message.id;
-        self.send(message, out);
-        message.ends
     }
 
-    fn send(&mut self, message: &Message, out: &mut BytesMut) {
-        out.extend_from_slice(&message.frame);
-        self.meter.leaving(message.accepted_us);
-    }
-
-    /// The opening, then whatever is queued, up to one write's worth.
-    fn gather(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) {
-        while let Some(part) = self.opening.pop_front() {
-            match part {
-                Opening::Plain(bytes) => out.extend_from_slice(&bytes),
-                Opening::Event(message) => {
-                    self.send(&message, out);
-                    if message.ends {
-                        return self.close(Counter::ClosedAtEnd);
-                    }
+    /// Takes from the queues what is there, up to one write's worth.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        for index in 0..self.members.len() {
+            for _ in 0..TOGETHER {
+                let Some(opened) = &mut self.members[index].opened else { break };
+                if self.held.len() >= HELD {
+                    return;
+                }
+                match opened.queue.poll_recv(cx) {
+                    Poll::Ready(Some(message)) => self.take_live(index, &message),
+                    // The hub took the seat away because the queue was full.
+                    Poll::Ready(None) => return self.close(Counter::ClosedSlow),
+                    Poll::Pending => break,
                 }
             }
         }
-        for _ in 0..TOGETHER {
-            match self.queue.poll_recv(cx) {
-                Poll::Ready(Some(message)) => {
-                    if self.take_live(&message, out) {
-                        return self.close(Counter::ClosedAtEnd);
-                    }
-                }
-                // The hub took the seat away because the queue was full.
-                Poll::Ready(None) => return self.close(Counter::ClosedSlow),
-                Poll::Pending => return,
+    }
+
+    /// Keeps a live message unless the follower has it.
+    fn take_live(&mut self, index: usize, message: &Message) {
+        let position = &mut self.members[index].position;
+        if message.id.epoch == position.epoch && message.id.seq <= position.seq {
+            return self.recorder.add(Counter::Repeated, 1);
+        }
+        *position = message.id;
+        let mut held = std::mem::take(&mut self.held);
+        self.write(&message.frame, &mut held);
+        self.held = held;
+        self.waiting.push(message.accepted_us);
+        if message.ends {
+            self.end(index);
+        }
+    }
+
+    /// Frames as they are; of several sessions with the position in all of them as id, since a client that comes back
+    /// names only the last one it saw.
+    fn write(&self, frames: &[u8], out: &mut BytesMut) {
+        if self.members.len() == 1 {
+            return out.extend_from_slice(frames);
+        }
+        let ids: Vec<String> = self.members.iter().map(|member| member.position.to_string()).collect();
+        for line in frames.split_inclusive(|&byte| byte == b'\n') {
+            if line.starts_with(b"id: ") {
+                out.extend_from_slice(format!("id: {}\n", ids.join(",")).as_bytes());
+            } else {
+                out.extend_from_slice(line);
             }
+        }
+    }
+
+    /// One session is over; with the last of them, so is the stream.
+    fn end(&mut self, index: usize) {
+        if let Some(opened) = &mut self.members[index].opened {
+            opened.closed.get_or_insert(Counter::ClosedAtEnd);
+        }
+        self.members[index].opened = None;
+        self.closed = self.members.iter().all(|member| member.opened.is_none());
+    }
+
+    /// Lets go of what is held, once the batching interval has passed.
+    fn release(&mut self, now: Instant, out: &mut BytesMut) {
+        let due = self.last_out.is_none_or(|last| now >= last + self.knobs.batch());
+        let must = self.closed || self.held.len() >= HELD;
+        if !self.held.is_empty() && (due || must) {
+            self.last_out = Some(now);
+            out.extend_from_slice(&self.held.split());
+            self.waiting.drain(..).for_each(|accepted| self.meter.leaving(accepted));
         }
     }
 
     fn close(&mut self, reason: Counter) {
-        self.closed.get_or_insert(reason);
+        self.closed = true;
+        for opened in self.members.iter_mut().filter_map(|member| member.opened.as_mut()) {
+            opened.closed.get_or_insert(reason);
+        }
     }
 
-    /// Something is sent now: the next ping is a whole heartbeat away.
-    fn rest(&mut self) {
-        let next = (Instant::now() + self.pace.heartbeat).min(self.idle_at);
-        self.timer.as_mut().reset(next);
+    /// Pings, and the ends that come by the clock.
+    fn mind_the_clock(&mut self, now: Instant, out: &mut BytesMut) {
+        let idle = self.knobs.idle_close();
+        if self.expires.is_some_and(|at| now >= at) {
+            out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
+            self.close(Counter::ClosedExpired);
+        } else if now >= self.last_event + idle {
+            let after = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+            out.extend_from_slice(frame::idle(after).as_bytes());
+            self.close(Counter::ClosedIdle);
+        } else if now >= self.last_sent + self.knobs.heartbeat() {
+            out.extend_from_slice(frame::ping(clock::now_ms()).as_bytes());
+        }
+    }
+
+    /// The next moment at which something is to be done without an event.
+    fn next(&self) -> Instant {
+        let mut next = (self.last_sent + self.knobs.heartbeat()).min(self.last_event + self.knobs.idle_close());
+        if let Some(expires) = self.expires {
+            next = next.min(expires);
+        }
+        if let (false, Some(last)) = (self.held.is_empty(), self.last_out) {
+            next = next.min(last + self.knobs.batch());
+        }
+        // A knob that is turned is seen within a second.
+        next.min(Instant::now() + Duration::from_secs(1))
     }
 }
 
@@ -176,69 +216,62 @@ impl http_body::Body for StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        if this.closed.is_some() {
+        if this.closed {
             return Poll::Ready(None);
         }
         let mut out = BytesMut::new();
-        this.gather(cx, &mut out);
-        let events = !out.is_empty();
-        if this.closed.is_none() {
-            if let Poll::Ready(window) = this.drain.as_mut().poll(cx) {
-                out.extend_from_slice(frame::reconnect(jitter(window / 2..window)).as_bytes());
-                this.close(Counter::ClosedByDrain);
-            } else if events {
-                this.idle_at = Instant::now() + this.pace.idle_close;
-                this.rest();
-            } else if this.timer.as_mut().poll(cx).is_ready() {
-                if Instant::now() >= this.idle_at {
-                    let after = u64::try_from(this.pace.idle_close.as_millis()).unwrap_or(u64::MAX);
-                    out.extend_from_slice(frame::idle(after).as_bytes());
-                    this.close(Counter::ClosedIdle);
-                } else {
-                    out.extend_from_slice(frame::ping(clock::now_ms()).as_bytes());
-                    this.rest();
+        loop {
+            if !this.begun {
+                this.begin(&mut out);
+            }
+            if !this.closed {
+                this.gather(cx);
+            }
+            let now = Instant::now();
+            this.release(now, &mut out);
+            if !out.is_empty() {
+                this.last_event = now;
+            }
+            if !this.closed {
+                if this.drain.as_mut().poll(cx).is_ready() {
+                    out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
+                    this.close(Counter::ClosedByDrain);
+                } else if out.is_empty() {
+                    this.mind_the_clock(now, &mut out);
                 }
             }
-        }
-        match (out.is_empty(), this.closed.is_some()) {
-            (true, true) => Poll::Ready(None),
-            (true, false) => Poll::Pending,
-            (false, _) => Poll::Ready(Some(Ok(Frame::data(out.freeze())))),
+            if !out.is_empty() {
+                this.last_sent = now;
+                return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+            }
+            if this.closed {
+                return Poll::Ready(None);
+            }
+            let next = this.next();
+            this.timer.as_mut().reset(next);
+            if this.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 }
 
-/// Answers, once the server drains, within how many ms the followers should come back.
-async fn told_to_drain(mut drain: watch::Receiver<Option<u32>>) -> u32 {
+/// Ready when the server drains and this stream's moment within the window has come.
+async fn sent_away(mut drain: watch::Receiver<Option<u32>>) {
     match drain.wait_for(Option::is_some).await.map(|window| *window) {
-        Ok(window) => window.unwrap_or(0),
+        Ok(window) => {
+            let window = window.unwrap_or(0);
+            let wait = jitter(0..(window - window / 10).max(1));
+            tokio::time::sleep(Duration::from_millis(wait.into())).await;
+        }
         // The sender lives as long as the server.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// A number of the range by chance: clients that were cut together must not come back together.
-pub fn jitter(range: std::ops::Range<u32>) -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    let width = u64::from(range.end.saturating_sub(range.start).max(1));
-    // Each RandomState has keys of its own; that is all the chance that is needed.
-    range.start + u32::try_from(RandomState::new().hash_one(0u8) % width).unwrap_or(0)
-}
-
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        let mut unsent = self.opening.iter().filter(|part| matches!(part, Opening::Event(_))).count();
-        // The hub took the seat away, and the follower was too slow even to be told that it ends.
-        if self.queue.is_closed() {
-            self.close(Counter::ClosedSlow);
-        }
-        self.queue.close();
-        while self.queue.try_recv().is_ok() {
-            unsent += 1;
-        }
-        self.recorder.add(Counter::DroppedGone, unsent as u64);
-        self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
-        let lifetime = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.recorder.record(Measure::Duration, lifetime);
+        // What was held back was due, and never left.
+        self.recorder.add(Counter::DroppedGone, self.waiting.len() as u64);
     }
 }

@@ -1,58 +1,29 @@
-//! Who follows what on this node: a message comes in once and goes to each local follower's queue.
+//! Who follows what on this node: a message comes in once and goes to each local follower.
 //!
-//! This is the boundary behind which streaming may change: the broker knows only [`Hub::deliver`], the
-//! routes only [`Hub::join`].
+//! This is the boundary behind which streaming lives: the broker knows only [`Hub::deliver`], the routes only
+//! [`Hub::join`]. A follower joins with a queue of its own. If hyper serves its stream, that stays so; a socket that
+//! can be parked goes to the reactor of its session ([`Hub::park`]), and from then on costs no queue and no task.
 
-use crate::gauge::Recorder;
-use bytes::Bytes;
+use super::{
+    knobs::Knobs,
+    message::Message,
+    reactor::{Arrival, Command, Reactor},
+};
+use crate::gauge::{Recorder, Streamed};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{
-    frame,
-    frame::GapReason,
-    ids::{EventId, SessionId},
-    measure::counters::Counter,
-    status::StatusEvent,
-};
+use streamgauge_core::{cohort::Cohort, ids::SessionId, limits::Knob, measure::counters::Counter};
 use tokio::sync::mpsc;
 
-/// One status event, framed once for all its followers.
-#[derive(Debug)]
-pub struct Message {
-    pub id: EventId,
-    pub frame: Bytes,
-    pub ends: bool,
-    /// When a node accepted it from its publisher, Unix microseconds. `None` for what is told a second
-    /// time (snapshots, replays): its age says nothing about delivery.
-    pub accepted_us: Option<i64>,
-}
-
-impl Message {
-    pub fn live(event: &StatusEvent, accepted_us: i64) -> Message {
-        Message { accepted_us: Some(accepted_us), ..Message::again(event) }
-    }
-
-    /// A snapshot or a replay.
-    pub fn again(event: &StatusEvent) -> Message {
-        let frame = Bytes::from(frame::status(event));
-        Message { id: event.id, frame, ends: event.state.has_ended(), accepted_us: None }
-    }
-
-    /// A snapshot after events that cannot be told any more.
-    pub fn after_gap(event: &StatusEvent, reason: GapReason) -> Message {
-        let frame = frame::gap(reason, Some(event.id)) + &frame::status(event);
-        Message { frame: Bytes::from(frame), ..Message::again(event) }
-    }
-}
-
-/// Messages that may wait for one follower. Past that it is too slow: its stream is closed, and it
-/// resumes from history when it comes back. Progress events are small: 64 of them are about 20 kB.
+/// Messages that may wait for one follower before it is parked, or whose stream hyper serves. Past that it is too
+/// slow: its stream is closed, and it resumes from history when it comes back. 64 progress events are about 20 kB.
 const QUEUE: usize = 64;
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
 const SHARDS: usize = 64;
@@ -61,11 +32,27 @@ const SHARDS: usize = 64;
 pub struct Hub(Arc<Inner>);
 
 struct Inner {
-    shards: Vec<Mutex<HashMap<SessionId, Vec<Follower>>>>,
+    shards: Vec<Mutex<HashMap<SessionId, Local>>>,
     hasher: RandomState,
+    /// Numbers followers and sessions.
     next: AtomicU64,
     open: AtomicU64,
+    /// Sessions with a follower, by cohort.
+    followed: [AtomicU64; 2],
+    reactors: Vec<Reactor>,
     recorder: Recorder,
+    knobs: Knobs,
+}
+
+/// A session's followers on this node.
+struct Local {
+    /// By which the reactor knows the session.
+    key: u64,
+    cohort: Cohort,
+    /// Those with a queue.
+    queued: Vec<Follower>,
+    /// How many the reactor holds.
+    parked: u64,
 }
 
 struct Follower {
@@ -73,26 +60,57 @@ struct Follower {
     queue: mpsc::Sender<Arc<Message>>,
 }
 
+impl Local {
+    fn followers(&self) -> u64 {
+        self.queued.len() as u64 + self.parked
+    }
+}
+
+type Shard<'a> = MutexGuard<'a, HashMap<SessionId, Local>>;
+
 impl Hub {
-    pub fn new(recorder: Recorder) -> Hub {
-        Hub(Arc::new(Inner {
+    /// `reactors`: threads that write to parked streams.
+    pub fn start(recorder: Recorder, knobs: Knobs, reactors: usize) -> io::Result<Hub> {
+        let mut threads = Vec::new();
+        let mut handles = Vec::new();
+        for _ in 0..reactors.max(1) {
+            let (reactor, thread) = Reactor::new(knobs.clone(), recorder.clone())?;
+            handles.push(reactor);
+            threads.push(thread);
+        }
+        let hub = Hub(Arc::new(Inner {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             next: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            followed: Default::default(),
+            reactors: handles,
             recorder,
-        }))
+            knobs,
+        }));
+        for (index, thread) in threads.into_iter().enumerate() {
+            let hub = hub.clone();
+            std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || thread.run(hub))?;
+        }
+        Ok(hub)
     }
 
     /// Live messages of the session are queued from now on. Leaving is dropping the [`Seat`].
-    /// `None`: `most` streams are open already.
-    pub fn join(&self, session: &SessionId, most: u64) -> Option<Seat> {
+    /// `None`: as many streams are open as this node allows.
+    pub fn join(&self, session: &SessionId, cohort: Cohort) -> Option<Seat> {
+        let most = u64::from(self.0.knobs.get(Knob::MaxConnections));
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
         let (sender, queue) = mpsc::channel(QUEUE);
         let key = self.0.next.fetch_add(1, Relaxed);
-        self.shard(session).entry(session.clone()).or_default().push(Follower { key, queue: sender });
-        Some(Seat { queue, leave: Leave { hub: self.clone(), session: session.clone(), key } })
+        let mut shard = self.0.lock(self.0.shard_of(session));
+        let local = shard.entry(session.clone()).or_insert_with(|| {
+            self.0.followed[cohort as usize].fetch_add(1, Relaxed);
+            let key = self.0.next.fetch_add(1, Relaxed);
+            Local { key, cohort, queued: Vec::new(), parked: 0 }
+        });
+        local.queued.push(Follower { key, queue: sender });
+        Some(Seat { queue, leave: Leave { hub: Some(self.clone()), session: session.clone(), key } })
     }
 
     /// Hands a message to every local follower, and answers how many there were. Never waits: a follower whose
@@ -100,24 +118,29 @@ impl Hub {
     ///
     /// Calls for one session must come in the order of its events.
     pub fn deliver(&self, session: &SessionId, message: Message) -> u64 {
-        let mut shard = self.shard(session);
-        let Some(followers) = shard.get_mut(session) else { return 0 };
-        let due = followers.len() as u64;
+        let index = self.0.shard_of(session);
+        let mut shard = self.0.lock(index);
+        let Some(local) = shard.get_mut(session) else { return 0 };
+        let due = local.followers();
         let message = Arc::new(message);
-        let before = followers.len();
-        let mut gone = 0;
-        followers.retain(|follower| match follower.queue.try_send(message.clone()) {
+        let (mut gone, mut slow) = (0, 0);
+        local.queued.retain(|follower| match follower.queue.try_send(message.clone()) {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                slow += 1;
+                false
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => {
                 gone += 1;
                 false
             }
         });
-        let slow = (before - followers.len()) as u64 - gone;
-        if followers.is_empty() {
-            shard.remove(session);
+        if local.parked > 0 {
+            // Under the lock, so that the reactor sees a session's events in their order, and after the arrival of
+            // every follower that was counted.
+            self.0.reactor(index).push(Command::Event { key: local.key, due: local.parked, message });
         }
+        self.0.tidy(&mut shard, session);
         drop(shard);
         self.0.recorder.add(Counter::DeliveriesDue, due);
         self.0.recorder.add(Counter::DroppedSlow, slow);
@@ -125,8 +148,67 @@ impl Hub {
         due
     }
 
+    /// Hands a follower's socket to the reactor of its session. What its queue holds goes along, and nothing comes
+    /// between that and the first event which the reactor gets.
+    pub fn park(&self, seat: Seat, mut arrival: Arrival) {
+        let Seat { mut queue, leave } = seat;
+        let index = self.0.shard_of(&leave.session);
+        let mut shard = self.0.lock(index);
+        let Some(local) = shard.get_mut(&leave.session) else { return };
+        let before = local.queued.len();
+        local.queued.retain(|follower| follower.key != leave.key);
+        if local.queued.len() == before {
+            // The queue was full while the head was on its way: what it holds is lost with it.
+            drop(shard);
+            let mut lost = u64::from(arrival.told);
+            while queue.try_recv().is_ok() {
+                lost += 1;
+            }
+            self.0.recorder.add(Counter::DroppedSlow, lost);
+            self.0.recorder.add(Counter::ClosedSlow, 1);
+            arrival.broker.unwatch(leave.session());
+            return;
+        }
+        while let Ok(message) = queue.try_recv() {
+            arrival.live.push(message);
+        }
+        local.parked += 1;
+        arrival.key = local.key;
+        arrival.cohort = local.cohort;
+        self.0.reactor(index).push(Command::Park(Box::new(arrival)));
+        drop(shard);
+        // From here on the reactor gives the seat back.
+        leave.keep();
+    }
+
+    /// `count` parked followers of the session are no more.
+    pub fn unpark(&self, session: &SessionId, count: u64) {
+        let mut shard = self.0.lock(self.0.shard_of(session));
+        if let Some(local) = shard.get_mut(session) {
+            local.parked = local.parked.saturating_sub(count);
+        }
+        self.0.tidy(&mut shard, session);
+        drop(shard);
+        self.0.open.fetch_sub(count, Relaxed);
+    }
+
+    /// Sends every parked stream away within `window_ms`.
+    pub fn drain(&self, window_ms: u32) {
+        self.0.reactors.iter().for_each(|reactor| reactor.push(Command::Drain { window_ms }));
+    }
+
+    /// Waits while the session's reactor has more to do than it should be behind with. Whoever publishes waits here
+    /// before the event is accepted, so that a backlog slows publishers and never grows without bound.
+    pub async fn room(&self, session: &SessionId) {
+        self.0.reactor(self.0.shard_of(session)).room().await;
+    }
+
     pub fn recorder(&self) -> &Recorder {
         &self.0.recorder
+    }
+
+    pub fn knobs(&self) -> &Knobs {
+        &self.0.knobs
     }
 
     /// Streams open on this node.
@@ -136,13 +218,43 @@ impl Hub {
 
     /// Streams open to one session on this node.
     pub fn followers(&self, session: &SessionId) -> u64 {
-        self.shard(session).get(session).map_or(0, |followers| followers.len() as u64)
+        self.0.lock(self.0.shard_of(session)).get(session).map_or(0, Local::followers)
+    }
+}
+
+impl Streamed for Hub {
+    fn sessions(&self, cohort: Cohort) -> u64 {
+        self.0.followed[cohort as usize].load(Relaxed)
     }
 
-    fn shard(&self, session: &SessionId) -> MutexGuard<'_, HashMap<SessionId, Vec<Follower>>> {
-        let index = self.0.hasher.hash_one(session) as usize % SHARDS;
+    fn has(&self, session: &SessionId) -> bool {
+        self.followers(session) > 0
+    }
+}
+
+impl Inner {
+    fn shard_of(&self, session: &SessionId) -> usize {
+        self.hasher.hash_one(session) as usize % SHARDS
+    }
+
+    fn lock(&self, index: usize) -> Shard<'_> {
         // The maps are whole between any two statements, so a panic elsewhere does not spoil them.
-        self.0.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session belongs to one reactor, so that its fan-out needs no lock.
+    fn reactor(&self, shard: usize) -> &Reactor {
+        &self.reactors[shard % self.reactors.len()]
+    }
+
+    /// Forgets a session that nobody follows any more.
+    fn tidy(&self, shard: &mut Shard<'_>, session: &SessionId) {
+        if let Some(local) = shard.get(session)
+            && local.followers() == 0
+        {
+            self.followed[local.cohort as usize].fetch_sub(1, Relaxed);
+            shard.remove(session);
+        }
     }
 }
 
@@ -154,7 +266,8 @@ pub struct Seat {
 
 /// Leaves on drop.
 pub struct Leave {
-    hub: Hub,
+    /// `None`: somebody else leaves in its place.
+    hub: Option<Hub>,
     session: SessionId,
     key: u64,
 }
@@ -163,50 +276,21 @@ impl Leave {
     pub fn session(&self) -> &SessionId {
         &self.session
     }
+
+    fn keep(mut self) {
+        self.hub = None;
+    }
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        let mut shard = self.hub.shard(&self.session);
-        if let Some(followers) = shard.get_mut(&self.session) {
-            followers.retain(|follower| follower.key != self.key);
-            if followers.is_empty() {
-                shard.remove(&self.session);
-            }
+        let Some(Hub(inner)) = self.hub.take() else { return };
+        let mut shard = inner.lock(inner.shard_of(&self.session));
+        if let Some(local) = shard.get_mut(&self.session) {
+            local.queued.retain(|follower| follower.key != self.key);
         }
+        inner.tidy(&mut shard, &self.session);
         drop(shard);
-        self.hub.0.open.fetch_sub(1, Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use streamgauge_core::ids::Epoch;
-
-    fn message(seq: u64) -> Message {
-        let id = EventId { epoch: Epoch(1), seq };
-        Message { id, frame: Bytes::new(), ends: false, accepted_us: None }
-    }
-
-    #[test]
-    fn a_full_queue_costs_the_seat_and_nobody_elses() {
-        let hub = Hub::new(Recorder::new(1));
-        let session: SessionId = "job".parse().expect("an id");
-        let mut slow = hub.join(&session, 2).expect("room");
-        let mut quick = hub.join(&session, 2).expect("room");
-        assert!(hub.join(&session, 2).is_none(), "full");
-        for seq in 1..=QUEUE as u64 + 1 {
-            assert_eq!(hub.deliver(&session, message(seq)), 2);
-            assert_eq!(quick.queue.try_recv().map(|m| m.id.seq), Ok(seq));
-        }
-        assert_eq!(hub.followers(&session), 1);
-        // What was queued is still there, in order and without a hole; then the stream is over.
-        for seq in 1..=QUEUE as u64 {
-            assert_eq!(slow.queue.try_recv().map(|m| m.id.seq), Ok(seq));
-        }
-        assert!(slow.queue.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected));
-        drop((slow, quick));
-        assert_eq!((hub.open(), hub.followers(&session)), (0, 0));
+        inner.open.fetch_sub(1, Relaxed);
     }
 }

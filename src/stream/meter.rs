@@ -46,6 +46,8 @@ struct State {
     answered: bool,
     /// That response is a stream, and not a 204 in its place.
     opens: bool,
+    /// All of the last response that hyper had is with the kernel.
+    out: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
@@ -59,6 +61,7 @@ impl ConnectionMeter {
             unattributed: 0,
             answered: false,
             opens: false,
+            out: false,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -73,6 +76,7 @@ impl ConnectionMeter {
         let mut state = self.state();
         state.traffic = Traffic::Other;
         state.opens = false;
+        state.out = false;
     }
 
     /// What the request turned out to be. Counts it.
@@ -96,6 +100,11 @@ impl ConnectionMeter {
     /// The response is on its way into the write buffer.
     pub fn answered(&self) {
         self.state().answered = true;
+    }
+
+    /// The head of the last answer has left.
+    pub fn is_out(&self) -> bool {
+        self.state().out
     }
 
     /// A delivery is on its way into the write buffer.
@@ -133,7 +142,9 @@ impl ConnectionMeter {
             return;
         }
         let now = clock::now_us();
-        if std::mem::take(&mut state.answered)
+        let answered = std::mem::take(&mut state.answered);
+        state.out |= answered;
+        if answered
             && let Some(started) = state.started_us.take()
         {
             match state.traffic {
@@ -179,6 +190,11 @@ impl MeteredIo {
 
     pub fn meter(&self) -> Arc<ConnectionMeter> {
         self.meter.clone()
+    }
+
+    /// The bare socket, in non-blocking mode and out of tokio's hands.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.socket.into_inner().into_std()
     }
 }
 

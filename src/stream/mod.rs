@@ -1,16 +1,28 @@
 //! Connections: accepting them, counting their bytes, and the streams that stay open.
 //!
-//! A stream is served as an ordinary response body for now. What knows that is `body.rs`; the routes see
-//! [`open`], the broker sees [`Hub`].
+//! A stream begins as an ordinary request. Once its head is sent, its socket is parked: a reactor's thread writes to it
+//! from then on. Over HTTP/1.0 and HTTP/2 it stays an ordinary response body, with the same frames from the same hub.
 
 mod body; // the frames of one stream, as a response body
 mod hub; // who follows what on this node
+mod jitter; // chance, so that a crowd does not return as one
+mod knobs; // what may be turned while the server runs
+mod limits; // who may open one more stream
+mod message; // one event, framed once
 mod meter; // every byte of a connection, attributed to what was asked
-mod open; // a request for a stream: from session and Last-Event-ID to a response
+mod open; // a request for a stream: from session and Last-Event-ID to what it is told first
+mod parking; // from a connection that hyper serves to a socket that a reactor holds
+mod reactor; // parked streams: no task, no timer, no buffer each
 mod server; // the accept loop
+mod wheel; // one coarse timer for all parked streams
 
-pub use body::{Pace, jitter};
-pub use hub::{Hub, Message};
+pub use body::{Member, StreamBody};
+pub use hub::Hub;
+pub use jitter::jitter;
+pub use knobs::Knobs;
+pub use limits::{Over, Turnstile, Who};
+pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
-pub use open::{Door, Refusal, open};
-pub use server::serve;
+pub use open::{Door, Opened, Refusal, open};
+pub use parking::Parking;
+pub use server::{Peer, Serving, serve};

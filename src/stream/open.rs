@@ -1,8 +1,9 @@
-//! A request for a stream: from a session and a position to the body of the answer.
+//! A request for a stream: from session and position to what its follower is told first.
 
 use super::{
-    ConnectionMeter, Hub, Message,
-    body::{self, Opening, Pace, Parts, StreamBody},
+    Hub, Message, jitter,
+    hub::{Leave, Seat},
+    limits::{Over, Permit, Turnstile, Who},
 };
 use crate::{
     broker::{Broker, BrokerError},
@@ -10,14 +11,18 @@ use crate::{
     gauge::Recorder,
 };
 use bytes::Bytes;
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use streamgauge_core::{
+    cohort::Cohort,
     frame,
     history::{self, Ask},
-    ids::SessionId,
-    measure::counters::Counter,
+    ids::{EventId, SessionId},
+    measure::{counters::Counter, sample::Measure},
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// What every stream of this node is opened with.
 #[derive(Clone)]
@@ -25,9 +30,8 @@ pub struct Door {
     pub broker: Arc<dyn Broker>,
     pub hub: Hub,
     pub recorder: Recorder,
-    pub pace: Pace,
-    pub max_connections: u64,
-    /// The window in which followers should come back (ms), once the server drains.
+    pub turnstile: Turnstile,
+    /// The window in which streams are sent away (ms), once the server drains.
     pub drain: watch::Receiver<Option<u32>>,
 }
 
@@ -35,8 +39,7 @@ pub struct Door {
 #[derive(Debug)]
 pub enum Refusal {
     Unknown,
-    /// As many streams as allowed are open.
-    Full,
+    Over(Over),
     Draining,
     Away(BrokerError),
 }
@@ -44,56 +47,143 @@ pub enum Refusal {
 /// How long a client waits before it reconnects: 1.5 to 4.5 s, so that a crowd that was cut does not return as one.
 const RETRY_MS: std::ops::Range<u32> = 1_500..4_500;
 
+/// A stream whose head is not sent yet. What it was to be told counts as due from here on, and as dropped if its
+/// connection goes before it is told.
+pub struct Opened {
+    /// Retry, gap, snapshot or replay.
+    pub text: Bytes,
+    /// Events in it that were not sent yet.
+    pub told: u32,
+    /// Its last event ends the session.
+    pub ends: bool,
+    /// What the follower knows once it has the text.
+    pub position: EventId,
+    pub expires_in: Option<Duration>,
+    pub queue: mpsc::Receiver<Arc<Message>>,
+    /// Why it ended, once it has.
+    pub closed: Option<Counter>,
+    watched: Watched,
+    permit: Option<Box<Permit>>,
+    recorder: Recorder,
+    began: Instant,
+    /// Somebody else counts its end.
+    handed: bool,
+}
+
+/// A follower's place at the hub and its watch at the broker, both paid back however the stream ends.
+struct Watched {
+    broker: Arc<dyn Broker>,
+    leave: Option<Leave>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(leave) = &self.leave {
+            self.broker.unwatch(leave.session());
+        }
+    }
+}
+
 /// `Ok(None)`: nothing will ever come, answer 204.
 pub async fn open(
     door: &Door,
     session: &SessionId,
+    cohort: Cohort,
     ask: Ask,
-    meter: Arc<ConnectionMeter>,
-) -> Result<Option<StreamBody>, Refusal> {
+    who: Who,
+    expires_in: Option<Duration>,
+) -> Result<Option<Opened>, Refusal> {
     if door.drain.borrow().is_some() {
         return Err(Refusal::Draining);
     }
-    let Some(seat) = door.hub.join(session, door.max_connections) else {
+    let over = |over| {
         door.recorder.add(Counter::ConnectRefused, 1);
-        return Err(Refusal::Full);
+        Refusal::Over(over)
     };
+    let away = |error| {
+        door.recorder.add(Counter::ConnectAttempts, 1);
+        door.recorder.add(Counter::ConnectFailed, 1);
+        Refusal::Away(error)
+    };
+    let Seat { queue, leave } = door.hub.join(session, cohort).ok_or_else(|| over(Over::Node))?;
+    let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, who).await;
+    let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
     let held = match door.broker.watch(session).await {
         Ok(Some(held)) => held,
         Ok(None) => return Err(Refusal::Unknown),
-        Err(error) => {
-            door.recorder.add(Counter::ConnectAttempts, 1);
-            door.recorder.add(Counter::ConnectFailed, 1);
-            return Err(Refusal::Away(error));
-        }
+        Err(error) => return Err(away(error)),
     };
-    let (queue, watch) = body::take(seat, door.broker.clone());
+    let watched = Watched { broker: door.broker.clone(), leave: Some(leave) };
     let history::Opening::Stream { gap, first, position } = history::open(&held, ask) else {
         return Ok(None);
     };
 
     door.recorder.add(Counter::ConnectAttempts, 1);
-    let mut opening = VecDeque::from([Opening::Plain(Bytes::from(frame::retry(body::jitter(RETRY_MS))))]);
+    let mut text = frame::retry(jitter(RETRY_MS));
     if let Some(reason) = gap {
         door.recorder.add(Counter::Gaps, 1);
-        opening
-            .push_back(Opening::Plain(Bytes::from(frame::gap(reason, first.last().map(|event| event.id)))));
+        text += &frame::gap(session, reason, first.last().map(|event| event.id));
     }
     if first.is_empty() {
         // Nothing to tell yet: a ping at once shows the client, and any proxy between, that the stream is alive.
-        opening.push_back(Opening::Plain(Bytes::from(frame::ping(clock::now_ms()))));
+        text += &frame::ping(clock::now_ms());
     }
-    opening.extend(first.iter().map(|event| Opening::Event(Message::again(event))));
-    let parts = Parts {
-        opening,
+    first.iter().for_each(|event| text += &frame::status(event));
+    let told = u32::try_from(first.len()).unwrap_or(u32::MAX);
+    door.recorder.add(Counter::DeliveriesDue, u64::from(told));
+    Ok(Some(Opened {
+        text: Bytes::from(text),
+        told,
+        ends: first.last().is_some_and(|event| event.state.has_ended()),
         position,
+        expires_in,
         queue,
-        watch,
-        pace: door.pace.clone(),
-        drain: door.drain.clone(),
-        meter,
+        closed: None,
+        watched,
+        permit,
         recorder: door.recorder.clone(),
-    };
-    Ok(Some(StreamBody::new(parts)))
+        began: Instant::now(),
+        handed: false,
+    }))
+}
+
+/// [`Opened`] in the parts of which a parked stream is made.
+pub struct Handed {
+    pub seat: Seat,
+    pub broker: Arc<dyn Broker>,
+    pub permit: Option<Box<Permit>>,
+}
+
+impl Opened {
+    /// From here on its end is counted by whoever has the parts.
+    pub fn hand(mut self) -> Option<Handed> {
+        self.handed = true;
+        let leave = self.watched.leave.take()?;
+        let (_, closed) = mpsc::channel(1);
+        let queue = std::mem::replace(&mut self.queue, closed);
+        let broker = self.watched.broker.clone();
+        Some(Handed { seat: Seat { queue, leave }, broker, permit: self.permit.take() })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if self.handed {
+            return;
+        }
+        // The hub took the seat away, and the follower was too slow even to be told that it ends.
+        if self.queue.is_closed() {
+            self.closed.get_or_insert(Counter::ClosedSlow);
+        }
+        self.queue.close();
+        let mut untold = u64::from(self.told);
+        while self.queue.try_recv().is_ok() {
+            untold += 1;
+        }
+        self.recorder.add(Counter::DroppedGone, untold);
+        self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
+        let lifetime = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.recorder.record(Measure::Duration, lifetime);
+    }
 }

@@ -1,15 +1,28 @@
-//! The accept loop: each connection gets a meter, hyper's HTTP/1.1 and the router.
+//! The accept loop: each connection gets a meter, hyper and the router; a stream's socket leaves for a reactor.
 
-use super::meter::MeteredIo;
+use super::{
+    hub::Hub,
+    meter::{ConnectionMeter, MeteredIo},
+    parking::{Parking, park},
+};
 use crate::{gauge::Recorder, stop::stopped};
 use axum::{Router, body::Body, response::Response};
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioTimer;
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use hyper::{body::Incoming, server::conn::http1, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 use tower::Service;
@@ -18,6 +31,8 @@ use tower::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read and write buffer of a connection; also bounds the size of a request's head.
 const BUFFER: usize = 16 * 1024;
+/// Streams of one HTTP/2 connection.
+const MULTIPLEXED: u32 = 128;
 /// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms. hyper waits for a
 /// blocked write without end, and all that time the stream would keep its place: the kernel ends it instead.
 #[cfg(target_os = "linux")]
@@ -25,39 +40,46 @@ const STALL_MS: u32 = 20_000;
 /// How long open requests may take to finish after the last stream was told to reconnect.
 const FAREWELL: Duration = Duration::from_secs(8);
 
-/// Serves until `stop`, then lets every connection finish what it is at. `most`: connections at once.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    recorder: Recorder,
-    most: usize,
-    mut stop: watch::Receiver<bool>,
-) {
+/// The address of whoever opened the connection, in the extensions of its requests.
+#[derive(Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// What every connection is served with.
+#[derive(Clone)]
+pub struct Serving {
+    pub router: Router,
+    pub recorder: Recorder,
+    pub hub: Hub,
+    /// Tells connections to finish what they are at.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Serves until `serving.stop`, then lets every connection finish: streams have been told to leave within
+/// `drain_ms` by then. `most`: connections at once.
+pub async fn serve(listener: TcpListener, serving: Serving, most: usize, drain: watch::Receiver<Option<u32>>) {
     let room = Arc::new(Semaphore::new(most));
+    let mut stop = serving.stop.clone();
     loop {
-        let permit = tokio::select! {
-            permit = room.clone().acquire_owned() => permit,
+        let place = tokio::select! {
+            place = room.clone().acquire_owned() => place,
             () = stopped(&mut stop) => break,
         };
-        let Ok(permit) = permit else { break };
+        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => break,
         };
         match accepted {
-            Ok((socket, _)) => {
-                let connection = serve_one(socket, router.clone(), recorder.clone(), stop.clone());
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(permit);
-                });
+            Ok((socket, peer)) => {
+                tokio::spawn(serve_one(serving.clone(), socket, peer, place));
             }
             Err(error) => rest_after(&error).await,
         }
     }
     drop(listener);
+    let window = Duration::from_millis(drain.borrow().unwrap_or(0).into());
     let all = u32::try_from(most).unwrap_or(u32::MAX);
-    if timeout(FAREWELL, room.acquire_many(all)).await.is_err() {
+    if timeout(window + FAREWELL, room.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not finish in time and are cut");
     }
 }
@@ -72,30 +94,124 @@ async fn rest_after(error: &io::Error) {
     }
 }
 
-async fn serve_one(socket: TcpStream, router: Router, recorder: Recorder, mut stop: watch::Receiver<bool>) {
+async fn serve_one(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
     // Frames are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
-    let io = MeteredIo::new(socket, recorder);
-    let meter = io.meter();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        meter.request();
-        request.extensions_mut().insert(meter.clone());
-        let (meter, mut router) = (meter.clone(), router.clone());
-        async move {
-            let response: Response<Body> = router.call(request.map(Body::new)).await?;
-            meter.answered();
-            Ok::<_, Infallible>(response)
+    match timeout(HEAD_TIMEOUT, speaks_http2(&socket)).await {
+        Ok(Ok(true)) => serve_http2(serving, socket, peer).await,
+        Ok(Ok(false)) => serve_http1(serving, socket, peer, place).await,
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+/// HTTP/2 begins with words that no HTTP/1 request begins with.
+async fn speaks_http2(socket: &TcpStream) -> io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI ";
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = socket.peek(&mut first).await?;
+        if seen == PREFACE.len() || seen == 0 || first[..seen] != PREFACE[..seen] {
+            return Ok(seen == PREFACE.len() && first == PREFACE);
         }
+        // A client that sends its first line byte by byte: peeking again at once would spin.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// Answers by the router. `parking`: where the connection's socket can be parked.
+fn answer(
+    mut request: Request<Incoming>,
+    mut router: Router,
+    meter: Arc<ConnectionMeter>,
+    peer: SocketAddr,
+    parking: Option<Parking>,
+) -> Answering {
+    meter.request();
+    let extensions = request.extensions_mut();
+    extensions.insert(meter.clone());
+    extensions.insert(Peer(peer));
+    if let Some(parking) = parking {
+        extensions.insert(parking);
+    }
+    Box::pin(async move {
+        let response: Response<Body> = router.call(request.map(Body::new)).await?;
+        meter.answered();
+        Ok(response)
+    })
+}
+
+enum End {
+    Closed,
+    Park(Box<super::Opened>),
+}
+
+async fn serve_http1(
+    serving: Serving,
+    socket: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+) {
+    let Serving { router, recorder, hub, mut stop } = serving;
+    let io = MeteredIo::new(socket, recorder);
+    let (meter, parking) = (io.meter(), Parking::default());
+    let service = service_fn({
+        let (meter, parking) = (meter.clone(), parking.clone());
+        move |request| answer(request, router.clone(), meter.clone(), peer, Some(parking.clone()))
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER)
         .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
-    // An error here is the client's: it left, or spoke no HTTP. hyper has answered what could be answered.
+    let end = {
+        let mut stopping = pin!(async move { stopped(&mut stop).await });
+        let mut stops = false;
+        poll_fn(|cx| {
+            if !stops && stopping.as_mut().poll(cx).is_ready() {
+                stops = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            // An error here is the client's: it left, or spoke no HTTP. hyper has answered what could be answered.
+            if connection.poll_without_shutdown(cx).is_ready() {
+                return Poll::Ready(End::Closed);
+            }
+            // The head is with the kernel, and nothing of the body has been made: now the socket can go.
+            match meter.is_out().then(|| parking.take()).flatten() {
+                Some(opened) => Poll::Ready(End::Park(Box::new(opened))),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    };
+    let mut io = connection.into_parts().io;
+    match end {
+        End::Closed => {
+            let _ = poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await;
+        }
+        End::Park(opened) => {
+            // The socket's byte counter goes with the connection; the reactor counts on.
+            drop((meter, parking));
+            park(&hub, io, *opened, place);
+        }
+    }
+}
+
+async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
+    let Serving { router, recorder, mut stop, .. } = serving;
+    let io = MeteredIo::new(socket, recorder);
+    let meter = io.meter();
+    let service = service_fn(move |request| answer(request, router.clone(), meter.clone(), peer, None));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MULTIPLEXED)
+        .max_header_list_size(BUFFER as u32)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
         () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),

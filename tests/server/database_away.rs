@@ -67,11 +67,19 @@ async fn a_server_starts_without_its_database_and_catches_up() {
     database.stop();
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("early"));
-    client.publish_all(&session, 1..=3).await;
-    assert_eq!(client.follow(&session).await.numbers(1).await, [3]);
     database_is(&client, "starting").await;
+    // Whether access is open stands in the database: until it has been asked, nobody is let in.
+    let refused = client.event(&session, 1).send().await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
     database.start();
     database_is(&client, "good").await;
+    eventually("access is known", 10, async || {
+        (client.poll(&session).await.status() == 404).then_some(())
+    })
+    .await;
+    client.publish_all(&session, 1..=3).await;
+    assert_eq!(client.follow(&session).await.numbers(1).await, [3]);
     stored(&database, 3).await;
     assert_eq!(row(&database, &session).await, ("running".into(), 3, None));
 }

@@ -3,14 +3,17 @@
 
 mod support; // servers, services and clients that the tests stand on
 
+mod access; // keys, tickets, and nobody by accident
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them
 mod database_away; // PostgreSQL stops for a while
 mod exactness; // what is measured is what was on the wire
 mod killed; // kill -9
+mod limits; // how many streams, for whom
 mod nodes; // two nodes, one Redis
 mod redis_away; // Redis stops for a while
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stopping; // SIGTERM
+mod streams; // several sessions, batches, versions of HTTP

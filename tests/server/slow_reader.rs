@@ -1,6 +1,6 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Database, Launch, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, eventually, fresh};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,61 +23,110 @@ async fn lazy(port: u16, session: &str) -> TcpStream {
     socket
 }
 
+/// Publishes [`EVENTS`] events, each in the stage that `stage` names.
+async fn publish(client: &Client, session: &str, stage: impl Fn(u64) -> String) {
+    let padding = "x".repeat(PADDING);
+    for n in 1..=EVENTS {
+        let event = json!({ "stage": stage(n), "progress": 1, "data": { "n": n, "padding": padding } });
+        let answer = client.post(&format!("/api/v1/sessions/{session}/status")).json(&event).send().await;
+        assert_eq!(answer.expect("an answer").status(), 202);
+    }
+}
+
+/// Reads [`EVENTS`] events, which must come whole and in order.
+fn read_all(mut follower: Follower) -> tokio::task::JoinHandle<Follower> {
+    tokio::spawn(async move {
+        for n in 1..=EVENTS {
+            let event = follower.news().await.expect("an open stream");
+            assert_eq!(event.data["data"]["n"].as_u64(), Some(n));
+        }
+        follower
+    })
+}
+
+async fn connected(client: &Client, count: u64, patience: u64) {
+    eventually("the number of streams", patience, async || {
+        (client.metrics().await["activeConnections"] == count).then_some(())
+    })
+    .await;
+}
+
+/// Every delivery that was due has one fate.
+async fn accounts(database: &Database) {
+    let count = async |counter| database.counted(counter).await;
+    let dropped = count("dropped_slow").await + count("dropped_gone").await;
+    let fates = count("delivered").await + count("conflated").await + dropped + count("repeated").await;
+    assert_eq!(count("deliveries_due").await, fates);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_conflated_for_a_follower_that_does_not_read() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("lazy"));
+    client.create(&session).await;
+    let quick = client.follow(&session).await;
+    let mut late = lazy(server.port, &session).await;
+    connected(&client, 2, 5).await;
+    let reading = read_all(quick);
+    let before = server.memory();
+    // Two stages: of each, the last event says all.
+    publish(&client, &session, |n| (if n <= EVENTS / 2 { "first" } else { "second" }).into()).await;
+    let quick = reading.await.expect("the quick one");
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 40_000_000, "{grown} bytes for a follower that does not read");
+    assert_eq!(client.complete(&session).await.status(), 202);
+
+    // It reads at last, all that stayed, and the end: its stream was never cut.
+    let mut read = Vec::new();
+    late.read_to_end(&mut read).await.expect("the rest");
+    let text = String::from_utf8_lossy(&read);
+    let seqs: Vec<u64> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: ")?.split_once('-')?.1.parse().ok())
+        .collect();
+    assert!(seqs.is_sorted() && seqs.len() > 3 && (seqs.len() as u64) < EVENTS, "{}", seqs.len());
+    assert!(seqs.contains(&(EVENTS / 2)), "the last of the first stage");
+    assert_eq!(seqs[seqs.len() - 2..], [EVENTS, EVENTS + 1], "the last of the second stage, and the end");
+    assert!(text.contains("event: end\n") && text.ends_with("0\r\n\r\n"));
+    drop((late, quick));
+    server.stop();
+    assert_eq!(database.counted("closed_slow").await, 0);
+    assert_eq!(database.counted("closed_at_end").await, 2);
+    assert_eq!(database.counted("conflated").await, (EVENTS + 1) as i64 - seqs.len() as i64);
+    accounts(&database).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_does_not_read_is_let_go() {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("lazy"));
     client.create(&session).await;
-    let mut quick = client.follow(&session).await;
+    let quick = client.follow(&session).await;
     let (stuck, mut late) = (lazy(server.port, &session).await, lazy(server.port, &session).await);
-    eventually("three followers", 5, async || {
-        (client.metrics().await["activeConnections"] == 3).then_some(())
-    })
-    .await;
-    let reading = tokio::spawn(async move {
-        let mut numbers = Vec::new();
-        while numbers.len() < EVENTS as usize {
-            let event = quick.news().await.expect("an open stream");
-            numbers.push(event.data["data"]["n"].as_u64().expect("a number"));
-        }
-        (quick, numbers)
-    });
+    connected(&client, 3, 5).await;
+    let reading = read_all(quick);
     let before = server.memory();
-    let padding = "x".repeat(PADDING);
-    for n in 1..=EVENTS {
-        let event = json!({ "stage": "work", "progress": 1, "data": { "n": n, "padding": padding } });
-        let answer = client.post(&format!("/api/v1/sessions/{session}/status")).json(&event).send().await;
-        assert_eq!(answer.expect("an answer").status(), 202);
-    }
-    let (quick, numbers) = reading.await.expect("the quick one");
-    assert_eq!(numbers, (1..=EVENTS).collect::<Vec<_>>());
+    // Each event changes the stage, so none may be left out.
+    publish(&client, &session, |n| format!("stage {n}")).await;
+    let quick = reading.await.expect("the quick one");
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 40_000_000, "{grown} bytes for two followers that do not read");
 
-    // One reads at last what was on its way, and is then closed; it comes back and is told what it missed.
+    // Both were cut. One reads what was on its way, comes back and is told what it missed.
+    connected(&client, 1, 5).await;
     let mut read = Vec::new();
-    late.read_to_end(&mut read).await.expect("the rest");
+    // The end of what was on its way, or the reset that comes with it.
+    let _ = late.read_to_end(&mut read).await;
     let text = String::from_utf8_lossy(&read);
-    let ids: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
+    let ids: Vec<&str> = whole.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
     assert!(!ids.is_empty() && (ids.len() as u64) < EVENTS, "{}", ids.len());
     let news = client.resume(&session, ids[ids.len() - 1]).await.news().await.expect("news");
     assert_eq!((news.name.as_str(), &news.data["reason"]), ("gap", &json!("evicted")));
-
-    // The other one never reads: its seat is taken away all the same.
-    eventually("only the quick one is left", 40, async || {
-        (client.metrics().await["activeConnections"] == 1).then_some(())
-    })
-    .await;
-    let metrics = client.metrics().await;
-    assert_eq!(
-        metrics["messageDeliveryFailures"], 2,
-        "each lost the one event that did not fit; its stream then ended"
-    );
     drop((stuck, quick));
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 2);
-    let count = async |counter| database.counted(counter).await;
-    let fates = count("delivered").await + count("dropped_slow").await + count("dropped_gone").await;
-    assert_eq!(count("deliveries_due").await, fates + count("repeated").await);
+    accounts(&database).await;
 }

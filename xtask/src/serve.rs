@@ -19,6 +19,8 @@ use crate::{site, tools};
 /// The first start makes a database; recovery after a crash may take longer.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
+const DRAIN_WINDOW: &str = "STREAMGAUGE_DRAIN_WINDOW_MS";
+
 #[derive(Args)]
 pub struct Options {
     /// Where the server listens
@@ -47,6 +49,10 @@ pub fn serve(workspace: &Workspace, options: &Options, demo: bool) -> Outcome {
     let mut command = Command::new(workspace.target.join("debug/streamgauge"));
     command.arg("serve").arg("--listen").arg(options.listen.to_string());
     command.arg("--data-dir").arg(&data).args(demo.then_some("--demo")).args(&options.rest);
+    if std::env::var_os(DRAIN_WINDOW).is_none() {
+        // Whoever presses Ctrl-C here has no herd of followers to spread.
+        command.env(DRAIN_WINDOW, "1000");
+    }
     let _database = StopAtEnd(data);
     let mut server = spawn(&mut command)?;
     step("the server's start", || wait_until_ready(&mut server, options.listen))?;

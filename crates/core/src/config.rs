@@ -3,7 +3,10 @@
 //! A value may come from a file, the environment or a flag; each overrides the one before, and all are
 //! checked by the same rules here.
 
-use crate::history::HistoryLimits;
+use crate::{
+    history::HistoryLimits,
+    limits::{Knob, Limits},
+};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 /// One setting: its key in a file; `STREAMGAUGE_` and the key in capitals in the environment; `--` with
@@ -18,14 +21,14 @@ pub struct Key {
 
 macro_rules! keys {
     ($($name:ident: $help:literal, $allowed:literal;)*) => {
-        /// Every setting there is, in the order of the documentation.
-        pub const KEYS: &[Key] = &[$(Key { name: stringify!($name), help: $help, allowed: $allowed },)*];
+        /// Those that stand while the server runs.
+        const FIXED: &[Key] = &[$(Key { name: stringify!($name), help: $help, allowed: $allowed },)*];
     };
 }
 
 keys! {
     listen: "Address and port to listen on [default: 127.0.0.1:3000]",
-        "an address and a port such as 127.0.0.1:3000, on the loopback interface as long as access is open";
+        "an address and a port such as 127.0.0.1:3000";
     data_dir: "Folder for what this node keeps, the private PostgreSQL among it [default: /var/lib/streamgauge as root, else ~/.local/share/streamgauge]",
         "the path of a folder";
     database_url: "PostgreSQL to use instead of a private one",
@@ -34,25 +37,39 @@ keys! {
         "a URL that starts with redis:// or unix:///";
     node: "Name of this node in charts and rows [default: the host's name]",
         "1 to 64 of A-Z a-z 0-9 . _ -";
-    max_connections: "Streams at once on this node [default: 10000]",
-        "a whole number from 1 to 1000000";
     poll_interval_ms: "How often a poller is told to ask, ms: the baseline [default: 3000]",
         "a whole number from 250 to 60000";
     control_group_percent: "Sessions told to poll, as control group, percent; 0 turns it off [default: 5]",
         "a whole number from 0 to 50";
-    heartbeat_ms: "Silence after which a stream is sent a ping, ms [default: 15000]",
-        "a whole number from 100 to 120000";
-    idle_close_ms: "Time without an event after which a stream is closed, ms [default: 300000]",
-        "a whole number from 1000 to 86400000";
     history_events: "Events of a session that are kept for resuming [default: 256]",
         "a whole number from 1 to 10000";
     history_ms: "Time for which they are kept, ms [default: 600000]",
         "a whole number from 1000 to 86400000";
     abandon_after_ms: "Time without an event after which a running session counts as abandoned, ms [default: 3600000]",
         "a whole number from 1000 to 604800000";
+    ticket_ms: "How long the ticket lives that comes with a new session, ms [default: 3600000]",
+        "a whole number from 1000 to 86400000";
     demo: "Make demo traffic [default: false]",
         "true or false";
 }
+
+const COUNT: usize = FIXED.len() + Knob::ALL.len();
+
+/// Every setting there is: those that stand, then the limits.
+pub const KEYS: &[Key] = &{
+    let mut keys = [FIXED[0]; COUNT];
+    let mut index = 0;
+    while index < COUNT {
+        keys[index] = if index < FIXED.len() {
+            FIXED[index]
+        } else {
+            let knob = Knob::ALL[index - FIXED.len()];
+            Key { name: knob.name(), help: knob.help(), allowed: knob.allowed() }
+        };
+        index += 1;
+    }
+    keys
+};
 
 /// The settings of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,13 +79,12 @@ pub struct Settings {
     pub database_url: Option<String>,
     pub redis_url: Option<String>,
     pub node: String,
-    pub max_connections: u32,
     pub poll_interval_ms: u32,
     pub control_group_percent: u8,
-    pub heartbeat_ms: u64,
-    pub idle_close_ms: u64,
+    pub limits: Limits,
     pub history: HistoryLimits,
     pub abandon_after_ms: i64,
+    pub ticket_ms: u64,
     pub demo: bool,
 }
 
@@ -109,30 +125,40 @@ impl RawSettings {
     }
 
     pub fn settings(&self, machine: MachineDefaults) -> Result<Settings, BadSetting> {
-        let limits = HistoryLimits::default();
+        let history = HistoryLimits::default();
         let starts = |prefixes: &'static [&'static str]| {
             move |text: &str| prefixes.iter().any(|p| text.starts_with(p)).then(|| text.to_owned())
         };
         Ok(Settings {
-            listen: self.read("listen", loopback)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            listen: self.read("listen", address)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             data_dir: self.read("data_dir", non_empty)?.map_or(machine.data_dir, PathBuf::from),
             database_url: self.read("database_url", starts(&["postgres://", "postgresql://"]))?,
             redis_url: self.read("redis_url", starts(&["redis://", "unix:///"]))?,
             node: self
                 .read("node", node_name)?
                 .unwrap_or_else(|| node_name(&machine.host).unwrap_or("node".into())),
-            max_connections: self.whole("max_connections", 1, 1_000_000)?.unwrap_or(10_000),
             poll_interval_ms: self.whole("poll_interval_ms", 250, 60_000)?.unwrap_or(3_000),
             control_group_percent: self.whole("control_group_percent", 0, 50)?.unwrap_or(5),
-            heartbeat_ms: self.whole("heartbeat_ms", 100, 120_000)?.unwrap_or(15_000),
-            idle_close_ms: self.whole("idle_close_ms", 1_000, 86_400_000)?.unwrap_or(300_000),
+            limits: self.limits()?,
             history: HistoryLimits {
-                events: self.whole("history_events", 1, 10_000)?.unwrap_or(limits.events),
-                age_ms: self.whole("history_ms", 1_000, 86_400_000)?.unwrap_or(limits.age_ms),
+                events: self.whole("history_events", 1, 10_000)?.unwrap_or(history.events),
+                age_ms: self.whole("history_ms", 1_000, 86_400_000)?.unwrap_or(history.age_ms),
             },
             abandon_after_ms: self.whole("abandon_after_ms", 1_000, 604_800_000)?.unwrap_or(3_600_000),
+            ticket_ms: self.whole("ticket_ms", 1_000, 86_400_000)?.unwrap_or(3_600_000),
             demo: self.read("demo", |text| text.parse().ok())?.unwrap_or(false),
         })
+    }
+
+    fn limits(&self) -> Result<Limits, BadSetting> {
+        let mut limits = Limits::default();
+        for &knob in Knob::ALL {
+            let (least, most) = knob.bounds();
+            if let Some(value) = self.whole(knob.name(), least.into(), most.into())? {
+                limits.put(knob, value);
+            }
+        }
+        Ok(limits)
     }
 
     fn read<T>(&self, key: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, BadSetting> {
@@ -159,10 +185,9 @@ impl RawSettings {
     }
 }
 
-/// Access is open to whoever can connect, so only this machine may.
-fn loopback(text: &str) -> Option<SocketAddr> {
+fn address(text: &str) -> Option<SocketAddr> {
     let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
+    text.parse().ok()
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -192,7 +217,7 @@ mod tests {
         let settings = settings(&[]).expect("defaults");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:3000");
         assert_eq!((settings.poll_interval_ms, settings.control_group_percent), (3_000, 5));
-        assert_eq!((settings.heartbeat_ms, settings.idle_close_ms), (15_000, 300_000));
+        assert_eq!((settings.limits.heartbeat_ms, settings.limits.idle_close_ms), (15_000, 300_000));
         assert_eq!((settings.history.events, settings.history.age_ms), (256, 600_000));
         assert_eq!(settings.node, "fra-1");
     }
@@ -204,7 +229,6 @@ mod tests {
             assert!(error.contains(expected) && error.contains(key), "{error}");
         };
         check("listen", "3000", "must be an address and a port");
-        check("listen", "0.0.0.0:3000", "on the loopback interface");
         check("max_connections", "0", "\"0\" in the environment");
         check("max_connections", "many", "a whole number from 1 to 1000000");
         check("control_group_percent", "51", "from 0 to 50");

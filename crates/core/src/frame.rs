@@ -3,7 +3,10 @@
 //! No frame can be broken by its content: ids are numbers, event names are ours, and data is JSON,
 //! which escapes every line break.
 
-use crate::{ids::EventId, status::StatusEvent};
+use crate::{
+    ids::{EventId, SessionId},
+    status::StatusEvent,
+};
 use serde::Serialize;
 
 /// Why a follower missed something.
@@ -36,13 +39,14 @@ pub fn ping(at: i64) -> String {
 }
 
 /// What the follower asked to resume from cannot be resumed; a snapshot follows.
-pub fn gap(reason: GapReason, resumes_at: Option<EventId>) -> String {
+pub fn gap(session: &SessionId, reason: GapReason, resumes_at: Option<EventId>) -> String {
     #[derive(Serialize)]
-    struct Gap {
+    struct Gap<'a> {
+        session: &'a SessionId,
         reason: GapReason,
         resumes_at: Option<EventId>,
     }
-    format!("event: gap\ndata: {}\n\n", json(&Gap { reason, resumes_at }))
+    format!("event: gap\ndata: {}\n\n", json(&Gap { session, reason, resumes_at }))
 }
 
 /// No event for so long that the server closes.
@@ -85,8 +89,8 @@ mod tests {
         assert!(status(&event(r#"{"stage":"x","progress":5,"state":"failed"}"#)).contains("\nevent: end\n"));
         assert_eq!(ping(5), "event: ping\ndata: {\"at\":5}\n\n");
         assert_eq!(
-            gap(GapReason::Evicted, None),
-            "event: gap\ndata: {\"reason\":\"evicted\",\"resumes_at\":null}\n\n"
+            gap(&"job-1".parse().expect("an id"), GapReason::Evicted, None),
+            "event: gap\ndata: {\"session\":\"job-1\",\"reason\":\"evicted\",\"resumes_at\":null}\n\n"
         );
         assert_eq!(reconnect(900), "retry: 900\nevent: reconnect\ndata: {\"in_ms\":900}\n\n");
         assert_eq!(idle(300_000), "event: idle\ndata: {\"after_ms\":300000}\n\n");

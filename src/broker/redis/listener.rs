@@ -297,6 +297,7 @@ impl Task {
                 if self.position(&session).is_some() {
                     self.set_position(&session, event.id);
                 }
+                self.hub.room(&session).await;
                 self.hub.deliver(&session, Message::live(&event, accepted_us));
             }
         }

@@ -1,13 +1,15 @@
 //! The broker of several nodes: numbering and history in Redis, one pipelined connection to publish and read,
 //! one more to listen.
 
+mod leases; // a user's streams to a session, counted over all nodes
 mod listener; // the subscriber connection: which sessions this node hears, and what it missed
 mod wire; // keys, channels, and an event as text
 
-use super::{Answer, Broker, BrokerError, Current, Health, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Published, Say};
 use crate::{clock, stream::Hub};
 pub use ::redis::RedisError;
 use ::redis::{AsyncCommands, Client, Script, aio::ConnectionManager, aio::ConnectionManagerConfig};
+use leases::Leases;
 use listener::Listener;
 use std::{
     collections::VecDeque,
@@ -26,6 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 pub struct RedisBroker {
     store: Store,
     listener: Listener,
+    leases: Leases,
     hub: Hub,
 }
 
@@ -61,7 +64,8 @@ impl RedisBroker {
             health: Arc::new(Mutex::new(Health::Good)),
         };
         let listener = Listener::start(client, store.clone(), hub.clone());
-        Ok(RedisBroker { store, listener, hub })
+        let leases = Leases::start(store.clone());
+        Ok(RedisBroker { store, listener, leases, hub })
     }
 
     /// Asks Redis for its memory (bytes) and times a round trip; its failure is noted as [`Health::Away`].
@@ -242,6 +246,10 @@ impl Broker for RedisBroker {
             watch.keep(EventId { epoch: held.epoch, seq: held.top });
             Ok(Some(held))
         })
+    }
+
+    fn lease<'a>(&'a self, session: &'a SessionId, user: &'a str, most: u32) -> Answer<'a, Option<Lease>> {
+        Box::pin(self.leases.take(session, user, most))
     }
 
     fn unwatch(&self, session: &SessionId) {

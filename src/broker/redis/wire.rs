@@ -19,6 +19,11 @@ pub fn idempotency_key(session: &SessionId, key: &str) -> String {
     format!("sg:{{{session}}}:once:{key}")
 }
 
+/// Where a user's streams to the session hold their places.
+pub fn leases_key(session: &SessionId, user: &str) -> String {
+    format!("sg:{{{session}}}:streams:{user}")
+}
+
 pub fn channel(session: &SessionId) -> String {
     format!("sg:{{{session}}}:live")
 }

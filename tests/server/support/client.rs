@@ -25,6 +25,10 @@ impl Client {
         self.http.post(format!("{}{path}", self.base))
     }
 
+    pub fn patch(&self, path: &str) -> RequestBuilder {
+        self.http.patch(format!("{}{path}", self.base))
+    }
+
     pub async fn create(&self, session: &str) -> Response {
         self.post("/api/v1/sessions").json(&json!({ "id": session })).send().await.expect("an answer")
     }

@@ -18,7 +18,7 @@ pub use postgres::{Database, PrivateFolder};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::Redis;
-pub use server::{Launch, Server};
+pub use server::{Launch, Server, key};
 pub use shared::Shared;
 pub use wait::eventually;
 

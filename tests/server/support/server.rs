@@ -19,6 +19,8 @@ impl Launch {
         for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("STREAMGAUGE_")) {
             command.env_remove(key);
         }
+        // A test has no herd to spread.
+        command.env("STREAMGAUGE_DRAIN_WINDOW_MS", "500");
         command.arg("serve").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         Launch(command)
     }
@@ -83,6 +85,15 @@ impl Launch {
     }
 }
 
+/// `streamgauge key`: what it says, and its exit status.
+pub fn key(database: &Database, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_streamgauge"));
+    command.arg("key").args(arguments).arg("--database-url").arg(database.url());
+    let output = command.output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (said.into_owned(), output.status.code())
+}
+
 /// The binary under test, as a process of its own.
 pub struct Server {
     process: Process,
@@ -95,9 +106,9 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let said = self.log();
-            let address = said.split_once("listens on http://127.0.0.1:").map(|(_, after)| after);
-            let port =
-                address.and_then(|after| after.split_once(';')).and_then(|(port, _)| port.parse().ok());
+            let address = said.split_once("listens on http://").map(|(_, after)| after);
+            let address = address.and_then(|after| after.split_once(';'));
+            let port = address.and_then(|(address, _)| address.rsplit_once(':')?.1.parse().ok());
             if let Some(port) = port {
                 self.port = port;
                 return self;

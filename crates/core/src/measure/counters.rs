@@ -33,6 +33,8 @@ counters! {
     ClosedSlow => "closed_slow",
     ClosedIdle => "closed_idle",
     ClosedByDrain => "closed_by_drain",
+    /// The ticket's time was over.
+    ClosedExpired => "closed_expired",
     /// Open streams, summed each second.
     StreamSeconds => "stream_seconds",
     /// Sessions polled within the last two intervals, summed each second.
@@ -46,6 +48,8 @@ counters! {
     DeliveriesDue => "deliveries_due",
     /// Last byte handed to the kernel.
     Delivered => "delivered",
+    /// Progress of a slow follower that a later event of the same stage made old.
+    Conflated => "conflated",
     /// Dropped because the follower's queue was full: a failure.
     DroppedSlow => "dropped_slow",
     /// Dropped because the follower had gone: no failure, but no delivery either.

@@ -1,0 +1,141 @@
+//! How many streams, how often, how long: the numbers that may be turned while a node runs.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! knobs {
+    ($($(#[$doc:meta])* $variant:ident $name:ident = $default:literal in $least:literal..=$most:literal, $help:literal;)*) => {
+        /// One number that may be turned.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Knob { $($(#[$doc])* $variant,)* }
+
+        impl Knob {
+            pub const ALL: &[Knob] = &[$(Knob::$variant,)*];
+
+            /// As in settings and on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Knob::$variant => stringify!($name),)* }
+            }
+
+            pub fn default(self) -> u32 {
+                match self { $(Knob::$variant => $default,)* }
+            }
+
+            /// Least and most that is allowed.
+            pub fn bounds(self) -> (u32, u32) {
+                match self { $(Knob::$variant => ($least, $most),)* }
+            }
+
+            pub const fn allowed(self) -> &'static str {
+                match self { $(Knob::$variant => concat!("a whole number from ", $least, " to ", $most),)* }
+            }
+
+            pub const fn help(self) -> &'static str {
+                match self { $(Knob::$variant => concat!($help, " [default: ", $default, "]"),)* }
+            }
+        }
+
+        /// All of them, within their bounds unless a caller of [`Limits::put`] cared not.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Limits { $($(#[$doc])* pub $name: u32,)* }
+
+        impl Default for Limits {
+            fn default() -> Limits {
+                Limits { $($name: $default,)* }
+            }
+        }
+
+        impl Limits {
+            pub fn get(&self, knob: Knob) -> u32 {
+                match knob { $(Knob::$variant => self.$name,)* }
+            }
+
+            pub fn put(&mut self, knob: Knob, value: u32) {
+                match knob { $(Knob::$variant => self.$name = value,)* }
+            }
+        }
+    };
+}
+
+knobs! {
+    /// Streams at once on a node. What file descriptors allow bounds it further.
+    MaxConnections max_connections = 10_000 in 1..=1_000_000, "Streams at once on this node";
+    /// Streams at once of one user to one session, all nodes together.
+    StreamsPerUserAndSession streams_per_user_and_session = 3 in 1..=1_000,
+        "Streams at once of one user to one session, all nodes together";
+    /// Streams at once of one user on a node. 0: no bound.
+    StreamsPerUser streams_per_user = 0 in 0..=1_000_000, "Streams at once of one user on this node; 0 for no bound";
+    /// Streams at once from one address on a node. 0: no bound, since a proxy makes all addresses one.
+    StreamsPerAddress streams_per_address = 0 in 0..=1_000_000,
+        "Streams at once from one address on this node; 0 for no bound, since behind a proxy all have one";
+    /// Silence after which a stream is sent a ping, ms.
+    HeartbeatMs heartbeat_ms = 15_000 in 100..=120_000, "Silence after which a stream is sent a ping, ms";
+    /// Time without an event after which a stream is closed, ms.
+    IdleCloseMs idle_close_ms = 300_000 in 1_000..=86_400_000, "Time without an event after which a stream is closed, ms";
+    /// Least time between two writes of a session's events, ms. The first goes at once.
+    BatchMs batch_ms = 0 in 0..=1_000, "Least time between two writes of a session's events, ms; the first goes at once";
+    /// Within this the streams of a stopping node are sent away, ms.
+    DrainWindowMs drain_window_ms = 20_000 in 0..=600_000, "Within this the streams of a stopping node are sent away, ms";
+}
+
+/// A wish for a number that is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadLimit {
+    #[error("{0:?} is no limit.")]
+    Unknown(String),
+    #[error("{} is {value}, but must be {}.", knob.name(), knob.allowed())]
+    OutOfBounds { knob: Knob, value: String },
+}
+
+impl Limits {
+    /// Takes over some of the numbers, all or none of them.
+    pub fn change(&self, wishes: &serde_json::Map<String, serde_json::Value>) -> Result<Limits, BadLimit> {
+        let mut changed = self.clone();
+        for (name, value) in wishes {
+            let knob = Knob::ALL.iter().find(|knob| knob.name() == name);
+            let &knob = knob.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
+            let (least, most) = knob.bounds();
+            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+            let number = number.filter(|number| (least..=most).contains(number));
+            changed.put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
+        }
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_their_bounds_and_those_of_the_protocol() {
+        let limits = Limits::default();
+        for &knob in Knob::ALL {
+            let (least, most) = knob.bounds();
+            assert!((least..=most).contains(&knob.default()), "{}", knob.name());
+            assert_eq!(limits.get(knob), knob.default());
+        }
+        assert_eq!((limits.max_connections, limits.streams_per_user_and_session), (10_000, 3));
+        assert_eq!((limits.heartbeat_ms, limits.idle_close_ms, limits.batch_ms), (15_000, 300_000, 0));
+        assert_eq!(limits.drain_window_ms, 20_000);
+    }
+
+    #[test]
+    fn a_change_is_whole_or_not_at_all() {
+        let check = |wishes: serde_json::Value, expected: Result<(u32, u32), &str>| {
+            let changed = Limits::default().change(wishes.as_object().expect("an object"));
+            let got = changed.map(|limits| (limits.batch_ms, limits.max_connections));
+            assert_eq!(got.map_err(|error| error.to_string()), expected.map_err(str::to_owned), "{wishes}");
+        };
+        check(serde_json::json!({}), Ok((0, 10_000)));
+        check(serde_json::json!({"batch_ms": 250, "max_connections": 5}), Ok((250, 5)));
+        check(
+            serde_json::json!({"batch_ms": 1001}),
+            Err("batch_ms is 1001, but must be a whole number from 0 to 1000."),
+        );
+        check(
+            serde_json::json!({"batch_ms": "9"}),
+            Err("batch_ms is \"9\", but must be a whole number from 0 to 1000."),
+        );
+        check(serde_json::json!({"batch": 9}), Err("\"batch\" is no limit."));
+    }
+}

@@ -1,0 +1,196 @@
+//! Letting requests in: what they bring, checked before anything else is done for them.
+
+use super::{
+    asked::{Asked, Named},
+    problem::Problem,
+};
+use crate::{
+    access::{Admitted, Brought, Denied},
+    node::Node,
+    stream::Peer,
+};
+use axum::{
+    Form,
+    extract::{FromRequest, FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use serde::Deserialize;
+use std::{net::IpAddr, sync::Arc};
+use streamgauge_core::{
+    access::{BadTicket, Scope},
+    ids::SessionId,
+};
+
+const ADMIN_COOKIE: &str = "sg_admin";
+const TICKET_COOKIE: &str = "sg_ticket";
+/// An admin signs in again after this, seconds.
+const SIGNED_IN: i64 = 43_200;
+/// Longer values are no token of ours, and are not looked at.
+const LONGEST: usize = 4_096;
+
+/// A request that may report status.
+pub struct Publisher;
+
+impl FromRequestParts<Arc<Node>> for Publisher {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let brought = Brought { token: bearer(&parts.headers), address: address(parts) };
+        node.access.check(Scope::Publish, brought)?;
+        Ok(Publisher)
+    }
+}
+
+/// Lets a follower of the session in; `ticket` as the query has it. `None`: access is open.
+pub fn follower(
+    node: &Node,
+    parts: &Parts,
+    session: &SessionId,
+    ticket: Option<&str>,
+) -> Result<Option<Admitted>, Problem> {
+    let token = ticket.or_else(|| bearer(&parts.headers)).or_else(|| cookie(&parts.headers, TICKET_COOKIE));
+    let token = token.filter(|token| token.len() <= LONGEST);
+    Ok(node.access.follow(session, Brought { token, address: address(parts) })?)
+}
+
+fn may_administer(node: &Node, headers: &HeaderMap, address: Option<IpAddr>) -> Result<(), Denied> {
+    let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE));
+    node.access.check(Scope::Admin, Brought { token, address })
+}
+
+/// For the admin API: a problem document says what is missing.
+pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match may_administer(&node, request.headers(), peer) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => Problem::from(denied).into_response(),
+    }
+}
+
+/// For pages: whoever is not signed in is sent where that is done.
+pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match may_administer(&node, request.headers(), peer) {
+        Ok(()) => next.run(request).await,
+        Err(Denied::Missing | Denied::Wrong) => Redirect::to("/login").into_response(),
+        Err(denied) => Problem::from(denied).into_response(),
+    }
+}
+
+/// For a session's public page, which shows what a stream would: it needs the same ticket.
+pub async fn ticketed(
+    State(node): State<Arc<Node>>,
+    Named(id): Named,
+    Asked(asked): Asked<Ticketed>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    match follower(&node, &parts, &id, asked.ticket.as_deref()) {
+        Ok(_) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Ticketed {
+    ticket: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct SignIn {
+    key: String,
+}
+
+/// A key with the scope `admin`, for a cookie that no script reads and no other site's form sends along.
+pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let secure = is_https(request.headers());
+    let Ok(Form(SignIn { key })) = Form::<SignIn>::from_request(request, &()).await else {
+        return Redirect::to("/login?failed").into_response();
+    };
+    let brought = Brought { token: Some(key.trim()), address: peer };
+    match node.access.check(Scope::Admin, brought) {
+        Ok(()) => {}
+        Err(Denied::Wrong | Denied::Forbidden | Denied::Missing | Denied::Ticket(_)) => {
+            return Redirect::to("/login?failed").into_response();
+        }
+        Err(denied) => return Problem::from(denied).into_response(),
+    }
+    let mut response = Redirect::to("/").into_response();
+    if let Some(token) = node.access.admin_cookie(SIGNED_IN) {
+        let secure = if secure { "; Secure" } else { "" };
+        let cookie = format!(
+            "{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SIGNED_IN}{secure}"
+        );
+        // A token is Base64 and dots.
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
+}
+
+/// As the proxy in front says it.
+fn is_https(headers: &HeaderMap) -> bool {
+    headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        match denied {
+            Denied::Missing => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "Access is closed: send an API key, or as a follower a ticket.",
+            ),
+            Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "That key is none of ours, or is revoked."),
+            Denied::Forbidden => Problem::new(StatusCode::FORBIDDEN, "That key is good, but not for this."),
+            Denied::Ticket(BadTicket::Elsewhere) => {
+                Problem::new(StatusCode::FORBIDDEN, "The ticket is for another session.")
+            }
+            Denied::Ticket(BadTicket::Expired) => {
+                Problem::new(StatusCode::UNAUTHORIZED, "The ticket has expired: ask for a new one.")
+            }
+            Denied::Ticket(BadTicket::Forged) => {
+                Problem::new(StatusCode::UNAUTHORIZED, "The ticket is none of ours.")
+            }
+            Denied::Throttled => {
+                Problem::too_many("Too many wrong keys or tickets came from this address. Wait.")
+            }
+            Denied::Unknown => Problem::away("The keys cannot be read: PostgreSQL has not been reached yet."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_found_where_they_stand() {
+        let mut headers = HeaderMap::new();
+        assert_eq!((bearer(&headers), cookie(&headers, "sg_ticket")), (None, None));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer abc"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=1; sg_ticket=x.y.z; sg_ticketing=2"));
+        assert_eq!((bearer(&headers), cookie(&headers, "sg_ticket")), (Some("abc"), Some("x.y.z")));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic abc"));
+        assert_eq!(bearer(&headers), None);
+    }
+}

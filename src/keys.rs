@@ -1,0 +1,107 @@
+//! `streamgauge key`: making, listing and revoking API keys, beside a server that runs or without one.
+
+use crate::{
+    access::{digest, fresh_key},
+    store::{self, Store},
+};
+use private_postgres::{Postgres, Started};
+use streamgauge_core::{access::Scope, config::Settings, status::is_label};
+
+pub enum Task {
+    Create { name: String, scopes: Vec<String> },
+    List,
+    Revoke { id: String },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("name must have 1 to 64 characters and no control characters.")]
+    Name,
+    #[error("scope is {0:?}, but must be publish or admin.")]
+    Scope(String),
+    #[error("there is no key {0:?}, or it is revoked already; `streamgauge key list` shows them.")]
+    NoSuchKey(String),
+    #[error("the database cannot be used: {0}.")]
+    Database(#[from] sqlx::Error),
+    #[error("the database cannot be brought to this version's shape: {0}.")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}")]
+    Private(#[from] private_postgres::Error),
+    #[error("the data folder cannot be made: {0}.")]
+    Folder(#[from] std::io::Error),
+}
+
+impl KeyError {
+    /// Whether the command line was wrong, rather than the world.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, KeyError::Name | KeyError::Scope(_))
+    }
+}
+
+/// Does it and answers what is to be printed.
+pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
+    if let Task::Create { name, scopes } = &task {
+        if !is_label(name, 64) {
+            return Err(KeyError::Name);
+        }
+        if let Some(bad) = scopes.iter().find(|scope| scope.parse::<Scope>().is_err()) {
+            return Err(KeyError::Scope(bad.clone()));
+        }
+    }
+    let (url, private) = match &settings.database_url {
+        Some(url) => (url.clone(), None),
+        None => {
+            std::fs::create_dir_all(&settings.data_dir)?;
+            let postgres = Postgres::at(&settings.data_dir.join("postgres"))?;
+            let ours = postgres.start()? != Started::Adopted;
+            (postgres.url(), ours.then_some(postgres))
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(with_database(&url, task));
+    drop(runtime);
+    // One that a server uses stays; one that was started for this is stopped.
+    if let Some(postgres) = private {
+        postgres.stop()?;
+    }
+    done
+}
+
+async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
+    let store = Store::new(url, "key", 0)?;
+    store.migrate().await?;
+    let pool = store.pool();
+    let said = match task {
+        Task::Create { name, scopes } => {
+            let key = fresh_key()?;
+            store::add_key(pool, &key.id, &name, &digest(&key.secret), &scopes).await?;
+            format!(
+                "{}\n\nKeep it now: it is not shown again. It lets {name} {}.\n",
+                key.reveal(),
+                scopes.join(" and ")
+            )
+        }
+        Task::List => {
+            let mut lines = String::from("id                name                 scopes           made        revoked\n");
+            for key in store::list_keys(pool).await? {
+                let revoked = key.revoked_at.map_or("-".into(), |at| at.format("%Y-%m-%d").to_string());
+                lines += &format!(
+                    "{}  {:<20} {:<16} {}  {revoked}\n",
+                    key.id,
+                    key.name,
+                    key.scopes.join(","),
+                    key.created_at.format("%Y-%m-%d")
+                );
+            }
+            lines
+        }
+        Task::Revoke { id } => {
+            if !store::revoke_key(pool, &id).await? {
+                return Err(KeyError::NoSuchKey(id));
+            }
+            format!("{id} is revoked. Servers that run refuse it within 5 s.\n")
+        }
+    };
+    pool.close().await;
+    Ok(said)
+}

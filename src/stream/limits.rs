@@ -1,0 +1,143 @@
+//! Who may open one more stream. A permit is given back on drop, however the stream ends.
+
+use super::knobs::Knobs;
+use crate::broker::{Broker, BrokerError, Lease};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+use streamgauge_core::{ids::SessionId, limits::Knob};
+
+/// Who asks for a stream.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// The ticket's subject; in open mode the query's `user`. `None` counts only for the address and the node.
+    pub user: Option<Box<str>>,
+    pub address: Option<IpAddr>,
+}
+
+/// Which bound is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    Node,
+    User,
+    Address,
+    UserAndSession,
+}
+
+/// What is open on this node, by user and by address. Holds an entry only for those that have a stream.
+#[derive(Clone, Default)]
+pub struct Turnstile(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    users: HashMap<Box<str>, u32>,
+    addresses: HashMap<IpAddr, u32>,
+}
+
+/// What a stream holds besides its place on the node.
+pub struct Permit {
+    turnstile: Turnstile,
+    user: Option<Box<str>>,
+    address: Option<IpAddr>,
+    _lease: Option<Lease>,
+}
+
+impl Turnstile {
+    /// `Ok(None)`: this stream counts for the node alone.
+    pub async fn admit(
+        &self,
+        broker: &Arc<dyn Broker>,
+        knobs: &Knobs,
+        session: &SessionId,
+        who: Who,
+    ) -> Result<Result<Option<Box<Permit>>, Over>, BrokerError> {
+        let address = who.address.filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
+        if who.user.is_none() && address.is_none() {
+            return Ok(Ok(None));
+        }
+        let mut permit = match self.count(knobs, who.user, address) {
+            Ok(permit) => permit,
+            Err(over) => return Ok(Err(over)),
+        };
+        // The bound over all nodes last: it may cost a round trip. Refused, the permit gives the others back.
+        if let Some(user) = permit.user.clone() {
+            let most = knobs.get(Knob::StreamsPerUserAndSession);
+            match broker.lease(session, &user, most).await? {
+                Some(lease) => permit._lease = Some(lease),
+                None => return Ok(Err(Over::UserAndSession)),
+            }
+        }
+        Ok(Ok(Some(Box::new(permit))))
+    }
+
+    fn count(&self, knobs: &Knobs, user: Option<Box<str>>, address: Option<IpAddr>) -> Result<Permit, Over> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |count: Option<&u32>, knob| {
+            let most = knobs.get(knob);
+            most > 0 && count.is_some_and(|&count| count >= most)
+        };
+        if user.as_ref().is_some_and(|user| full(counts.users.get(user), Knob::StreamsPerUser)) {
+            return Err(Over::User);
+        }
+        if address.is_some_and(|address| full(counts.addresses.get(&address), Knob::StreamsPerAddress)) {
+            return Err(Over::Address);
+        }
+        if let Some(user) = &user {
+            *counts.users.entry(user.clone()).or_default() += 1;
+        }
+        if let Some(address) = address {
+            *counts.addresses.entry(address).or_default() += 1;
+        }
+        Ok(Permit { turnstile: self.clone(), user, address, _lease: None })
+    }
+
+    #[cfg(test)]
+    fn held(&self) -> (usize, usize) {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (counts.users.len(), counts.addresses.len())
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.turnstile.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = &self.user {
+            give_back(&mut counts.users, user);
+        }
+        if let Some(address) = &self.address {
+            give_back(&mut counts.addresses, address);
+        }
+    }
+}
+
+fn give_back<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streamgauge_core::limits::Limits;
+
+    #[test]
+    fn each_bound_refuses_by_its_own_name_and_nothing_stays() {
+        let knobs = Knobs::new(&Limits { streams_per_user: 2, streams_per_address: 3, ..Limits::default() });
+        let turnstile = Turnstile::default();
+        let address: IpAddr = "192.0.2.1".parse().expect("an address");
+        let ask = |user: &str| turnstile.count(&knobs, Some(user.into()), Some(address));
+        let held = [ask("a"), ask("a"), ask("b")];
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(ask("a").err(), Some(Over::User));
+        assert_eq!(ask("b").err(), Some(Over::Address));
+        assert_eq!(turnstile.held(), (2, 1));
+        drop(held);
+        assert_eq!(turnstile.held(), (0, 0));
+    }
+}

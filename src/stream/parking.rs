@@ -1,0 +1,93 @@
+//! From a connection that hyper serves to a socket that a reactor holds.
+//!
+//! The route answers with the stream's head and a body that never comes, and leaves what was opened in the
+//! connection's [`Parking`]. Once that head is with the kernel, the connection is taken apart: the socket goes to the
+//! reactor of its session, and task, buffers and request are gone.
+
+use super::{
+    hub::Hub,
+    message::{LAST_CHUNK, chunk},
+    meter::MeteredIo,
+    open::{Handed, Opened},
+    reactor::Arrival,
+};
+use bytes::Bytes;
+use http_body::Frame;
+use std::{
+    convert::Infallible,
+    net::TcpStream,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+use streamgauge_core::cohort::Cohort;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The kernel holds at most about twice this for a reader that does not take it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// A connection's place for a stream that is to be parked. In the extensions of requests whose socket can be.
+#[derive(Clone, Default)]
+pub struct Parking(Arc<Mutex<Option<Opened>>>);
+
+impl Parking {
+    /// Answers the body that the response is to have.
+    pub fn put(&self, opened: Opened) -> NeverBody {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        NeverBody
+    }
+
+    pub fn take(&self) -> Option<Opened> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Its frames are written by the reactor.
+pub struct NeverBody;
+
+impl http_body::Body for NeverBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+/// Hands the socket over. If that fails, dropping what was opened counts it as gone.
+pub fn park(hub: &Hub, io: MeteredIo, opened: Opened, place: OwnedSemaphorePermit) {
+    let Ok(socket) = io.into_std() else { return };
+    bound_the_kernel(&socket);
+    let mut bytes = chunk(&opened.text);
+    if opened.ends {
+        bytes.extend_from_slice(LAST_CHUNK);
+    }
+    let (told, ends, position) = (opened.told, opened.ends, opened.position);
+    let expires_in_ms =
+        opened.expires_in.map(|left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX - 1));
+    let Some(Handed { seat, broker, permit }) = opened.hand() else { return };
+    let arrival = Arrival {
+        socket,
+        session: seat.leave.session().clone(),
+        key: 0,
+        cohort: Cohort::Stream,
+        broker,
+        opening: bytes.freeze(),
+        told,
+        ends,
+        position,
+        live: Vec::new(),
+        permit,
+        expires_in_ms,
+        place,
+    };
+    hub.park(seat, arrival);
+}
+
+fn bound_the_kernel(socket: &TcpStream) {
+    // Without it a slow reader's buffer grows to megabytes, which no bound of ours would see.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER);
+}

@@ -1,0 +1,126 @@
+//! One parked socket: what is written, what waits, and when it is looked at again.
+
+use super::{
+    super::limits::Permit,
+    pending::{Part, Pending},
+};
+use mio::net::TcpStream;
+use std::io::{self, Read, Write};
+use streamgauge_core::ids::EventId;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A follower has nothing to say. Some bytes are forgiven (a pipelined request, which it may repeat elsewhere); one
+/// that keeps talking is cut off.
+const FORGIVEN: u16 = 8 * 1024;
+
+/// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
+pub struct Parked {
+    pub socket: TcpStream,
+    /// Index of its session.
+    pub session: u32,
+    /// Index in its session's list of followers.
+    pub place: u32,
+    /// What the follower has been sent, or has waiting, up to.
+    pub position: EventId,
+    pub pending: Option<Box<Pending>>,
+    pub _permit: Option<Box<Permit>>,
+    pub opened: u32,
+    pub last_sent: u32,
+    pub last_event: u32,
+    /// When the stream ends whatever happens; `u32::MAX`: never.
+    pub until: u32,
+    /// Of the one entry in the wheel that is meant.
+    pub stamp: u32,
+    /// Bytes that the follower said.
+    pub heard: u16,
+    /// At `until` because the server stops, not because a ticket expires.
+    pub drains: bool,
+    pub _place: OwnedSemaphorePermit,
+}
+
+/// How far a write came.
+pub enum Written {
+    All,
+    Blocked,
+    /// The follower is gone.
+    Gone,
+    /// It did not take anything for so long that the kernel gave up.
+    Stalled,
+}
+
+impl Parked {
+    /// It was sent the event, or has it waiting, or its snapshot is newer.
+    pub fn has(&self, id: EventId) -> bool {
+        self.position.epoch == id.epoch && self.position.seq >= id.seq
+    }
+
+    /// Writes a part, or what of it goes, and keeps the rest. `bytes` grows by what was written.
+    pub fn write(&mut self, part: &Part, bytes: &mut u64) -> Written {
+        match write(&mut self.socket, &part.bytes) {
+            Ok(written) => {
+                *bytes += written as u64;
+                if written == part.bytes.len() {
+                    return Written::All;
+                }
+                self.pending = Some(Box::new(Pending::new(part.clone(), written)));
+                Written::Blocked
+            }
+            Err(error) => of_error(&error),
+        }
+    }
+
+    /// Writes what waits; calls `done` with each part whose last byte is written.
+    pub fn flush(&mut self, bytes: &mut u64, mut done: impl FnMut(Part)) -> Written {
+        let Some(pending) = &mut self.pending else { return Written::All };
+        while let Some(rest) = pending.rest() {
+            match write(&mut self.socket, rest) {
+                Ok(0) => return Written::Blocked,
+                Ok(written) => {
+                    *bytes += written as u64;
+                    if let Some(part) = pending.wrote(written) {
+                        done(part);
+                    }
+                }
+                Err(error) => return of_error(&error),
+            }
+        }
+        self.pending = None;
+        Written::All
+    }
+
+    /// Reads and passes over what the follower says. Answers how many bytes that were, and whether it is still there.
+    pub fn hear(&mut self) -> (u64, bool) {
+        let mut scratch = [0u8; 1_024];
+        let mut heard = 0;
+        loop {
+            match self.socket.read(&mut scratch) {
+                Ok(0) => return (heard, false),
+                Ok(read) => {
+                    heard += read as u64;
+                    self.heard = self.heard.saturating_add(u16::try_from(read).unwrap_or(u16::MAX));
+                    if self.heard > FORGIVEN {
+                        return (heard, false);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (heard, true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return (heard, false),
+            }
+        }
+    }
+}
+
+/// 0: would block.
+fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        return match socket.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result,
+        };
+    }
+}
+
+fn of_error(error: &io::Error) -> Written {
+    if error.kind() == io::ErrorKind::TimedOut { Written::Stalled } else { Written::Gone }
+}

@@ -1,0 +1,199 @@
+//! What a slow reader has not taken yet: bounded in bytes, its progress conflated.
+
+use super::super::message::Message;
+use bytes::Bytes;
+use std::{collections::VecDeque, sync::Arc};
+use streamgauge_core::measure::counters::Counter;
+
+/// Past this, progress is conflated.
+const SOFT: usize = 32 * 1024;
+/// Past this, and if conflating did not help, the stream is closed; the follower resumes from history.
+const HARD: usize = 64 * 1024;
+
+/// Something to write, as a whole.
+#[derive(Clone)]
+pub struct Part {
+    pub bytes: Bytes,
+    pub holds: Holds,
+    /// When it is written, the stream is over.
+    pub ends: Option<Counter>,
+}
+
+#[derive(Clone)]
+pub enum Holds {
+    /// Pings and farewells.
+    Nothing,
+    /// So many events that were told before: their age says nothing.
+    Told(u32),
+    One(Arc<Message>),
+    Many(Arc<[Arc<Message>]>),
+}
+
+impl Holds {
+    pub fn events(&self) -> u64 {
+        match self {
+            Holds::Nothing => 0,
+            Holds::Told(events) => u64::from(*events),
+            Holds::One(_) => 1,
+            Holds::Many(messages) => messages.len() as u64,
+        }
+    }
+
+    /// When the events were accepted, as far as their age is measured.
+    pub fn accepted_us(&self) -> impl Iterator<Item = i64> + '_ {
+        let messages = match self {
+            Holds::Nothing | Holds::Told(_) => &[],
+            Holds::One(message) => std::slice::from_ref(message),
+            Holds::Many(messages) => &messages[..],
+        };
+        messages.iter().filter_map(|message| message.accepted_us)
+    }
+}
+
+impl Part {
+    pub fn one(message: &Arc<Message>) -> Part {
+        let ends = message.ends.then_some(Counter::ClosedAtEnd);
+        Part { bytes: message.chunk.clone(), holds: Holds::One(message.clone()), ends }
+    }
+}
+
+/// Only a socket that would block has one.
+pub struct Pending {
+    queue: VecDeque<Part>,
+    /// Bytes of the first part that are written.
+    offset: usize,
+    bytes: usize,
+}
+
+impl Pending {
+    pub fn new(part: Part, written: usize) -> Pending {
+        Pending { bytes: part.bytes.len() - written, queue: VecDeque::from([part]), offset: written }
+    }
+
+    /// Appends. Answers how many events were conflated, and whether the reader is too slow even so.
+    pub fn push(&mut self, part: Part) -> (u64, bool) {
+        self.bytes += part.bytes.len();
+        self.queue.push_back(part);
+        if self.bytes <= SOFT {
+            return (0, false);
+        }
+        let conflated = self.conflate();
+        (conflated, self.bytes > HARD)
+    }
+
+    /// Lets go of progress that a later event of the same stage makes old. A change of stage stays, as do `gap` and
+    /// `end`, and a part that is half written.
+    fn conflate(&mut self) -> u64 {
+        let fixed = usize::from(self.offset > 0);
+        let mut later = None;
+        let mut kept = VecDeque::with_capacity(self.queue.len());
+        let mut conflated = 0;
+        for (index, part) in std::mem::take(&mut self.queue).into_iter().enumerate().rev() {
+            match &part.holds {
+                Holds::One(message) => {
+                    if index >= fixed && !message.must && later == Some(message.stage) {
+                        conflated += 1;
+                        self.bytes -= part.bytes.len();
+                        continue;
+                    }
+                    later = Some(message.stage);
+                }
+                Holds::Nothing => {}
+                Holds::Told(_) | Holds::Many(_) => later = None,
+            }
+            kept.push_front(part);
+        }
+        self.queue = kept;
+        conflated
+    }
+
+    /// What is to be written next.
+    pub fn rest(&self) -> Option<&[u8]> {
+        self.queue.front().map(|part| &part.bytes[self.offset..])
+    }
+
+    /// `bytes` of [`Pending::rest`] are written. Answers the part if that was its last byte.
+    pub fn wrote(&mut self, bytes: usize) -> Option<Part> {
+        self.offset += bytes;
+        self.bytes -= bytes;
+        if self.queue.front().is_some_and(|part| self.offset >= part.bytes.len()) {
+            self.offset = 0;
+            return self.queue.pop_front();
+        }
+        None
+    }
+
+    /// Events that are not written in whole.
+    pub fn events(&self) -> u64 {
+        self.queue.iter().map(|part| part.holds.events()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streamgauge_core::{
+        ids::{Epoch, EventId},
+        status::{Draft, State, StatusEvent},
+    };
+
+    /// `u1` is an event of stage `u`; a capital letter ends the session.
+    fn part(seq: u64, name: &str) -> Part {
+        let state = if name.starts_with(char::is_uppercase) { State::Completed } else { State::Running };
+        let stage = name[..1].to_owned();
+        let message = Some("x".repeat(4_000));
+        let draft = Draft { state, stage, progress: 1, message, data: None };
+        let id = EventId { epoch: Epoch(1), seq };
+        Part::one(&Arc::new(Message::again(&StatusEvent::new(id, "job".parse().expect("an id"), draft, 0))))
+    }
+
+    fn check(names: &str, expected: &str) {
+        let mut names = names.split(' ').zip(1..);
+        let (first, seq) = names.next().expect("one");
+        let mut pending = Pending::new(part(seq, first), 10);
+        let mut conflated = 0;
+        let mut slow = false;
+        for (name, seq) in names {
+            let (more, too_slow) = pending.push(part(seq, name));
+            conflated += more;
+            slow |= too_slow;
+        }
+        let left: Vec<String> = pending
+            .queue
+            .iter()
+            .map(|part| match &part.holds {
+                Holds::One(message) => message.id.seq.to_string(),
+                _ => "?".into(),
+            })
+            .collect();
+        let bytes: usize = pending.queue.iter().map(|part| part.bytes.len()).sum();
+        assert_eq!(pending.bytes, bytes - 10);
+        assert_eq!(format!("{} {conflated} {slow}", left.join(",")), expected, "{seq}");
+    }
+
+    #[test]
+    fn the_latest_of_a_stage_wins_and_stages_stay() {
+        check("u1 u2 u3", "1,2,3 0 false");
+        // The first is half written. Of each later run the last one stays.
+        check("u1 u2 u3 u4 v5 v6 v7 w8 w9", "1,4,7,8,9 4 false");
+        check("u1 u2 v3 u4 v5 u6 v7 u8 V9", "1,2,3,4,5,6,7,8,9 0 false");
+        check("a1 b2 c3 d4 e5 f6 g7 h8 i9 j1 k2 l3 m4 n5 o6 p7 q8", &{
+            let all: Vec<String> = (1..=17).map(|n: u64| n.to_string()).collect();
+            format!("{} 0 true", all.join(","))
+        });
+    }
+
+    #[test]
+    fn bytes_are_taken_in_any_portions() {
+        let first = part(1, "u1");
+        let length = first.bytes.len();
+        let mut pending = Pending::new(first, 0);
+        pending.push(part(2, "u2"));
+        assert!(pending.wrote(length - 1).is_none());
+        assert_eq!(pending.rest().map(<[u8]>::len), Some(1));
+        assert!(pending.wrote(1).is_some());
+        assert_eq!(pending.events(), 1);
+        assert!(pending.wrote(length).is_some());
+        assert!(pending.rest().is_none());
+    }
+}

@@ -1,0 +1,187 @@
+//! Keys and tickets: who is let in, who is not, and that nobody is by accident.
+
+use crate::support::{Client, Database, Follower, Launch, Server, eventually, fresh, key};
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A server that is closed, and a key of each scope.
+struct Closed {
+    server: Server,
+    client: Client,
+    database: Database,
+    publisher: String,
+    admin: String,
+}
+
+async fn closed(flags: &[(&str, u32)]) -> Closed {
+    let database = Database::new().await;
+    let made = |scope| key(&database, &["create", "--name", "test", "--scope", scope]).0;
+    let secret = |said: String| said.lines().next().expect("a key").to_owned();
+    let (publisher, admin) = (secret(made("publish")), secret(made("admin")));
+    let mut launch = Launch::on(&database);
+    for (name, value) in flags {
+        launch = launch.flag(name, value);
+    }
+    let server = launch.start();
+    Closed { client: server.client(), server, database, publisher, admin }
+}
+
+async fn status(request: RequestBuilder) -> StatusCode {
+    request.send().await.expect("an answer").status()
+}
+
+impl Closed {
+    async fn publish(&self, session: &str, n: u64) {
+        let answer = status(self.client.event(session, n).bearer_auth(&self.publisher)).await;
+        assert_eq!(answer, StatusCode::ACCEPTED);
+    }
+
+    async fn create(&self, session: &str, user: &str) -> Value {
+        let body = json!({ "id": session, "user": user });
+        let request = self.client.post("/api/v1/sessions").json(&body).bearer_auth(&self.publisher);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json().await.expect("JSON")
+    }
+
+    async fn ticket(&self, session: &str, lives_ms: u64) -> String {
+        let path = format!("/api/v1/sessions/{session}/tickets");
+        let wish = json!({ "user": "ann", "lives_ms": lives_ms });
+        let request = self.client.post(&path).json(&wish).bearer_auth(&self.publisher);
+        let issued: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+        issued["ticket"].as_str().expect("a ticket").to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_open_what_they_were_made_for() {
+    let closed = closed(&[]).await;
+    let (client, session) = (&closed.client, fresh("keyed"));
+    assert_eq!(status(client.event(&session, 1)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(client.event(&session, 1).bearer_auth("sgk_no")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(client.event(&session, 1).bearer_auth(&closed.admin)).await, StatusCode::FORBIDDEN);
+    closed.publish(&session, 1).await;
+
+    let metrics = "/api/admin/sse-metrics/stream";
+    assert_eq!(status(client.get(metrics)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(client.get(metrics).bearer_auth(&closed.publisher)).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(client.get(metrics).bearer_auth(&closed.admin)).await, StatusCode::OK);
+    for function in ["overview?range=1h", "sessions", "session?id=a"] {
+        let path = format!("/api/app/{function}");
+        assert_eq!(status(client.get(&path)).await, StatusCode::UNAUTHORIZED, "{function}");
+    }
+    // A page sends its reader where signing in is done.
+    let page = client.get("/").send().await.expect("an answer");
+    assert_eq!((page.status(), page.url().path()), (StatusCode::OK, "/login"));
+    assert_eq!(status(client.get("/healthz")).await, StatusCode::OK);
+    closed.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
+    let closed = closed(&[]).await;
+    let session = fresh("revoked");
+    closed.publish(&session, 1).await;
+    for secret in [&closed.publisher, &closed.admin] {
+        let (_, code) = key(&closed.database, &["revoke", &secret[4..20]]);
+        assert_eq!(code, Some(0));
+    }
+    eventually("the key is refused", 10, async || {
+        let answer = status(closed.client.event(&session, 2).bearer_auth(&closed.publisher)).await;
+        (answer == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
+    assert_eq!(status(closed.client.event(&session, 2)).await, StatusCode::UNAUTHORIZED);
+    let (said, code) = key(&closed.database, &["list"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains(&closed.publisher[4..20]) && !said.contains(&closed.publisher[21..]), "{said}");
+    closed.server.stop();
+    // Nor after a restart.
+    let again = Launch::on(&closed.database).start();
+    assert_eq!(status(again.client().event(&session, 2)).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_needs_a_ticket_for_its_session() {
+    let closed = closed(&[]).await;
+    let (client, session) = (&closed.client, fresh("ticketed"));
+    let created = closed.create(&session, "ann").await;
+    let ticket = created["ticket"].as_str().expect("a ticket");
+    closed.publish(&session, 1).await;
+
+    let stream = || client.stream(&session);
+    assert_eq!(status(stream()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(stream().query(&[("ticket", "a.b.c")])).await, StatusCode::UNAUTHORIZED);
+    // A key is no ticket: it is too strong to stand in an address.
+    assert_eq!(status(stream().query(&[("ticket", &closed.publisher)])).await, StatusCode::UNAUTHORIZED);
+    for ways in [
+        stream().query(&[("ticket", ticket)]),
+        stream().bearer_auth(ticket),
+        stream().header("cookie", format!("a=1; sg_ticket={ticket}")),
+    ] {
+        assert_eq!(Follower::open(ways).await.numbers(1).await, [1]);
+    }
+    let poll = || client.get(&format!("/api/v1/sessions/{session}/status"));
+    assert_eq!(status(poll()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(poll().query(&[("ticket", ticket)])).await, StatusCode::OK);
+    let page = || client.get(&format!("/s/{session}"));
+    assert_eq!(status(page()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(page().query(&[("ticket", ticket)])).await, StatusCode::OK);
+
+    let other = fresh("other");
+    closed.publish(&other, 1).await;
+    assert_eq!(
+        status(client.stream(&other).query(&[("ticket", ticket)])).await,
+        StatusCode::FORBIDDEN,
+        "another session"
+    );
+    closed.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_ticket() {
+    let closed = closed(&[]).await;
+    let session = fresh("expires");
+    closed.publish(&session, 1).await;
+    let ticket = closed.ticket(&session, 3_000).await;
+    let since = Instant::now();
+    let mut follower = Follower::open(closed.client.stream(&session).query(&[("ticket", &ticket)])).await;
+    assert_eq!(follower.numbers(1).await, [1]);
+    let farewell = follower.news().await.expect("a farewell");
+    assert_eq!(farewell.name, "reconnect");
+    assert_eq!(follower.news().await, None);
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    let again = closed.client.stream(&session).query(&[("ticket", &ticket)]);
+    assert_eq!(status(again).await, StatusCode::UNAUTHORIZED);
+    closed.server.stop();
+    assert_eq!(closed.database.counted("closed_expired").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_guesses_is_slowed_down() {
+    let closed = closed(&[]).await;
+    let session = fresh("guessed");
+    let wrong = format!("sgk_{}_{}", "0".repeat(16), "a".repeat(43));
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        answers.push(status(closed.client.event(&session, 1).bearer_auth(&wrong)).await);
+    }
+    assert_eq!(answers[0], StatusCode::UNAUTHORIZED);
+    assert_eq!(answers[29], StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_listens_to_the_world_without_a_key() {
+    let database = Database::new().await;
+    let everywhere = || Launch::new().flag("listen", "0.0.0.0:0").flag("database-url", database.url());
+    let (code, said) = everywhere().refused();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("streamgauge key create"), "{said}");
+    let (said, code) = key(&database, &["create", "--name", "a", "--scope", "root"]);
+    assert!(code == Some(64) && said.contains("\"root\""), "{said}");
+    let (_, code) = key(&database, &["create", "--name", "a", "--scope", "publish", "admin"]);
+    assert_eq!(code, Some(0));
+    let server = everywhere().start();
+    assert_eq!(status(server.client().event("a", 1)).await, StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,180 @@
+//! How many streams, for whom, and what a refused follower is told.
+
+use crate::support::{Client, Database, Follower, Launch, Redis, eventually, fresh};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use std::{collections::HashSet, time::Duration};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+async fn ask(client: &Client, session: &str, user: &str) -> Response {
+    client.stream(session).query(&[("user", user)]).send().await.expect("an answer")
+}
+
+async fn follow(client: &Client, session: &str, user: &str) -> Follower {
+    Follower::open(client.stream(session).query(&[("user", user)])).await
+}
+
+/// What a refusal must bring: when to come back, and the way that still works.
+async fn refused(answer: Response, expected: StatusCode, session: &str) -> u64 {
+    assert_eq!(answer.status(), expected);
+    let after = answer.headers()["retry-after"].to_str().ok().and_then(|text| text.parse().ok());
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["poll_url"], json!(format!("/api/v1/sessions/{session}/status")));
+    assert_eq!(problem["retry_after"].as_u64(), after);
+    after.expect("seconds")
+}
+
+async fn change(client: &Client, limits: Value) {
+    let request = client.patch("/api/admin/limits").json(&limits);
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::OK);
+}
+
+async fn open(client: &Client) -> Value {
+    client.metrics().await["activeConnections"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_streams_a_user_and_session() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session, other) = (server.client(), fresh("thrice"), fresh("thrice"));
+    client.publish(&session, 1).await;
+    client.publish(&other, 1).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(follow(&client, &session, "ann").await);
+    }
+    refused(ask(&client, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    // Nobody else's, no other session's, and nobody's without a name.
+    let others = [follow(&client, &session, "bob").await, follow(&client, &other, "ann").await];
+    let nameless = client.follow(&session).await;
+    // Refused, one still polls.
+    assert_eq!(client.poll(&session).await.status(), StatusCode::OK);
+    held.pop();
+    eventually("a place is free", 5, async || {
+        (ask(&client, &session, "ann").await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    drop((held, others, nameless));
+    server.stop();
+    assert_eq!(database.counted("connect_refused").await > 0, true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_can_be_turned_while_the_server_runs() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("turned"));
+    client.publish(&session, 1).await;
+    let limits: Value = client.get("/api/admin/limits").send().await.expect("it").json().await.expect("JSON");
+    assert_eq!(limits["streams_per_user_and_session"], 3);
+    assert_eq!(limits["batch_ms"], 0);
+
+    change(&client, json!({ "max_connections": 2 })).await;
+    let held = [client.follow(&session).await, client.follow(&session).await];
+    let refusal = client.stream(&session).send().await.expect("an answer");
+    refused(refusal, StatusCode::SERVICE_UNAVAILABLE, &session).await;
+    change(&client, json!({ "max_connections": 100, "streams_per_address": 3 })).await;
+    let third = client.follow(&session).await;
+    // Those from before count for no address: the bound was off when they came.
+    let more = [client.follow(&session).await, client.follow(&session).await];
+    let refusal = client.stream(&session).send().await.expect("an answer");
+    refused(refusal, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    change(&client, json!({ "streams_per_address": 0, "streams_per_user": 1 })).await;
+    let ann = follow(&client, &session, "ann").await;
+    refused(ask(&client, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+
+    for bad in [json!({ "max_connections": 0 }), json!({ "colour": 1 }), json!({ "batch_ms": -1 })] {
+        let answer = client.patch("/api/admin/limits").json(&bad).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    drop((held, third, more, ann));
+    eventually("nobody is left", 5, async || (open(&client).await == 0).then_some(())).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_at_the_cap_is_refused_apart() {
+    const CAP: usize = 100;
+    const CROWD: usize = 200;
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("max-connections", CAP).start();
+    let (client, session) = (server.client(), fresh("crowd"));
+    client.publish(&session, 1).await;
+    let tasks: Vec<_> = (0..CROWD)
+        .map(|_| {
+            let client = client.clone();
+            let session = session.clone();
+            tokio::spawn(async move { client.stream(&session).send().await.expect("an answer") })
+        })
+        .collect();
+    let (mut held, mut waits) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let answer = task.await.expect("no panic");
+        if answer.status() == StatusCode::OK {
+            held.push(answer);
+        } else {
+            waits.push(refused(answer, StatusCode::SERVICE_UNAVAILABLE, &session).await);
+        }
+    }
+    assert_eq!((held.len(), waits.len()), (CAP, CROWD - CAP));
+    assert!(waits.iter().collect::<HashSet<_>>().len() > 2, "they do not return as one: {waits:?}");
+    assert_eq!(open(&client).await, CAP);
+    // Full of streams, the node still takes events and polls.
+    client.publish(&session, 2).await;
+    assert_eq!(client.poll(&session).await.status(), StatusCode::OK);
+    drop(held);
+    eventually("nobody is left", 5, async || (open(&client).await == 0).then_some(())).await;
+    server.stop();
+    assert_eq!(database.counted("connect_refused").await, (CROWD - CAP) as i64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_reset_before_the_head_leave_no_trace() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("reset"));
+    client.publish(&session, 1).await;
+    for _ in 0..200 {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.expect("a connection");
+        let head = format!("GET /api/v1/sessions/{session}/status/stream?user=ann HTTP/1.1\r\nhost: a\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        #[expect(deprecated, reason = "a reset, at once, is what is tested")]
+        socket.set_linger(Some(Duration::ZERO)).expect("a reset instead of an end");
+    }
+    eventually("all permits are back", 10, async || (open(&client).await == 0).then_some(())).await;
+    // All three places of the user, too.
+    let held = [
+        follow(&client, &session, "ann").await,
+        follow(&client, &session, "ann").await,
+        follow(&client, &session, "ann").await,
+    ];
+    assert_eq!(open(&client).await, 3);
+    drop(held);
+    server.stop();
+    let count = async |counter| database.counted(counter).await;
+    let fates = count("delivered").await + count("dropped_gone").await + count("dropped_slow").await;
+    assert_eq!(count("deliveries_due").await, fates + count("repeated").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_are_counted_over_all_nodes_and_a_dead_one_holds_none() {
+    let (database, redis) = (Database::new().await, Redis::start());
+    let node = |name: &str| Launch::on(&database).redis(&redis).flag("node", name).start();
+    let (one, two) = (node("one"), node("two"));
+    let (first, second, session) = (one.client(), two.client(), fresh("leased"));
+    first.publish(&session, 1).await;
+    let on_first = [follow(&first, &session, "ann").await, follow(&first, &session, "ann").await];
+    let on_second = follow(&second, &session, "ann").await;
+    refused(ask(&second, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    refused(ask(&first, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    one.kill();
+    drop(on_first);
+    // Its places run out by themselves, and no earlier.
+    refused(ask(&second, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    eventually("the dead node's places are free", 45, async || {
+        (ask(&second, &session, "ann").await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    drop(on_second);
+}
