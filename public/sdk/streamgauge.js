@@ -73,7 +73,7 @@ export function follow(target, handlers = {}) {
 
   let mode, reason, over, ticket, heartbeat = options.heartbeatMs ?? 15_000, interval = 3_000;
   // The stream. `live`: when its first event came; a proxy may answer and hold that back.
-  let source, opened, live, bunched, gapTold, attempt = 0, failures = 0, watch, again, channel, others;
+  let source, opened, live, bunched, gapTold, attempt = 0, failures = 0, watch, again, channel, others = new Set();
   // The poll. `why`: the reason of a fallback, "idle", or none in the poll cohort.
   let polling, why, counted, round = 0, misses = 0, next;
 
@@ -170,7 +170,7 @@ export function follow(target, handlers = {}) {
     source = from;
     opened = false;
     bunched = parts.bunching();
-    others = 0;
+    others = new Set();
     watch = setTimeout(stuck, openMs);
     from.onopen = () => (opened = true);
     from.onerror = () => from == source && broke(from.readyState == EventSource.CLOSED);
@@ -230,21 +230,20 @@ export function follow(target, handlers = {}) {
     let cause = "connect_failed";
     // The server says something at once, so an answer without it was held back.
     if (held) cause = "buffered";
-    else if (others >= ROOM) cause = "too_many_tabs";
+    else if (others.size >= ROOM) cause = "too_many_tabs";
     else if ((await selfTest({ url: address("../../selftest/stream"), timeoutMs: 3_000 })).verdict == "buffered") cause = "buffered";
     if (mine == attempt) fall(cause);
   };
 
   /** Cut, or (`refused`) answered by something that EventSource does not tell. */
   const broke = async (refused) => {
-    const cut = live && !failures && !refused;
+    // Mended within seconds, so no reason to poll, unless it goes on like that.
+    const mends = live && !refused && failures < 3;
     const url = address("status/stream", { "last-event-id": position.last });
     drop();
-    if (cut) {
-      // Mended within seconds: no reason to poll.
-      failures = 1;
+    if (mends) {
       say("connecting");
-      return later(parts.pause(0, retryMs, retryMs));
+      return later(parts.pause(failures++, retryMs, 30_000));
     }
     const mine = attempt;
     const answer = refused && (await get(url, { accept: "text/event-stream" }).catch(() => {}));
@@ -304,7 +303,9 @@ export function follow(target, handlers = {}) {
       await fresh();
       answer = await get(address("status"));
       event = answer.ok && (await answer.json());
-    } catch {}
+    } catch {
+      // No answer is an answer, below.
+    }
     if (mine != round || over) return;
     if (event) {
       const back = misses;
@@ -337,13 +338,15 @@ export function follow(target, handlers = {}) {
     flush();
   };
 
-  /** A stream that begins asks the others, and counts how many connections they hold. */
-  const hearTabs = ({ data: [word, host, whom] }) => {
+  /** A stream that begins asks the others, and counts the connections that they hold. */
+  const hearTabs = ({ data: [word, host, who, whom] }) => {
     if (host != home.host) return;
-    // Of several that begin together the least stays.
-    if (word == "who" && source && (live || me < whom)) channel.postMessage(["here", host, whom]);
-    if (word == "here" && whom == me && source && ++others >= ROOM && !multiplexed()) fall("too_many_tabs");
-    if (word == "bye" && why == "too_many_tabs" && polling && !source) {
+    // Of those that begin together the least comes first.
+    const first = live || me < who;
+    if (word == "who" && source && first) channel.postMessage(["here", host, me, who]);
+    if (whom == me || (word == "who" && !first)) others.add(who);
+    if (source && others.size >= ROOM && !multiplexed()) fall("too_many_tabs");
+    if (word == "bye" && polling && why == "too_many_tabs" && !source) {
       clearTimeout(again);
       later(parts.pause(0, retryMs, retryMs));
     }
