@@ -2,13 +2,13 @@
 
 use crate::{
     components::frame::Frame,
-    pages::{missing::MissingPage, overview::OverviewPage, session::SessionPage, sessions::SessionsPage},
+    pages::{missing::MissingPage, overview::OverviewPage, sessions::SessionsPage},
     text::zone,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    MatchNestedRoutes, SsrMode,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -28,8 +28,15 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("") view=OverviewPage ssr=SsrMode::Async />
                     <Route path=path!("sessions") view=SessionsPage ssr=SsrMode::Async />
                 </ParentRoute>
-                <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
+                <PublicRoute />
             </Routes>
         </Router>
     }
+}
+
+/// The public page is not hydrated: the browser's build has no route to it, and links to it are `rel="external"`.
+#[component(transparent)]
+fn PublicRoute() -> impl MatchNestedRoutes + Clone {
+    #[cfg(feature = "ssr")]
+    view! { <Route path=path!("/s/:id") view=crate::pages::session::SessionPage ssr=SsrMode::Async /> }.into_inner()
 }

@@ -64,7 +64,7 @@ export function follow(target, handlers = {}) {
   const options = typeof target == "string" ? { url: target } : target;
   const { base = "", openMs = 5_000, retryMs = 3_000, returnMs = 30_000, idlePollMs = 30_000 } = options;
   const home = new URL(options.url ?? `${base}/api/v1/sessions/${options.session}/status`, location.href);
-  const streams = options.cohort != "poll" && !!globalThis.EventSource;
+  const streams = options.cohort != "poll" && !!window.EventSource;
   const me = crypto.getRandomValues(new Uint32Array(3)).join("-");
   const position = parts.position(options.lastEventId);
   const clock = parts.clock();
@@ -90,6 +90,8 @@ export function follow(target, handlers = {}) {
 
   // The browser's cache sends `If-None-Match`: ours would cost a preflight across origins.
   const get = (url, headers) => fetch(url, { headers, cache: "no-cache", signal: AbortSignal.timeout(10_000) });
+
+  const retryAfter = (answer) => parts.retryAfter(answer?.headers.get("retry-after"));
 
   const tell = (name, ...what) => {
     // A page's mistake must not end its following.
@@ -129,7 +131,7 @@ export function follow(target, handlers = {}) {
 
   const take = (event, by) => {
     const found = position.take(event.id);
-    if (!found) return;
+    if (!found || over) return;
     if (found == "epoch" && !gapTold) tell("onGap", { reason: "epoch", resumes_at: event.id });
     gapTold = false;
     if (way == "none" && !options.lastEventId) note({ first_update_ms: Math.round(performance.now() - began) });
@@ -153,10 +155,12 @@ export function follow(target, handlers = {}) {
   };
 
   const later = (wait) => {
+    clearTimeout(again);
     again = setTimeout(connect, wait);
   };
 
   const connect = async () => {
+    if (over) return;
     drop();
     const mine = attempt;
     if (!polling) say("connecting");
@@ -182,21 +186,21 @@ export function follow(target, handlers = {}) {
 
   const hear = (name, data) => {
     const now = Date.now();
+    if (name == "ping") {
+      heartbeat = data.heartbeat_ms ?? heartbeat;
+      clock.note(now - data.at);
+    }
+    const silence = 2.5 * heartbeat;
+    clearTimeout(watch);
+    watch = setTimeout(fall, silence, "watchdog");
     if (!live) {
       live = now;
       counted = false;
       unpoll();
       say("stream");
     }
-    if (name == "ping") {
-      heartbeat = data.heartbeat_ms ?? heartbeat;
-      clock.note(now - data.at);
-    }
-    const silence = 2.5 * heartbeat;
     // Pings come through, so the next failure is a first one.
     if (now - live > silence) failures = 0;
-    clearTimeout(watch);
-    watch = setTimeout(fall, silence, "watchdog");
     const held = data.at && bunched(data.at, now);
     if (name == "status" || name == "end") {
       report.late.push({ delay: now - data.at, before: live - data.at });
@@ -216,8 +220,8 @@ export function follow(target, handlers = {}) {
       drop();
       // Perhaps it has expired.
       ticket = undefined;
-      say("connecting");
       later(data.in_ms);
+      say("connecting");
     }
     if (held && source) fall("buffered");
   };
@@ -227,12 +231,9 @@ export function follow(target, handlers = {}) {
     const held = opened;
     drop();
     const mine = attempt;
-    let cause = "connect_failed";
     // The server says something at once, so an answer without it was held back.
-    if (held) cause = "buffered";
-    else if (others.size >= ROOM) cause = "too_many_tabs";
-    else if ((await selfTest({ url: address("../../selftest/stream"), timeoutMs: 3_000 })).verdict == "buffered") cause = "buffered";
-    if (mine == attempt) fall(cause);
+    const test = held || (await selfTest({ url: address("../../selftest/stream"), timeoutMs: 3_000 }));
+    if (mine == attempt) fall(held || test.verdict == "buffered" ? "buffered" : "connect_failed");
   };
 
   /** Cut, or (`refused`) answered by something that EventSource does not tell. */
@@ -242,15 +243,15 @@ export function follow(target, handlers = {}) {
     const url = address("status/stream", { "last-event-id": position.last });
     drop();
     if (mends) {
-      say("connecting");
-      return later(parts.pause(failures++, retryMs, 30_000));
+      later(parts.pause(failures++, retryMs, 30_000));
+      return say("connecting");
     }
     const mine = attempt;
     const answer = refused && (await get(url, { accept: "text/event-stream" }).catch(() => {}));
     answer?.body?.cancel();
     if (mine != attempt) return;
-    const { status } = answer || {};
-    if (status == 429 || status == 503) fall("refused", parts.retryAfter(answer.headers.get("retry-after")));
+    const status = answer?.status;
+    if (status == 429 || status == 503) fall("refused", retryAfter(answer));
     else if (!absent(status)) fall("connect_failed");
     else {
       // A poll would be told the same.
@@ -275,10 +276,8 @@ export function follow(target, handlers = {}) {
   /** Polls, and tries the stream again after a while. */
   const fall = (cause, wait = 0) => {
     drop();
-    const mends = cause == "connect_failed" || cause == "watchdog";
-    const pause = mends ? parts.pause(failures, retryMs, 30_000) : parts.pause(failures, returnMs, 300_000);
-    failures++;
-    later(Math.max(wait, pause));
+    const [first, most] = /failed|watchdog/.test(cause) ? [retryMs, 30_000] : [returnMs, 300_000];
+    later(Math.max(wait, parts.pause(failures++, first, most)));
     poll(cause);
   };
 
@@ -296,6 +295,7 @@ export function follow(target, handlers = {}) {
   };
 
   const ask = async () => {
+    if (over) return;
     const mine = ++round;
     clearTimeout(next);
     let answer, event, wait;
@@ -316,20 +316,20 @@ export function follow(target, handlers = {}) {
       if (over || !polling) return;
       const idle = why == "idle";
       if (streams && (back || (idle && news))) connect();
-      else if (idle) say("idle");
       else fallen();
       wait = (idle ? idlePollMs : interval) * (0.9 + Math.random() / 5);
     } else {
       if (!polling) return;
       if (!absent(answer?.status)) say("lost");
       if (hopeless()) return stop();
-      wait = Math.max(parts.retryAfter(answer?.headers.get("retry-after")), parts.pause(misses++, interval, 30_000));
+      wait = Math.max(retryAfter(answer), parts.pause(misses++, interval, 30_000));
     }
     next = setTimeout(ask, wait);
   };
 
   /** Counts once, however often the stream fails until it is back. */
   const fallen = () => {
+    if (why == "idle") return say(why);
     say("poll", why);
     if (!why || counted) return;
     counted = true;
@@ -346,10 +346,7 @@ export function follow(target, handlers = {}) {
     if (word == "who" && source && first) channel.postMessage(["here", host, me, who]);
     if (whom == me || (word == "who" && !first)) others.add(who);
     if (source && others.size >= ROOM && !multiplexed()) fall("too_many_tabs");
-    if (word == "bye" && polling && why == "too_many_tabs" && !source) {
-      clearTimeout(again);
-      later(parts.pause(0, retryMs, retryMs));
-    }
+    if (word == "bye" && polling && why == "too_many_tabs" && !source) later(parts.pause(0, retryMs, retryMs));
   };
 
   /** HTTP/2 and 3 put all streams into one connection. */
@@ -357,7 +354,7 @@ export function follow(target, handlers = {}) {
     performance.getEntries().some((entry) => entry.name.startsWith(home.origin) && /^h[23]/.test(entry.nextHopProtocol));
 
   const start = () => {
-    if (globalThis.BroadcastChannel) {
+    if (window.BroadcastChannel) {
       channel = new BroadcastChannel("streamgauge");
       channel.onmessage = hearTabs;
     }
@@ -386,16 +383,16 @@ export function follow(target, handlers = {}) {
     else ask();
   };
 
-  const on = (what, name, then) => what.addEventListener(name, then, { signal: listening.signal });
-  on(document, "visibilitychange", () => (document.hidden ? flush() : wake()));
-  on(window, "online", wake);
+  const on = (name, then) => addEventListener(name, then, { signal: listening.signal });
+  on("visibilitychange", () => (document.hidden ? flush() : wake()));
+  on("online", wake);
   // An open stream would keep the page out of the back/forward cache.
-  on(window, "pagehide", () => {
+  on("pagehide", () => {
     flush();
     stop();
     channel?.close();
   });
-  on(window, "pageshow", ({ persisted }) => persisted && start());
+  on("pageshow", ({ persisted }) => persisted && start());
   // Handlers may use what is returned.
   queueMicrotask(() => over || start());
 
@@ -407,7 +404,6 @@ export function follow(target, handlers = {}) {
       return reason;
     },
     check() {
-      if (over) return;
       note({ status_checks: report.status_checks + 1 });
       return ask();
     },
@@ -420,7 +416,7 @@ export function follow(target, handlers = {}) {
 /** Do events get through as they are sent? Five ticks, 200 ms apart; their delays are compared, so clocks do not matter. */
 export function selfTest({ base = "", url = base + "/api/v1/selftest/stream", timeoutMs = 5_000 } = {}) {
   return new Promise((done) => {
-    if (!globalThis.EventSource) return done({ verdict: "unknown" });
+    if (!window.EventSource) return done({ verdict: "unknown" });
     const source = new EventSource(new URL(url, location.href));
     const delays = [];
     let opened = false;

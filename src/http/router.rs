@@ -42,6 +42,8 @@ pub fn router(node: Arc<Node>) -> Router {
     let people = Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/favicon.svg", get(assets::favicon))
+        // A page of another origin may import it: modules are fetched with CORS.
+        .route("/sdk/{file}", get(assets::sdk).layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")))
         .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
         .route("/api/{*rest}", any(unknown))
         .fallback(get(move |request: Request| page.page(request)));
