@@ -20,7 +20,7 @@ const REASON = {
   connect_failed: "no stream could be opened",
   watchdog: "the stream fell silent",
   buffered: "something on the way holds the stream back",
-  refused: "the server has as many streams as it allows",
+  refused: "the server takes no more streams for now",
   too_many_tabs: "too many tabs follow by stream already",
 };
 const STATE = { abandoned: "abandoned: its publisher has gone silent" };
@@ -35,9 +35,13 @@ const find = (selector) => page.querySelector(selector);
 const { url, cohort, heartbeatMs, state } = page.dataset;
 
 const two = (number) => String(number).padStart(2, "0");
-const clock = (date) => [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
-const moment = (date) => `${date.getDate()} ${MONTHS[date.getMonth()]} ${date.getFullYear()}, ${clock(date)}`;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const clock = (date) => [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+/** The reader's own time; the date only where it is not today's, so that the line fits a phone. */
+function moment(date) {
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? clock(date) : `${date.getDate()} ${MONTHS[date.getMonth()]} ${date.getFullYear()}, ${clock(date)}`;
+}
 
 let contact = "served";
 let outcome = state;
@@ -54,7 +58,7 @@ function turn(mode) {
   const line = find(".freshness");
   line.className = `freshness ${look}`;
   // Before the first event there is no time for the words to end with.
-  const timed = find(".freshness time").textContent;
+  const timed = find(".freshness time").dateTime;
   line.querySelector(".words").textContent = timed ? words : words.replace(/[,;]? (last event|as of)$/, "");
   contact = mode;
   speak();
@@ -104,7 +108,7 @@ if (state === "running") {
   const handlers = {
     onStatus(status) {
       show(status);
-      note(status.state === "running" ? "status" : "end", `${status.stage} at ${status.progress} %`);
+      note(status.state === "running" ? "status" : "end", `${status.stage} at ${status.progress}\u00a0%`);
       turn(contact);
     },
     onGap: ({ reason }) => note("gap", `something was missed: ${GAP[reason] ?? reason}; what follows is the current state`),

@@ -83,7 +83,11 @@ fn has_ended(event: Option<&StatusEvent>) -> bool {
 }
 
 fn heading(id: &SessionId, event: Option<&StatusEvent>) -> impl IntoView + use<> {
-    let (class, words) = if has_ended(event) { ("ended", "ended") } else { ("served", "as of") };
+    let (class, words) = match event {
+        Some(event) if event.state.has_ended() => ("ended", "ended"),
+        Some(_) => ("served", "as of"),
+        None => ("served", "no status yet"),
+    };
     // The reader's clock is not known here: the script writes it anew.
     let (iso, moment) = event.map_or_else(Default::default, |event| {
         let at = event.at / 1_000;
