@@ -32,7 +32,9 @@ pub fn router(node: Arc<Node>) -> Router {
             get(follow::poll).merge(post(publish::status).layer(from_fn(in_time))),
         )
         .layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"));
+        .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"))
+        // Lets the SDK see on another origin's page whether HTTP/2 is in use, where streams need no connection each.
+        .layer(header_layer(HeaderName::from_static("timing-allow-origin"), "*"));
 
     let admin = Router::new().route("/api/admin/sse-metrics/stream", get(admin::metrics_stream));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
