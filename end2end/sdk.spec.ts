@@ -172,6 +172,49 @@ test("after the end nothing is asked any more", async ({ page, line, quick }) =>
   expect(streams(line) + polls(line)).toBe(asked);
 });
 
+test("a page that has the end already is told of it, and not of its status again", async ({ page, line, quick }) => {
+  const id = fresh();
+  await publish(quick.url, id, [{ stage: "work", progress: 100, state: "completed" }]);
+  const { id: last } = await (await fetch(`${quick.url}/api/v1/sessions/${id}/status`)).json();
+  await follow(page, line, id, { lastEventId: last });
+  await has(page, "end completed");
+  expect((await seen(page)).calls).toEqual(["mode connecting", "mode ended", "end completed"]);
+  expect(line.beacons).toEqual([]);
+});
+
+test("a page that closes in a handler stays closed", async ({ page, line, quick }) => {
+  const id = fresh();
+  await publish(quick.url, id, [{ stage: "work", progress: 1 }]);
+  for (const when of ["connecting", "stream", "poll"]) {
+    line.refuse = when === "poll" ? { status: 503 } : undefined;
+    await page.goto(`${line.url}/blank`);
+    await page.evaluate(
+      async ([id, when]) => {
+        const { follow } = await import("/sdk/streamgauge.js" as string);
+        const modes: string[] = [];
+        const following = follow(
+          { session: id, heartbeatMs: 100, retryMs: 50, returnMs: 50 },
+          {
+            onMode(mode: string) {
+              modes.push(mode);
+              if (mode === when) following.close();
+            },
+          },
+        );
+        Object.assign(window, { modes });
+      },
+      [id, when] as const,
+    );
+    const modes = () => page.evaluate(() => (window as unknown as { modes: string[] }).modes);
+    await expect.poll(async () => (await modes()).at(-1)).toBe("closed");
+    const asked = line.passed.length;
+    // Many times the longest wait of these settings.
+    await page.waitForTimeout(800);
+    expect((await modes()).at(-1)).toBe("closed");
+    expect(line.passed.slice(asked).map(({ path }) => path).filter((path) => path !== "/api/v1/beacons")).toEqual([]);
+  }
+});
+
 test("a lost line: said, then mended without a loss", async ({ page, line, quick }) => {
   const id = fresh();
   await publish(quick.url, id, [{ stage: "work", progress: 1 }]);

@@ -130,13 +130,15 @@ export function follow(target, handlers = {}) {
   };
 
   const take = (event, by) => {
+    if (over) return;
     const found = position.take(event.id);
-    if (!found || over) return;
-    if (found == "epoch" && !gapTold) tell("onGap", { reason: "epoch", resumes_at: event.id });
-    gapTold = false;
-    if (way == "none" && !options.lastEventId) note({ first_update_ms: Math.round(performance.now() - began) });
-    way = by;
-    tell("onStatus", event);
+    if (found) {
+      if (found == "epoch" && !gapTold) tell("onGap", { reason: "epoch", resumes_at: event.id });
+      gapTold = false;
+      if (way == "none" && !options.lastEventId) note({ first_update_ms: Math.round(performance.now() - began) });
+      way = by;
+      tell("onStatus", event);
+    }
     if (event.state != "running" && !over) {
       finish("ended");
       tell("onEnd", event);
