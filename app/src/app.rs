@@ -38,5 +38,6 @@ pub fn App() -> impl IntoView {
 #[component(transparent)]
 fn PublicRoute() -> impl MatchNestedRoutes + Clone {
     #[cfg(feature = "ssr")]
-    view! { <Route path=path!("/s/:id") view=crate::pages::session::SessionPage ssr=SsrMode::Async /> }.into_inner()
+    view! { <Route path=path!("/s/:id") view=crate::pages::session::SessionPage ssr=SsrMode::Async /> }
+        .into_inner()
 }
