@@ -4,6 +4,7 @@ interface Status {
   stage: string;
   progress: number;
   message?: string;
+  data?: unknown;
   state?: "running" | "completed" | "failed";
 }
 

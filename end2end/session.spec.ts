@@ -1,5 +1,6 @@
 // The list of sessions, and the public page where a browser follows one.
 
+import { readFile } from "node:fs/promises";
 import { expect, Server, test } from "./server.ts";
 import { create, publish } from "./publisher.ts";
 
@@ -52,6 +53,35 @@ test("an empty list says how a session begins", async ({ page }) => {
   }
 });
 
+test("a session's page brings no WASM, and nothing that its policy forbids", async ({ page, server }) => {
+  const id = await sessionOf("stream", server.url);
+  await publish(server.url, id, [{ stage: "transcribing", progress: 42 }]);
+  const problems: string[] = [];
+  const asked: string[] = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const answer = await page.goto(`/s/${id}`);
+  expect(answer?.headers()["content-security-policy"]).toContain("script-src 'self'");
+  expect(answer?.headers()["content-security-policy"]).not.toContain("wasm");
+  await expect(page.locator(".percent")).toHaveText("42");
+  expect(asked.filter((path) => path.endsWith(".wasm"))).toEqual([]);
+  expect(problems).toEqual([]);
+});
+
+test("the SDK is served as it is written, for pages of any origin", async ({ request }) => {
+  const answer = await request.get("/sdk/streamgauge.js");
+  expect(await answer.text()).toBe(await readFile("../public/sdk/streamgauge.js", "utf8"));
+  expect(answer.headers()).toMatchObject({
+    "content-type": "text/javascript; charset=utf-8",
+    "access-control-allow-origin": "*",
+    "cache-control": "public, max-age=300",
+  });
+  const again = await request.get("/sdk/streamgauge.js", { headers: { "if-none-match": answer.headers().etag ?? "" } });
+  expect(again.status()).toBe(304);
+  expect((await request.get("/sdk/streamgauge.d.ts")).status()).toBe(200);
+  expect((await request.get("/sdk/package.json")).status()).toBe(404);
+});
+
 test.describe("with scripts", () => {
   test.skip(({ javaScriptEnabled }) => !javaScriptEnabled);
 
@@ -62,28 +92,75 @@ test.describe("with scripts", () => {
       const asked: string[] = [];
       page.on("request", (request) => asked.push(new URL(request.url()).pathname));
       await page.goto(`/s/${id}`);
-      await expect.poll(() => asked.some((path) => path.startsWith(`/api/v1/sessions/${id}/status`))).toBe(true);
-      await publish(server.url, id, [{ stage: "transcribing", progress: 55, message: "half way" }]);
-      await expect(page.getByText("half way").first()).toBeVisible();
-      await publish(server.url, id, [{ stage: "done", progress: 100, state: "completed", message: "all said" }]);
-      await expect(page.getByText(/completed/i).first()).toBeVisible();
-      await expect(page.getByText("all said").first()).toBeVisible();
+      await expect(page.locator(".freshness")).toContainText(cohort === "stream" ? "live by stream" : "live by polling");
+      await publish(server.url, id, [{ stage: "transcribing", progress: 55, message: "half <i>way</i>" }]);
+      await expect(page.getByText("half <i>way</i>")).toBeVisible();
+      await expect(page.locator(".percent")).toHaveText("55");
+      await expect(page.locator(".done")).toHaveAttribute("width", "55%");
+      const result = { words: 7412 };
+      await publish(server.url, id, [{ stage: "done", progress: 100, state: "completed", message: "all said", data: result }]);
+      await expect(page.locator(".outcome")).toHaveText("completed");
+      await expect(page.getByText("all said")).toBeVisible();
+      await expect(page.getByRole("region", { name: "Result" })).toContainText("7412");
+      await expect(page.locator(".freshness")).toContainText("ended");
+      await expect(page.getByRole("status")).toHaveText("completed");
       expect(asked.some((path) => path.endsWith("/stream"))).toBe(cohort === "stream");
+      await expect(page.locator(".journal li").first()).toContainText("done at 100");
+
+      // Whoever comes later finds the same, and asks for nothing.
+      asked.length = 0;
+      await page.reload();
+      await expect(page.getByRole("region", { name: "Result" })).toContainText("7412");
+      await expect(page.locator(".journal")).toContainText("had ended before this page was opened");
+      expect(asked.filter((path) => path.startsWith("/api/"))).toEqual([]);
     });
   }
 
-  test("a page that was cut off resumes without losing an event", async ({ page }) => {
+  test("the first status appears where none was", async ({ page, server }) => {
+    const id = await sessionOf("stream", server.url);
+    await page.goto(`/s/${id}`);
+    await expect(page.getByText("Nothing was published yet.")).toBeVisible();
+    await expect(page.locator(".freshness")).toHaveText(/live by stream\s*$/);
+    await publish(server.url, id, [{ stage: "uploading", progress: 3 }]);
+    await expect(page.locator(".stage")).toHaveText("uploading");
+    await expect(page.getByText("Nothing was published yet.")).toBeHidden();
+  });
+
+  test("a page that was cut off says so and resumes without losing an event", async ({ page }) => {
     const server = await Server.start(["--control-group-percent", "0"]);
     try {
       await publish(server.url, "cut-1", [{ stage: "transcribing", progress: 10 }]);
       await page.goto(`${server.url}/s/cut-1`);
       await publish(server.url, "cut-1", [{ stage: "transcribing", progress: 20, message: "before the cut" }]);
       await expect(page.getByText("before the cut").first()).toBeVisible();
-      await server.restart();
+      await server.kill9();
+      await expect(page.locator(".freshness")).toContainText("connection lost");
+      await server.up();
       await publish(server.url, "cut-1", [{ stage: "transcribing", progress: 60, message: "after the cut" }]);
       await expect(page.getByText("after the cut").first()).toBeVisible({ timeout: 20_000 });
+      // Without Redis a server that was killed cannot tell what was missed.
+      await expect(page.locator(".journal .gap")).toBeVisible({ timeout: 20_000 });
     } finally {
       await server.stop();
     }
+  });
+
+  test("a fallback is said with its reason, and so is the way back", async ({ page, server }) => {
+    const id = await sessionOf("stream", server.url);
+    await publish(server.url, id, [{ stage: "transcribing", progress: 10 }]);
+    const refused = `**/api/v1/sessions/${id}/status/stream*`;
+    await page.route(refused, (route) => route.fulfill({ status: 503, headers: { "retry-after": "1" } }));
+    await page.goto(`/s/${id}`);
+    await expect(page.locator(".journal .legend")).toContainText("followed by polling: the server takes no more streams");
+    await publish(server.url, id, [{ stage: "transcribing", progress: 30 }]);
+    await expect(page.locator(".percent")).toHaveText("30");
+    await page.unroute(refused);
+    // A page that is looked at again, or comes from the cache, does not wait.
+    await page.evaluate(() => {
+      window.dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+      window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    });
+    await expect(page.locator(".journal .legend")).toHaveText("followed by stream");
+    await expect(page.locator(".freshness")).toContainText("live by stream");
   });
 });

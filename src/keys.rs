@@ -82,7 +82,8 @@ async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
             )
         }
         Task::List => {
-            let mut lines = String::from("id                name                 scopes           made        revoked\n");
+            let mut lines =
+                String::from("id                name                 scopes           made        revoked\n");
             for key in store::list_keys(pool).await? {
                 let revoked = key.revoked_at.map_or("-".into(), |at| at.format("%Y-%m-%d").to_string());
                 lines += &format!(

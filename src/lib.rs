@@ -7,8 +7,8 @@ pub mod config; // settings: file < environment < flags
 mod demo; // real traffic for a first look
 mod gauge; // what is measured
 mod http; // routes
-pub mod keys; // `streamgauge key`
 mod jobs; // what runs beside the requests
+pub mod keys; // `streamgauge key`
 mod life; // start, serve, drain, stop
 mod node; // what routes and jobs share
 mod stop; // being told to stop

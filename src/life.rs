@@ -4,7 +4,7 @@ use crate::{
     access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
-    gauge::{self, Board, Facts, Polled, Recorder},
+    gauge::{self, Beacons, Board, Facts, Polled, Recorder},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
@@ -108,7 +108,8 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         Serving { router, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
     let server = tokio::spawn(stream::serve(listener, serving, most, draining));
-    let open = if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
+    let open =
+        if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
 
     stop_signal().await?;
@@ -186,18 +187,13 @@ async fn assemble(
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }
-    let door = Door {
-        broker,
-        hub,
-        recorder: recorder.clone(),
-        turnstile: Turnstile::default(),
-        drain,
-    };
+    let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
     Ok(Arc::new(Node {
         most_connections: most_connections(),
         settings,
         access,
         recorder,
+        beacons: Beacons::default(),
         polled: Polled::default(),
         door,
         redis,

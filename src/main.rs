@@ -44,8 +44,7 @@ fn command() -> Command {
 /// Where the keys lie is said as for `serve`.
 fn key_command() -> Command {
     let database = ["data_dir", "database_url"];
-    let settings: Vec<Arg> =
-        KEYS.iter().filter(|key| database.contains(&key.name)).map(setting).collect();
+    let settings: Vec<Arg> = KEYS.iter().filter(|key| database.contains(&key.name)).map(setting).collect();
     let config = Arg::new("config").long("config").value_name("FILE").help("TOML file with settings");
     let task = |name, about| Command::new(name).about(about).arg(config.clone()).args(settings.clone());
     Command::new("key")

@@ -3,7 +3,7 @@
 use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
-    gauge::{Board, Polled, Recorder},
+    gauge::{Beacons, Board, Polled, Recorder},
     store::{SessionNote, Store},
     stream::Door,
 };
@@ -18,6 +18,7 @@ pub struct Node {
     pub settings: Settings,
     pub access: Access,
     pub recorder: Recorder,
+    pub beacons: Beacons,
     /// Sessions that were polled lately.
     pub polled: Polled,
     /// Broker, hub, and what streams are opened with.
@@ -41,6 +42,14 @@ impl Node {
         Cohort::of(session, self.settings.control_group_percent)
     }
 
+    /// Counts a new session.
+    pub fn began(&self, session: &SessionId) {
+        self.recorder.add(Counter::SessionsStarted, 1);
+        if self.cohort(session) == Cohort::Stream {
+            self.recorder.add(Counter::StreamCohortSessions, 1);
+        }
+    }
+
     /// Counts an accepted event and notes how its session stands.
     pub fn published(&self, published: &crate::broker::Published) {
         if published.repeated {
@@ -48,7 +57,7 @@ impl Node {
         }
         self.recorder.add(Counter::Published, 1);
         if published.created {
-            self.recorder.add(Counter::SessionsStarted, 1);
+            self.began(&published.event.session);
         }
         match published.event.state {
             State::Completed => self.recorder.add(Counter::SessionsCompleted, 1),

@@ -2,7 +2,7 @@
 
 use crate::{
     live::Live,
-    pages::{missing::MissingPage, overview::OverviewPage, session::SessionPage, sessions::SessionsPage},
+    pages::{missing::MissingPage, overview::OverviewPage, sessions::SessionsPage},
     text::zone,
 };
 use leptos::prelude::*;
@@ -25,11 +25,33 @@ pub fn App() -> impl IntoView {
     view! {
         <Title formatter=title />
         <Router>
-            <FlatRoutes fallback=MissingPage>
-                <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
-                <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
-                <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
-            </FlatRoutes>
+            <Pages />
         </Router>
+    }
+}
+
+#[cfg(feature = "ssr")]
+#[component]
+fn Pages() -> impl IntoView {
+    use crate::pages::{login::LoginPage, session::SessionPage};
+    view! {
+        <FlatRoutes fallback=MissingPage>
+            <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+            <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
+            <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
+            <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
+        </FlatRoutes>
+    }
+}
+
+/// The browser's build knows only the pages that are hydrated; links to the others are `rel="external"`.
+#[cfg(not(feature = "ssr"))]
+#[component]
+fn Pages() -> impl IntoView {
+    view! {
+        <FlatRoutes fallback=MissingPage>
+            <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+            <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
+        </FlatRoutes>
     }
 }

@@ -1,15 +1,21 @@
 //! The document around the app: head, assets, content security policy.
 
 use crate::{App, api::backend::Assets};
-use http::{HeaderValue, header};
+use http::{HeaderValue, header, request::Parts};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
+/// Pages for everybody bring small scripts of their own, or none, and no WASM.
+fn is_public(path: &str) -> bool {
+    path.starts_with("/s/") || path == "/login"
+}
+
 /// The whole HTML document. Reads [`Assets`] from the context; without them the page has neither style nor script.
 pub fn shell() -> impl IntoView {
     let assets = use_context::<Assets>().unwrap_or_default();
-    send_policy();
+    let hydrated = !use_context::<Parts>().is_some_and(|request| is_public(request.uri.path()));
+    send_policy(hydrated);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -21,7 +27,7 @@ pub fn shell() -> impl IntoView {
                 <meta name="theme-color" content="#0d1013" media="(prefers-color-scheme: dark)" />
                 <link rel="stylesheet" href=assets.css.clone() />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <StartScript assets />
+                {hydrated.then(|| view! { <StartScript assets /> })}
                 <MetaTags />
             </head>
             <body>
@@ -48,10 +54,11 @@ fn StartScript(assets: Assets) -> impl IntoView {
 
 /// Only our own files and the inline scripts that carry this response's nonce: a status message that
 /// slipped through escaping would still run nothing.
-fn send_policy() {
+fn send_policy(hydrated: bool) {
     let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else { return };
+    let wasm = if hydrated { " 'wasm-unsafe-eval'" } else { "" };
     let policy = format!(
-        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}'{wasm}; style-src 'self'; \
          img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
          frame-ancestors 'none'; form-action 'self'"
     );

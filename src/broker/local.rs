@@ -48,7 +48,15 @@ type Shard = HashMap<SessionId, Entry>;
 impl LocalBroker {
     pub fn new(hub: Hub, limits: HistoryLimits, abandon_after_ms: i64, epoch: Epoch) -> LocalBroker {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        LocalBroker { shards, hasher: RandomState::new(), hub, limits, abandon_after_ms, epoch, leases: Arc::default() }
+        LocalBroker {
+            shards,
+            hasher: RandomState::new(),
+            hub,
+            limits,
+            abandon_after_ms,
+            epoch,
+            leases: Arc::default(),
+        }
     }
 
     /// Takes up sessions as they stood before a restart: the latest event becomes the first of the new epoch, so a

@@ -10,12 +10,12 @@ use std::{
 };
 use streamgauge_core::{
     board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Notice, Origin, Overview, Point, SsePerformanceMetrics},
+    limits::Knob,
     measure::{
         counters::Counter,
         history::{Headline, point},
         sample::{Measure, Packed, Sample},
     },
-    limits::Knob,
     numbers,
     range::Range,
 };
@@ -192,7 +192,10 @@ impl Board {
                 count(Counter::SessionsFailed),
                 count(Counter::SessionsAbandoned),
             ),
-            fallback_activation_rate: None,
+            fallback_activation_rate: numbers::fallback_activation_rate(
+                count(Counter::SessionsFellBack),
+                count(Counter::StreamCohortSessions),
+            ),
             request_reduction: reduction(whole.request_reduction(interval)),
             bandwidth_reduction: reduction(whole.bandwidth_reduction(interval)),
             latency_improvement: average.and_then(|mean| numbers::latency_improvement(mean, staleness)),

@@ -1,11 +1,13 @@
 //! The gauge: what is measured, once a second, and what the dashboards make of it.
 
+mod beacons; // what pages report, counted once
 mod board; // the last two hours in memory: figures and charts of the last hour
 mod cohorts; // for how long which cohort's sessions were followed
 mod collectors; // connection, message, resource, business: what the recorder cannot see
 mod recorder; // the hot path: counters and histograms per thread
 mod ticker; // once a second: collect, show, store
 
+pub use beacons::Beacons;
 pub use board::{Board, Facts};
 pub use cohorts::{Polled, Streamed};
 pub use recorder::Recorder;

@@ -10,9 +10,9 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use http::StatusCode;
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
-use http::StatusCode;
 use streamgauge_core::{frame, limits::Limits};
 use tokio::sync::watch;
 
@@ -58,8 +58,8 @@ pub async fn change_limits(
 ) -> Result<Json<Limits>, Problem> {
     let knobs = node.door.hub.knobs();
     let changed = knobs.all().change(&wishes);
-    let mut changed = changed
-        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
+    let mut changed =
+        changed.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
     changed.max_connections = changed.max_connections.min(node.most_connections);
     knobs.set(&changed);
     tracing::info!(?changed, "limits were changed");

@@ -9,6 +9,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Deserialize;
+use std::collections::HashMap;
 use streamgauge_app::api::backend::Assets;
 
 /// In a debug build the files are read from the folder, in a release build from the binary.
@@ -22,14 +23,17 @@ struct Manifest {
     css: Option<String>,
     js: Option<String>,
     wasm: Option<String>,
+    #[serde(default)]
+    files: HashMap<String, String>,
 }
 
 /// Where the pages find their assets. Without a built site: nowhere, and pages stay as the server rendered them.
 pub fn assets() -> Assets {
     let manifest = Site::get("manifest.json");
-    let manifest: Manifest =
+    let mut manifest: Manifest =
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
-    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm }
+    let session = manifest.files.remove("session.js");
+    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm, session }
 }
 
 /// `/assets/{file}`: the name holds the content's hash, so it may be kept for ever.
@@ -44,6 +48,15 @@ pub async fn favicon(headers: HeaderMap) -> Result<Response, Problem> {
     serve("favicon.svg", &headers)
 }
 
+/// `/sdk/{file}`: the browser SDK, under names that pages elsewhere import.
+pub async fn sdk(Path(file): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut response = serve(&format!("sdk/{file}"), &headers)?;
+    // Short, because the name stays when the content changes; then the ETag saves the download.
+    let short = HeaderValue::from_static("public, max-age=300");
+    response.headers_mut().insert(header::CACHE_CONTROL, short);
+    Ok(response)
+}
+
 fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "There is no such file.");
     let kind = kind(path).ok_or_else(missing)?;
@@ -53,10 +66,21 @@ fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
             accepts.split(',').any(|part| part.split(';').next().is_some_and(|coding| coding.trim() == name));
         if asked { Site::get(&format!("{path}.{ending}")).map(|file| (file, Some(name))) } else { None }
     });
-    let (EmbeddedFile { data, .. }, encoding) =
+    let (EmbeddedFile { data, metadata, .. }, encoding) =
         packed.or_else(|| Site::get(path).map(|file| (file, None))).ok_or_else(missing)?;
-    let mut response = Body::from(data.into_owned()).into_response();
+    let hash = metadata.sha256_hash();
+    // Of the bytes as they travel, so each encoding has its own.
+    let etag = format!("\"{}\"", hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == etag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Body::from(data.into_owned()).into_response()
+    };
     let out = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        out.insert(header::ETAG, etag);
+    }
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
@@ -71,6 +95,7 @@ fn kind(path: &str) -> Option<&'static str> {
     match path.rsplit_once('.')?.1 {
         "css" => Some("text/css; charset=utf-8"),
         "js" => Some("text/javascript; charset=utf-8"),
+        "ts" => Some("application/typescript; charset=utf-8"),
         "wasm" => Some("application/wasm"),
         "svg" => Some("image/svg+xml"),
         "png" => Some("image/png"),

@@ -8,9 +8,7 @@ use super::{
 use crate::{
     clock,
     node::Node,
-    stream::{
-        ConnectionMeter, Door, Member, Over, Parking, Peer, Refusal, StreamBody, Traffic, Who, open,
-    },
+    stream::{ConnectionMeter, Door, Member, Over, Parking, Peer, Refusal, StreamBody, Traffic, Who, open},
 };
 use axum::{
     Extension, Json,
@@ -175,7 +173,8 @@ fn named(query: &str) -> Result<Vec<SessionId>, Problem> {
     for id in ids {
         let id: SessionId = id.parse()?;
         if sessions.len() == MOST_SESSIONS || sessions.contains(&id) {
-            let detail = format!("session may stand in the query {MOST_SESSIONS} times, each time another one.");
+            let detail =
+                format!("session may stand in the query {MOST_SESSIONS} times, each time another one.");
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
         sessions.push(id);
@@ -207,7 +206,9 @@ fn refused(refusal: Refusal, id: &SessionId) -> Problem {
             Problem::away("As many streams are open as this node allows. Poll meanwhile.")
         }
         Refusal::Over(over) => Problem::too_many(match over {
-            Over::UserAndSession => "This user has as many streams of this session as allowed. Poll meanwhile.",
+            Over::UserAndSession => {
+                "This user has as many streams of this session as allowed. Poll meanwhile."
+            }
             Over::User => "This user has as many streams on this node as allowed. Poll meanwhile.",
             Over::Node | Over::Address => "This address has as many streams as allowed. Poll meanwhile.",
         }),

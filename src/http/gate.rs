@@ -122,9 +122,8 @@ pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Respons
     let mut response = Redirect::to("/").into_response();
     if let Some(token) = node.access.admin_cookie(SIGNED_IN) {
         let secure = if secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SIGNED_IN}{secure}"
-        );
+        let cookie =
+            format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SIGNED_IN}{secure}");
         // A token is Base64 and dots.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -141,7 +140,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    cookies
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
@@ -160,7 +161,9 @@ impl From<Denied> for Problem {
                 StatusCode::UNAUTHORIZED,
                 "Access is closed: send an API key, or as a follower a ticket.",
             ),
-            Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "That key is none of ours, or is revoked."),
+            Denied::Wrong => {
+                Problem::new(StatusCode::UNAUTHORIZED, "That key is none of ours, or is revoked.")
+            }
             Denied::Forbidden => Problem::new(StatusCode::FORBIDDEN, "That key is good, but not for this."),
             Denied::Ticket(BadTicket::Elsewhere) => {
                 Problem::new(StatusCode::FORBIDDEN, "The ticket is for another session.")

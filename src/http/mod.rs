@@ -3,6 +3,7 @@
 mod admin; // the dashboards' stream
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
+mod beacons; // what browsers report, and their self-test
 mod follow; // the stream and the poll
 mod gate; // who is let in
 mod ops; // alive and ready

@@ -153,13 +153,11 @@ impl Reader {
                 }
             },
         };
-        let poll_url = super::follow::poll_url(&id);
         Ok(Some(PublicSession {
             cohort: node.cohort(&id),
             current: event,
-            stream_url: format!("{poll_url}/stream"),
-            poll_url,
-            poll_interval_ms: node.settings.poll_interval_ms,
+            poll_url: super::follow::poll_url(&id),
+            heartbeat_ms: node.door.hub.knobs().get(Knob::HeartbeatMs).into(),
             id,
         }))
     }

@@ -94,7 +94,7 @@ pub async fn create(
         let detail = format!("There is a session {id} already.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    node.recorder.add(Counter::SessionsStarted, 1);
+    node.began(&id);
     let (cohort, now) = (node.cohort(&id), clock::now_ms());
     node.store.outbox().session(SessionNote {
         id: id.clone(),
@@ -253,24 +253,38 @@ pub async fn batch(
         let detail = "Send one JSON object a line, with the header Content-Type: application/x-ndjson.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "A batch may have at most 1 MB and 1000 lines.");
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "A batch may have at most 1 MB and 1000 lines.");
     let body = body.map_err(|_| too_large())?;
-    let lines = || body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    let lines =
+        || body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     if lines().nth(MOST_LINES).is_some() {
         return Err(too_large());
     }
     let mut fates = Vec::new();
     let mut away = false;
     for (index, line) in lines() {
-        let result = if away { Err(Problem::away("An earlier line could not be published.")) } else { publish_line(&node, line).await };
+        let result = if away {
+            Err(Problem::away("An earlier line could not be published."))
+        } else {
+            publish_line(&node, line).await
+        };
         let line = index + 1;
         fates.push(match result {
-            Ok(published) => {
-                Fate { line, id: Some(published.event.id), status: StatusCode::ACCEPTED.as_u16(), detail: None }
-            }
+            Ok(published) => Fate {
+                line,
+                id: Some(published.event.id),
+                status: StatusCode::ACCEPTED.as_u16(),
+                detail: None,
+            },
             Err(problem) => {
                 away |= problem.status() == StatusCode::SERVICE_UNAVAILABLE;
-                Fate { line, id: None, status: problem.status().as_u16(), detail: Some(problem.detail().to_owned()) }
+                Fate {
+                    line,
+                    id: None,
+                    status: problem.status().as_u16(),
+                    detail: Some(problem.detail().to_owned()),
+                }
             }
         });
     }

@@ -1,6 +1,6 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
-use super::{admin, assets, follow, gate, ops, pages::Pages, problem::Problem, publish};
+use super::{admin, assets, beacons, follow, gate, ops, pages::Pages, problem::Problem, publish};
 use crate::node::Node;
 use axum::{
     Router,
@@ -32,13 +32,17 @@ pub fn router(node: Arc<Node>) -> Router {
     // send no cookie along. A cookie with a ticket works from the server's own origin.
     let follow = Router::new()
         .route("/api/v1/streams", get(follow::streams))
+        .route("/api/v1/beacons", post(beacons::beacon).layer(from_fn(in_time)))
+        .route("/api/v1/selftest/stream", get(beacons::selftest))
         .route("/api/v1/sessions/{id}/status/stream", get(follow::stream))
         .route(
             "/api/v1/sessions/{id}/status",
             get(follow::poll).merge(post(publish::status).layer(from_fn(in_time))),
         )
         .layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"));
+        .layer(header_layer(header::ACCESS_CONTROL_EXPOSE_HEADERS, "etag, retry-after"))
+        // Lets the SDK see on another origin's page whether HTTP/2 is in use, where streams need no connection each.
+        .layer(header_layer(HeaderName::from_static("timing-allow-origin"), "*"));
 
     let admin = Router::new()
         .route("/api/admin/sse-metrics/stream", get(admin::metrics_stream))
@@ -51,10 +55,16 @@ pub fn router(node: Arc<Node>) -> Router {
     let people = Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/favicon.svg", get(assets::favicon))
+        // A page of another origin may import it: modules are fetched with CORS.
+        .route("/sdk/{file}", get(assets::sdk).layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")))
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
         .route("/login", get(move |request: Request| login.page(request)).post(gate::sign_in))
-        .route("/s/{id}", get(move |request: Request| session.page(request)).layer(from_fn_with_state(node.clone(), gate::ticketed)))
+        .route(
+            "/s/{id}",
+            get(move |request: Request| session.page(request))
+                .layer(from_fn_with_state(node.clone(), gate::ticketed)),
+        )
         .merge(
             Router::new()
                 .route("/api/app/{function}", any(move |request: Request| functions.function(request)))

@@ -9,15 +9,18 @@ pub(super) async fn write(pool: &PgPool, sample: &Packed, run: i64) -> sqlx::Res
     let resolution = i32::try_from(sample.step).unwrap_or(0);
     let start = seconds(sample.start);
     sqlx::query!("SELECT metric_samples_partition($1, $2)", resolution, start).execute(pool).await?;
-    let [delivery, connect, duration, publish_lag, staleness, poll_time] = &sample.histograms;
+    let [delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency] =
+        &sample.histograms;
     sqlx::query!(
         "INSERT INTO metric_samples (node, resolution, bucket_start, run, counters,
-                                     delivery, connect, duration, publish_lag, staleness, poll_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                     delivery, connect, duration, publish_lag, staleness, poll_time,
+                                     first_update, client_latency)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (resolution, bucket_start, node, run) DO UPDATE
          SET counters = excluded.counters, delivery = excluded.delivery, connect = excluded.connect,
              duration = excluded.duration, publish_lag = excluded.publish_lag,
-             staleness = excluded.staleness, poll_time = excluded.poll_time",
+             staleness = excluded.staleness, poll_time = excluded.poll_time,
+             first_update = excluded.first_update, client_latency = excluded.client_latency",
         sample.node,
         resolution,
         start,
@@ -29,6 +32,8 @@ pub(super) async fn write(pool: &PgPool, sample: &Packed, run: i64) -> sqlx::Res
         publish_lag.as_deref(),
         staleness.as_deref(),
         poll_time.as_deref(),
+        first_update.as_deref(),
+        client_latency.as_deref(),
     )
     .execute(pool)
     .await?;
@@ -45,15 +50,24 @@ struct Row {
     publish_lag: Option<Vec<u8>>,
     staleness: Option<Vec<u8>>,
     poll_time: Option<Vec<u8>>,
+    first_update: Option<Vec<u8>>,
+    client_latency: Option<Vec<u8>>,
 }
 
 impl Row {
     fn packed(self, step: i64) -> Packed {
-        let Row { node, start, counters, delivery, connect, duration, publish_lag, staleness, poll_time } =
-            self;
-        let counters = Counters::from_json(&counters);
-        let histograms = [delivery, connect, duration, publish_lag, staleness, poll_time];
-        Packed { node, start, step, counters, histograms }
+        let histograms = [
+            self.delivery,
+            self.connect,
+            self.duration,
+            self.publish_lag,
+            self.staleness,
+            self.poll_time,
+            self.first_update,
+            self.client_latency,
+        ];
+        let counters = Counters::from_json(&self.counters);
+        Packed { node: self.node, start: self.start, step, counters, histograms }
     }
 }
 
@@ -70,7 +84,7 @@ pub(super) async fn read(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT node, extract(epoch FROM bucket_start)::bigint AS "start!", counters AS "counters: Json<serde_json::Value>",
-                  delivery, connect, duration, publish_lag, staleness, poll_time
+                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency
            FROM metric_samples AS fine
            WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3 AND ($4::text IS NULL OR node = $4)
              AND NOT EXISTS (

@@ -195,7 +195,8 @@ impl StreamBody {
 
     /// The next moment at which something is to be done without an event.
     fn next(&self) -> Instant {
-        let mut next = (self.last_sent + self.knobs.heartbeat()).min(self.last_event + self.knobs.idle_close());
+        let mut next =
+            (self.last_sent + self.knobs.heartbeat()).min(self.last_event + self.knobs.idle_close());
         if let Some(expires) = self.expires {
             next = next.min(expires);
         }

@@ -68,8 +68,9 @@ pub fn chunk(text: &[u8]) -> BytesMut {
 
 /// FNV-1a: two stages of one session that share a number only make a slow reader miss a stage change, once in 2^64.
 fn stage(name: &str) -> u64 {
-    name.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

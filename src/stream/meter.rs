@@ -144,9 +144,7 @@ impl ConnectionMeter {
         let now = clock::now_us();
         let answered = std::mem::take(&mut state.answered);
         state.out |= answered;
-        if answered
-            && let Some(started) = state.started_us.take()
-        {
+        if answered && let Some(started) = state.started_us.take() {
             match state.traffic {
                 Traffic::Stream(_) if state.opens => {
                     self.recorder.add(Counter::ConnectEstablished, 1);

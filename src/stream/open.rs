@@ -1,8 +1,9 @@
 //! A request for a stream: from session and position to what its follower is told first.
 
 use super::{
-    Hub, Message, jitter,
+    Hub, Message,
     hub::{Leave, Seat},
+    jitter,
     limits::{Over, Permit, Turnstile, Who},
 };
 use crate::{

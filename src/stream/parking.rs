@@ -66,8 +66,7 @@ pub fn park(hub: &Hub, io: MeteredIo, opened: Opened, place: OwnedSemaphorePermi
         bytes.extend_from_slice(LAST_CHUNK);
     }
     let (told, ends, position) = (opened.told, opened.ends, opened.position);
-    let expires_in_ms =
-        opened.expires_in.map(|left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX - 1));
+    let expires_in_ms = opened.expires_in.map(|left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX - 1));
     let Some(Handed { seat, broker, permit }) = opened.hand() else { return };
     let arrival = Arrival {
         socket,

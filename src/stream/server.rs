@@ -56,7 +56,12 @@ pub struct Serving {
 
 /// Serves until `serving.stop`, then lets every connection finish: streams have been told to leave within
 /// `drain_ms` by then. `most`: connections at once.
-pub async fn serve(listener: TcpListener, serving: Serving, most: usize, drain: watch::Receiver<Option<u32>>) {
+pub async fn serve(
+    listener: TcpListener,
+    serving: Serving,
+    most: usize,
+    drain: watch::Receiver<Option<u32>>,
+) {
     let room = Arc::new(Semaphore::new(most));
     let mut stop = serving.stop.clone();
     loop {
@@ -149,12 +154,7 @@ enum End {
     Park(Box<super::Opened>),
 }
 
-async fn serve_http1(
-    serving: Serving,
-    socket: TcpStream,
-    peer: SocketAddr,
-    place: OwnedSemaphorePermit,
-) {
+async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
     let Serving { router, recorder, hub, mut stop } = serving;
     let io = MeteredIo::new(socket, recorder);
     let (meter, parking) = (io.meter(), Parking::default());

@@ -52,7 +52,8 @@ impl Wheel {
         if self.len == 0 {
             return None;
         }
-        let ahead = (1..=SLOTS as u64).find(|ahead| !self.slots[(self.now + ahead) as usize % SLOTS].is_empty())?;
+        let ahead =
+            (1..=SLOTS as u64).find(|ahead| !self.slots[(self.now + ahead) as usize % SLOTS].is_empty())?;
         u32::try_from((self.now + ahead) * u64::from(TICK_MS)).ok()
     }
 }

@@ -196,7 +196,7 @@ async fn what_history_let_go_is_a_gap(Stage { client, .. }: &Stage) {
     let mut follower = client.resume(&session, &first).await;
     let gap = follower.news().await.expect("a gap");
     assert_eq!(gap.name, "gap");
-    assert_eq!(gap.data, json!({ "reason": "evicted", "resumes_at": last }));
+    assert_eq!(gap.data, json!({ "session": session, "reason": "evicted", "resumes_at": last }));
     assert_eq!(follower.numbers(1).await, [6]);
 }
 

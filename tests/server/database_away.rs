@@ -74,10 +74,8 @@ async fn a_server_starts_without_its_database_and_catches_up() {
     assert!(refused.headers().contains_key("retry-after"));
     database.start();
     database_is(&client, "good").await;
-    eventually("access is known", 10, async || {
-        (client.poll(&session).await.status() == 404).then_some(())
-    })
-    .await;
+    eventually("access is known", 10, async || (client.poll(&session).await.status() == 404).then_some(()))
+        .await;
     client.publish_all(&session, 1..=3).await;
     assert_eq!(client.follow(&session).await.numbers(1).await, [3]);
     stored(&database, 3).await;

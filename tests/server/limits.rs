@@ -137,7 +137,8 @@ async fn clients_that_reset_before_the_head_leave_no_trace() {
     client.publish(&session, 1).await;
     for _ in 0..200 {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.expect("a connection");
-        let head = format!("GET /api/v1/sessions/{session}/status/stream?user=ann HTTP/1.1\r\nhost: a\r\n\r\n");
+        let head =
+            format!("GET /api/v1/sessions/{session}/status/stream?user=ann HTTP/1.1\r\nhost: a\r\n\r\n");
         socket.write_all(head.as_bytes()).await.expect("sent");
         #[expect(deprecated, reason = "a reset, at once, is what is tested")]
         socket.set_linger(Some(Duration::ZERO)).expect("a reset instead of an end");

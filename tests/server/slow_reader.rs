@@ -81,10 +81,8 @@ async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     let mut read = Vec::new();
     late.read_to_end(&mut read).await.expect("the rest");
     let text = String::from_utf8_lossy(&read);
-    let seqs: Vec<u64> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("id: ")?.split_once('-')?.1.parse().ok())
-        .collect();
+    let seqs: Vec<u64> =
+        text.lines().filter_map(|line| line.strip_prefix("id: ")?.split_once('-')?.1.parse().ok()).collect();
     assert!(seqs.is_sorted() && seqs.len() > 3 && (seqs.len() as u64) < EVENTS, "{}", seqs.len());
     assert!(seqs.contains(&(EVENTS / 2)), "the last of the first stage");
     assert_eq!(seqs[seqs.len() - 2..], [EVENTS, EVENTS + 1], "the last of the second stage, and the end");

@@ -3,7 +3,11 @@
 use crate::support::{Client, Database, Follower, Launch, Server, Shared, eventually, fresh};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -174,10 +178,8 @@ async fn every_version_of_http_tells_the_same() {
         let url = format!("http://127.0.0.1:{}{path}", server.port);
         two.push(Follower::open(multiplexed.get(url)).await);
     }
-    eventually("four streams", 5, async || {
-        (client.metrics().await["activeConnections"] == 4).then_some(())
-    })
-    .await;
+    eventually("four streams", 5, async || (client.metrics().await["activeConnections"] == 4).then_some(()))
+        .await;
     client.publish_all(&session, 2..=40).await;
     client.complete(&session).await;
 

@@ -12,6 +12,8 @@ use crate::{nevers, prepare, site, tools};
 const WASM_GOAL: u64 = 250_000;
 /// What it weighs today, rounded up: it may only get smaller until it meets the goal.
 const WASM_CEILING: u64 = 270_000;
+/// What the browser SDK may weigh as brotli, comments and all: it is served as it is written.
+const SDK_CEILING: u64 = 5_000;
 
 pub fn ci(workspace: &Workspace) -> Outcome {
     step("formatting", || run(cargo("fmt").args(["--all", "--check"]).current_dir(&workspace.root)))?;
@@ -27,7 +29,9 @@ pub fn ci(workspace: &Workspace) -> Outcome {
     prepare::prepare(workspace, true)?;
     println!("cargo xtask test");
     let manifest = test(workspace)?;
-    check_budget(site::brotli_size(workspace, &manifest.wasm)?)
+    check_budget("the WASM", site::brotli_size(workspace, &manifest.wasm)?, WASM_CEILING)?;
+    println!("  its goal is {} kB", WASM_GOAL / 1000);
+    check_budget("the SDK", site::brotli_size(workspace, site::SDK)?, SDK_CEILING)
 }
 
 fn clippy(workspace: &Workspace, name: &str, what: &[&str]) -> Outcome {
@@ -38,16 +42,12 @@ fn clippy(workspace: &Workspace, name: &str, what: &[&str]) -> Outcome {
     })
 }
 
-fn check_budget(size: u64) -> Outcome {
-    let said =
-        format!("the WASM is {:.1} kB as brotli, of {} kB allowed", size as f64 / 1e3, WASM_CEILING / 1000);
-    if size > WASM_CEILING {
+fn check_budget(what: &str, size: u64, ceiling: u64) -> Outcome {
+    let said = format!("{what} is {:.2} kB as brotli, of {} kB allowed", size as f64 / 1e3, ceiling / 1000);
+    if size > ceiling {
         return fail(format!("Too large: {said}."));
     }
     println!("✓ {said}");
-    if size > WASM_GOAL {
-        println!("  the goal of {} kB is still ahead", WASM_GOAL / 1000);
-    }
     Ok(())
 }
 
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_a_limit() {
-        assert!(check_budget(WASM_CEILING).is_ok());
-        assert!(check_budget(WASM_CEILING + 1).is_err());
+        assert!(check_budget("the SDK", SDK_CEILING, SDK_CEILING).is_ok());
+        assert!(check_budget("the SDK", SDK_CEILING + 1, SDK_CEILING).is_err());
     }
 }

@@ -32,4 +32,6 @@ pub struct Assets {
     /// `None` before the WASM was built: pages then stay as the server rendered them.
     pub js: Option<String>,
     pub wasm: Option<String>,
+    /// What keeps a session's public page current.
+    pub session: Option<String>,
 }

@@ -16,11 +16,9 @@ use leptos::{
     prelude::*,
     server_fn::codec::{GetUrl, Post},
 };
-use streamgauge_core::{
-    ids::SessionId,
-    range::Range,
-    view::{PublicSession, SessionList},
-};
+#[cfg(feature = "ssr")]
+use streamgauge_core::{ids::SessionId, view::PublicSession};
+use streamgauge_core::{range::Range, view::SessionList};
 
 /// The Overview's figures for a range that ends now.
 #[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl, output = Post<Wire>)]
@@ -34,10 +32,12 @@ pub async fn sessions() -> Result<SessionList, Failure> {
     Ok(failure::backend()?.sessions().await?)
 }
 
-/// One session as its public page shows it. `None`: no such session.
-#[server(name = ReadSession, prefix = "/api/app", endpoint = "session", input = GetUrl, output = Post<Wire>)]
-pub async fn session(id: SessionId) -> Result<Option<PublicSession>, Failure> {
-    Ok(failure::backend()?.session(id).await?)
+/// One session as its public page shows it, which is rendered on the server alone. `None`: no such session.
+#[cfg(feature = "ssr")]
+pub fn session(id: SessionId) -> impl Future<Output = Result<Option<PublicSession>, Failure>> + Send {
+    // The context is asked now, not when the future runs.
+    let backend = failure::backend();
+    async move { Ok(backend?.session(id).await?) }
 }
 
 /// Makes the functions known to the handler of `/api/app/{name}`.
@@ -48,5 +48,4 @@ pub fn register() {
     use leptos::server_fn::axum::register_explicit;
     register_explicit::<ReadOverview>();
     register_explicit::<ReadSessions>();
-    register_explicit::<ReadSession>();
 }

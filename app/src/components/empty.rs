@@ -35,7 +35,7 @@ pub fn NoSessions() -> impl IntoView {
             <h2>"No session is running."</h2>
             <p>"A session begins with its first status. Publish one:"</p>
             <pre tabindex="0" role="region" aria-label="Command"><code>{command()}</code></pre>
-            <p>"and follow it at "<a href="/s/first">"/s/first"</a>"."</p>
+            <p>"and follow it at "<a href="/s/first" rel="external">"/s/first"</a>"."</p>
         </div>
     }
     .into_any()

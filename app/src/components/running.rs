@@ -36,7 +36,7 @@ fn Newest(list: SessionList) -> impl IntoView {
         let href = format!("/s/{}", row.id);
         view! {
             <li>
-                <a href=href>{row.id.to_string()}</a>
+                <a href=href rel="external">{row.id.to_string()}</a>
                 <span class="stage">{row.stage}</span>
                 {progress(row.progress, row.state)}
             </li>

@@ -5,9 +5,7 @@
 #[cfg(any(feature = "hydrate", test))]
 mod backoff; // how long to wait before asking again
 #[cfg(feature = "hydrate")]
-pub mod poll; // one GET
-#[cfg(feature = "hydrate")]
-pub mod stream; // an EventSource that never gives up
+mod stream; // an EventSource that never gives up
 #[cfg(feature = "hydrate")]
 mod watch; // the admin stream's messages and silences
 

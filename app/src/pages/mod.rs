@@ -1,8 +1,10 @@
 //! One file a page.
 
 pub mod board; // the Overview's panels, once its figures are there
-pub mod follow; // the browser following one session: stream or poll
+#[cfg(feature = "ssr")]
+pub mod login; // `/login`, which no WASM knows
 pub mod missing; // no page at this address
 pub mod overview; // `/`
-pub mod session; // `/s/{id}`
+#[cfg(feature = "ssr")]
+pub mod session; // `/s/{id}`, which no WASM knows
 pub mod sessions; // `/sessions`

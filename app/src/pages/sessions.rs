@@ -143,7 +143,7 @@ fn cells(row: &SessionRow, as_of: i64, zone: Zone) -> AnyView {
     let started = format!("{}{}", zone.clock(row.started_at / 1_000), zone.suffix());
     let last = format!("{} ago", time::span((as_of - row.last_event_at) / 1_000));
     view! {
-        <th scope="row" data-label="Session"><a href=href>{row.id.to_string()}</a></th>
+        <th scope="row" data-label="Session"><a href=href rel="external">{row.id.to_string()}</a></th>
         <td data-label="Kind">{about}</td>
         <td data-label="Stage">{row.stage.clone()}</td>
         <td data-label="Progress">{progress(row.progress, row.state)}</td>

@@ -63,9 +63,8 @@ impl Fake {
         PublicSession {
             cohort: if self.poll { Cohort::Poll } else { Cohort::Stream },
             current: (!self.fresh).then_some(current),
-            stream_url: format!("/api/v1/sessions/{id}/status/stream"),
             poll_url: format!("/api/v1/sessions/{id}/status"),
-            poll_interval_ms: 3_000,
+            heartbeat_ms: 15_000,
             id,
         }
     }

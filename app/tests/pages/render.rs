@@ -47,6 +47,7 @@ pub async fn get(path: &str, backend: Fake) -> Page {
         css: "/assets/app.1.css".into(),
         js: Some("/assets/app.1.js".into()),
         wasm: Some("/assets/app.1.wasm".into()),
+        session: Some("/assets/session.1.js".into()),
     };
     let context = move || {
         provide_context(backend.clone());

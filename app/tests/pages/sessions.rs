@@ -4,7 +4,8 @@ use crate::{fake::Fake, render::get};
 async fn running_sessions_are_listed() {
     let page = get("/sessions", Fake::default()).await;
     page.says("14 sessions running");
-    page.has("href=\"/s/tr-9f31\"");
+    // The browser's build has no route to it.
+    page.has("href=\"/s/tr-9f31\" rel=\"external\"");
     page.says("transcription, eu-central");
     page.says("12 %");
 }
@@ -25,6 +26,31 @@ async fn a_session_is_there_before_any_script() {
     {
         page.says(expected);
     }
+}
+
+#[tokio::test]
+async fn a_public_page_brings_the_sdk_and_no_wasm() {
+    let page = get("/s/tr-9f31", Fake { poll: true, ..Fake::default() }).await;
+    for expected in [
+        "data-url=\"/api/v1/sessions/tr-9f31/status\"",
+        "data-cohort=\"poll\"",
+        "data-heartbeat-ms=\"15000\"",
+        "data-state=\"running\"",
+        "src=\"/assets/session.1.js\"",
+    ] {
+        page.has(expected);
+    }
+    page.says("followed by polling, as the control group is");
+    assert!(!page.html.contains("wasm"));
+    assert!(!page.policy.contains("wasm"));
+    assert!(get("/sessions", Fake::default()).await.policy.contains("wasm-unsafe-eval"));
+}
+
+#[tokio::test]
+async fn before_its_first_status_a_session_says_so() {
+    let page = get("/s/tr-9f31", Fake { fresh: true, ..Fake::default() }).await;
+    page.says("no status yet");
+    page.has("<div hidden class=\"known\">");
 }
 
 #[tokio::test]

@@ -56,7 +56,8 @@ impl ApiKey {
         }
         let (id, secret) = text.strip_prefix("sgk_")?.split_at_checked(ApiKey::ID)?;
         let secret = secret.strip_prefix('_')?;
-        let good = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let good =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let hex = id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         (hex && good(secret)).then(|| ApiKey { id: id.into(), secret: secret.into() })
     }

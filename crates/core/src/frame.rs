@@ -59,6 +59,11 @@ pub fn reconnect(in_ms: u32) -> String {
     format!("retry: {in_ms}\nevent: reconnect\ndata: {{\"in_ms\":{in_ms}}}\n\n")
 }
 
+/// One tick of the self-test. `at`: server time, Unix milliseconds.
+pub fn tick(n: u32, at: i64) -> String {
+    format!("event: tick\ndata: {{\"n\":{n},\"at\":{at}}}\n\n")
+}
+
 fn json<T: Serialize>(value: &T) -> String {
     // Our own types have string keys only, so serde_json cannot refuse them.
     serde_json::to_string(value).unwrap_or_default()
@@ -94,6 +99,7 @@ mod tests {
         );
         assert_eq!(reconnect(900), "retry: 900\nevent: reconnect\ndata: {\"in_ms\":900}\n\n");
         assert_eq!(idle(300_000), "event: idle\ndata: {\"after_ms\":300000}\n\n");
+        assert_eq!(tick(1, 5), "event: tick\ndata: {\"n\":1,\"at\":5}\n\n");
         assert_eq!(retry(1_500), "retry: 1500\n\n");
     }
 }

@@ -3,6 +3,7 @@
 //! `now`, ids and seeds are arguments, so every rule here is tested as a table or a property.
 
 pub mod access; // API keys, scopes, tickets
+pub mod beacon; // what a page saw, within its bounds
 pub mod board; // what a dashboard shows at one moment, and the admin stream's message
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns

@@ -96,7 +96,8 @@ impl Limits {
             let (least, most) = knob.bounds();
             let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
             let number = number.filter(|number| (least..=most).contains(number));
-            changed.put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
+            changed
+                .put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
         }
         Ok(changed)
     }

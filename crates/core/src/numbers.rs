@@ -135,6 +135,14 @@ pub fn session_completion_rate(completed: u64, failed: u64, abandoned: u64) -> O
     ratio(completed as f64 * 100.0, completed + failed + abandoned)
 }
 
+/// Sessions with a fallback / sessions of the stream cohort, percent.
+///
+/// A session that falls back in a later window than it began in counts there, so a short window may show more than 100;
+/// it is cut off at that.
+pub fn fallback_activation_rate(fell_back: u64, sessions: u64) -> Option<f64> {
+    ratio(fell_back as f64 * 100.0, sessions).map(|rate| rate.min(100.0))
+}
+
 /// Share of an error budget that is left, percent: 100 untouched, 0 spent, negative overspent.
 pub fn budget_left(rate: f64, limit: f64) -> f64 {
     (1.0 - rate / limit) * 100.0
@@ -193,6 +201,9 @@ mod tests {
         assert_eq!(error_rate(1, 1, 50, 150), Some(1.0));
         assert_eq!(connection_success_rate(0, 0), None);
         assert_eq!(session_completion_rate(3, 1, 0), Some(75.0));
+        assert_eq!(fallback_activation_rate(1, 0), None);
+        assert_eq!(fallback_activation_rate(3, 60), Some(5.0));
+        assert_eq!(fallback_activation_rate(3, 2), Some(100.0));
         assert_eq!(memory_per_connection(100, 200, 0), None);
         assert_eq!(memory_per_connection(100, 200, 5), Some(0.0));
         assert_eq!(polling_staleness(None, 3_000, 20.0), (1_520.0, Basis::Modelled));

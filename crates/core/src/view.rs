@@ -43,15 +43,15 @@ pub struct SessionList {
 }
 
 /// The public page of one session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PublicSession {
     pub id: SessionId,
     /// Which way its clients are told to follow it.
     pub cohort: Cohort,
     /// `None` before the first event.
     pub current: Option<StatusEvent>,
-    pub stream_url: String,
+    /// Where it is followed; the stream's address begins with the poll's.
     pub poll_url: String,
-    /// How often a poller asks, milliseconds.
-    pub poll_interval_ms: u32,
+    /// Silence after which its stream is sent a ping, milliseconds.
+    pub heartbeat_ms: u64,
 }

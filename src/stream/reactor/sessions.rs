@@ -41,13 +41,7 @@ impl Sessions {
         self.all.get_mut(index as usize)
     }
 
-    pub fn find_or_add(
-        &mut self,
-        key: u64,
-        id: SessionId,
-        cohort: Cohort,
-        broker: &Arc<dyn Broker>,
-    ) -> u32 {
+    pub fn find_or_add(&mut self, key: u64, id: SessionId, cohort: Cohort, broker: &Arc<dyn Broker>) -> u32 {
         *self.by_key.entry(key).or_insert_with(|| {
             let broker = broker.clone();
             let (followers, batch) = (Vec::new(), Vec::new());

@@ -259,7 +259,9 @@ impl Thread {
     /// Its slot of the wheel came up.
     fn look_at(&mut self, key: u32, stamp: u32, ping: &Bytes) {
         let now = self.now();
-        let Some(parked) = self.streams.get(key as usize).filter(|parked| parked.stamp == stamp) else { return };
+        let Some(parked) = self.streams.get(key as usize).filter(|parked| parked.stamp == stamp) else {
+            return;
+        };
         let idle = self.knobs.get(Knob::IdleCloseMs);
         if now >= parked.until {
             let (back, reason) = if parked.drains {
@@ -329,8 +331,7 @@ impl Thread {
         session.owed = session.owed.saturating_sub(batched);
         self.recorder.add(Counter::DroppedGone, batched);
         let lost = parked.pending.as_ref().map_or(0, |pending| pending.events());
-        let dropped =
-            if reason == Counter::ClosedSlow { Counter::DroppedSlow } else { Counter::DroppedGone };
+        let dropped = if reason == Counter::ClosedSlow { Counter::DroppedSlow } else { Counter::DroppedGone };
         self.recorder.add(dropped, lost);
         self.recorder.add(reason, 1);
         self.recorder.record(Measure::Duration, u64::from(now.saturating_sub(parked.opened)));

@@ -11,8 +11,14 @@ use super::wasm::{Module, hash};
 use crate::steps::{Failure, Outcome};
 use crate::workspace::Workspace;
 
-/// Browsers and robots ask for these by name.
-const PLAIN: [&str; 4] = ["favicon.svg", "favicon.ico", "robots.txt", "apple-touch-icon.png"];
+/// The browser SDK, which pages import by this name.
+pub const SDK: &str = "sdk/streamgauge.js";
+/// Browsers, robots and other people's pages ask for these by name.
+const PLAIN: [&str; 6] =
+    ["favicon.svg", "favicon.ico", "robots.txt", "apple-touch-icon.png", SDK, "sdk/streamgauge.d.ts"];
+
+/// Kept beside the SDK for npm; a browser has no use for them.
+const FOR_NPM: [&str; 2] = ["sdk/package.json", "sdk/README.md"];
 
 /// Where each file is found: `/assets/<name>-<hash>.<extension>`.
 pub struct Manifest {
@@ -33,9 +39,13 @@ pub fn write(workspace: &Workspace, css: &str, module: &Module) -> Outcome<Manif
     }
     let mut files = BTreeMap::new();
     for (name, path) in tree(&workspace.root.join("public"))? {
+        if FOR_NPM.contains(&name.as_str()) {
+            continue;
+        }
         let bytes = fs::read(path)?;
         if PLAIN.contains(&name.as_str()) {
             site.add(&name, &bytes)?;
+            continue;
         }
         let address = site.add_hashed(&name, &bytes)?;
         files.insert(name, address);

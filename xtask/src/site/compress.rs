@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::steps::Outcome;
 
 /// Pictures and fonts are compressed already.
-const TEXT: [&str; 9] = ["css", "js", "wasm", "svg", "json", "txt", "html", "xml", "webmanifest"];
+const TEXT: [&str; 10] = ["css", "js", "ts", "wasm", "svg", "json", "txt", "html", "xml", "webmanifest"];
 
 pub fn beside(path: &Path, bytes: &[u8]) -> Outcome<Vec<String>> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();

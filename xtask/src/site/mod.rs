@@ -6,7 +6,7 @@ mod compress;
 mod css;
 mod wasm;
 
-pub use assets::{Manifest, brotli_size};
+pub use assets::{Manifest, SDK, brotli_size};
 pub use wasm::TARGET as WASM_TARGET;
 
 use crate::steps::{Outcome, step};

@@ -83,6 +83,27 @@ counters! {
     SessionsFailed => "sessions_failed",
     SessionsAbandoned => "sessions_abandoned",
 
+    /// Sessions of the stream cohort that began here: what fallbacks are divided by.
+    StreamCohortSessions => "stream_cohort_sessions",
+    /// Among them, those of which a page reported a fallback.
+    SessionsFellBack => "sessions_fell_back",
+
+    Beacons => "beacons",
+    /// Counted before.
+    BeaconsRepeated => "beacons_repeated",
+    /// Refused: not in their shape, or of no session of ours.
+    BeaconsBad => "beacons_bad",
+    /// Pages that were reloaded.
+    Refreshes => "refreshes",
+    /// Times that a user asked for the status by hand.
+    StatusChecks => "status_checks",
+    FallbackNoEventSource => "fallback_no_event_source",
+    FallbackConnectFailed => "fallback_connect_failed",
+    FallbackWatchdog => "fallback_watchdog",
+    FallbackBuffered => "fallback_buffered",
+    FallbackRefused => "fallback_refused",
+    FallbackTooManyTabs => "fallback_too_many_tabs",
+
     /// CPU time used, microseconds.
     CpuMicros => "cpu_micros",
     /// Resident bytes, summed each second.

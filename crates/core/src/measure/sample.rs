@@ -21,16 +21,22 @@ pub enum Measure {
     Staleness,
     /// First byte of a poll to its response flushed, µs.
     PollTime,
+    /// A page's first wish to its first status shown, ms, as browsers report it.
+    FirstUpdate,
+    /// Publish to receipt in the browser above the quickest way of late, ms, as browsers report it.
+    ClientLatency,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 6] = [
+    pub const ALL: [Measure; 8] = [
         Measure::Delivery,
         Measure::Connect,
         Measure::Duration,
         Measure::PublishLag,
         Measure::Staleness,
         Measure::PollTime,
+        Measure::FirstUpdate,
+        Measure::ClientLatency,
     ];
 
     /// Its column in PostgreSQL.
@@ -42,6 +48,8 @@ impl Measure {
             Measure::PublishLag => "publish_lag",
             Measure::Staleness => "staleness",
             Measure::PollTime => "poll_time",
+            Measure::FirstUpdate => "first_update",
+            Measure::ClientLatency => "client_latency",
         }
     }
 }

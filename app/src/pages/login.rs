@@ -1,0 +1,41 @@
+//! `/login`: where an admin shows a key. A plain form: it works without scripts, and the browser keeps nothing but the
+//! cookie that the server answers with.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+#[component]
+pub fn LoginPage() -> impl IntoView {
+    let failed = use_query_map().with_untracked(|query| query.get("failed").is_some());
+    view! {
+        <Title text="Sign in" />
+        <main class="login">
+            <h1>"Streamgauge"</h1>
+            <form class="panel" method="post" action="/login">
+                <label for="key">"API key with the scope admin"</label>
+                <input
+                    id="key"
+                    name="key"
+                    type="password"
+                    required
+                    autocomplete="current-password"
+                    aria-describedby="hint"
+                />
+                {failed
+                    .then(|| {
+                        view! {
+                            <p class="notice critical" role="alert">
+                                "That key is none of ours, is revoked, or is not for dashboards."
+                            </p>
+                        }
+                    })}
+                <button type="submit">"Sign in"</button>
+                <p class="mut" id="hint">
+                    "Made on the server by " <code>"streamgauge key create --name me --scope admin"</code>
+                </p>
+            </form>
+        </main>
+    }
+    .into_any()
+}
