@@ -350,6 +350,24 @@ for (const status of [429, 503]) {
   });
 }
 
+test("a user's fourth stream is refused by the server itself, and takes the place of one that ends", async ({ context, line, quick }) => {
+  const id = fresh();
+  await publish(quick.url, id, [{ stage: "work", progress: 1 }]);
+  const tabs: Page[] = [];
+  for (let tab = 0; tab < 4; tab++) {
+    const page = await context.newPage();
+    tabs.push(page);
+    await follow(page, line, id, { user: `${id}-user` });
+    await isMode(page, tab < 3 ? "stream" : "poll", tab < 3 ? undefined : "refused");
+  }
+  const [first, , , last] = tabs as [Page, Page, Page, Page];
+  await has(last, "status 1");
+  await first.close();
+  await expect.poll(async () => (await seen(last)).mode, { timeout: 20_000 }).toBe("stream");
+  expect(await progresses(last)).toEqual([1]);
+  for (const page of tabs.slice(1)) await page.close();
+});
+
 test("an answer that is no stream is a failed connection", async ({ page, line, quick }) => {
   const id = fresh();
   await publish(quick.url, id, [{ stage: "work", progress: 1 }]);

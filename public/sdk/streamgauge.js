@@ -329,7 +329,7 @@ export function follow(target, handlers = {}) {
     next = setTimeout(ask, wait);
   };
 
-  /** Counts once, however often the stream fails until it is back. */
+  /** Counts once until the stream is back. */
   const fallen = () => {
     if (why == "idle") return say(why);
     say("poll", why);
@@ -356,9 +356,11 @@ export function follow(target, handlers = {}) {
     performance.getEntries().some((entry) => entry.name.startsWith(home.origin) && /^h[23]/.test(entry.nextHopProtocol));
 
   const start = () => {
-    if (window.BroadcastChannel) {
+    try {
       channel = new BroadcastChannel("streamgauge");
       channel.onmessage = hearTabs;
+    } catch {
+      // Forbidden where storage is.
     }
     say("connecting");
     if (streams) connect();

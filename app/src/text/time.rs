@@ -51,6 +51,7 @@ impl Zone {
     }
 
     /// `23 Nov 2026, 14:42:07`
+    #[cfg(any(feature = "ssr", test))]
     pub fn moment(self, seconds: i64) -> String {
         let (year, month, day) = civil(self.shift(seconds).div_euclid(DAY));
         format!("{day} {} {year}, {}", MONTHS[month - 1], self.clock(seconds))
