@@ -91,7 +91,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_postgres, ending) = watch::channel(false);
 
     let most = most_connections();
-    let node = assemble(within(settings, most), access, store, started_at, draining.clone()).await?;
+    let node = assemble(within(settings, most), access, store, started_at, draining).await?;
     let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
     jobs::start(&node, &gauging);
     let writer = tokio::spawn({
@@ -99,7 +99,9 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         async move { store.run(storing).await }
     });
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
-    if node.settings.demo {
+    if node.settings.demo && !node.access.is_open() {
+        tracing::warn!("no demo traffic: it has no key, and access is not open");
+    } else if node.settings.demo {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
@@ -107,7 +109,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let serving =
         Serving { router, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
-    let server = tokio::spawn(stream::serve(listener, serving, most, draining));
+    let server = tokio::spawn(stream::serve(listener, serving, most));
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
@@ -117,8 +119,10 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
     drain.send_replace(Some(window));
     node.door.hub.drain(window);
-    stop_serving.send_replace(true);
     let ordered = async {
+        // Publishers and pollers are served meanwhile, and whoever asks hears that this node is not ready.
+        streams_gone(&node.door.hub, window).await;
+        stop_serving.send_replace(true);
         let _ = server.await;
         stop_gauge.send_replace(true);
         let _ = ticker.await;
@@ -228,6 +232,17 @@ fn within(mut settings: Settings, most: u32) -> Settings {
 fn is_absence(error: &sqlx::migrate::MigrateError) -> bool {
     use sqlx::{Error, migrate::MigrateError};
     matches!(error, MigrateError::Execute(Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed))
+}
+
+/// Until the last stream has left, or the window and a little more is over.
+async fn streams_gone(hub: &Hub, window_ms: u32) {
+    let patience = Duration::from_millis(u64::from(window_ms) + 1_000);
+    let _ = tokio::time::timeout(patience, async {
+        while hub.open() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
 
 async fn stop_signal() -> std::io::Result<()> {

@@ -80,7 +80,7 @@ fn with_pings(frames: impl Stream<Item = Bytes> + Send + Unpin) -> impl Stream<I
         match tokio::time::timeout(HEARTBEAT, frames.next()).await {
             Ok(Some(frame)) => Some((frame, frames)),
             Ok(None) => None,
-            Err(_) => Some((Bytes::from(frame::ping(clock::now_ms())), frames)),
+            Err(_) => Some((Bytes::from(frame::ping(clock::now_ms(), HEARTBEAT.as_millis() as u32)), frames)),
         }
     })
 }

@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use streamgauge_core::{frame, ids::EventId, measure::counters::Counter};
+use streamgauge_core::{frame, ids::EventId, limits::Knob, measure::counters::Counter};
 use tokio::{
     sync::watch,
     time::{Instant, Sleep},
@@ -189,7 +189,7 @@ impl StreamBody {
             out.extend_from_slice(frame::idle(after).as_bytes());
             self.close(Counter::ClosedIdle);
         } else if now >= self.last_sent + self.knobs.heartbeat() {
-            out.extend_from_slice(frame::ping(clock::now_ms()).as_bytes());
+            out.extend_from_slice(frame::ping(clock::now_ms(), self.knobs.get(Knob::HeartbeatMs)).as_bytes());
         }
     }
 

@@ -14,6 +14,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -90,7 +91,15 @@ impl Hub {
         }));
         for (index, thread) in threads.into_iter().enumerate() {
             let hub = hub.clone();
-            std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || thread.run(hub))?;
+            std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
+                // Without its thread a reactor's streams would stand open and silent. Ended, they come back elsewhere.
+                if catch_unwind(AssertUnwindSafe(|| thread.run(hub))).is_err() {
+                    tracing::error!(
+                        "a reactor broke off: the process ends, so that its streams are not left silent"
+                    );
+                    std::process::exit(70);
+                }
+            })?;
         }
         Ok(hub)
     }
@@ -292,5 +301,44 @@ impl Drop for Leave {
         inner.tidy(&mut shard, &self.session);
         drop(shard);
         inner.open.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use streamgauge_core::{
+        ids::{Epoch, EventId},
+        limits::Limits,
+    };
+
+    fn message(seq: u64) -> Message {
+        let id = EventId { epoch: Epoch(1), seq };
+        let (frame, chunk) = (Bytes::new(), Bytes::new());
+        Message { id, frame, chunk, ends: false, stage: 0, must: false, accepted_us: None }
+    }
+
+    #[test]
+    fn a_full_queue_costs_the_seat_and_nobody_elses() {
+        let knobs = Knobs::new(&Limits { max_connections: 2, ..Limits::default() });
+        let hub = Hub::start(Recorder::new(1), knobs, 1).expect("a hub");
+        let session: SessionId = "job".parse().expect("an id");
+        let mut slow = hub.join(&session, Cohort::Stream).expect("room");
+        let mut quick = hub.join(&session, Cohort::Stream).expect("room");
+        assert!(hub.join(&session, Cohort::Stream).is_none(), "full");
+        assert_eq!((hub.sessions(Cohort::Stream), hub.sessions(Cohort::Poll)), (1, 0));
+        for seq in 1..=QUEUE as u64 + 1 {
+            assert_eq!(hub.deliver(&session, message(seq)), 2);
+            assert_eq!(quick.queue.try_recv().map(|m| m.id.seq), Ok(seq));
+        }
+        assert_eq!(hub.followers(&session), 1);
+        // What was queued is still there, in order and without a hole; then the stream is over.
+        for seq in 1..=QUEUE as u64 {
+            assert_eq!(slow.queue.try_recv().map(|m| m.id.seq), Ok(seq));
+        }
+        assert!(slow.queue.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected));
+        drop((slow, quick));
+        assert_eq!((hub.open(), hub.followers(&session), hub.sessions(Cohort::Stream)), (0, 0, 0));
     }
 }

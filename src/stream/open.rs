@@ -21,6 +21,7 @@ use streamgauge_core::{
     frame,
     history::{self, Ask},
     ids::{EventId, SessionId},
+    limits::Knob,
     measure::{counters::Counter, sample::Measure},
 };
 use tokio::sync::{mpsc, watch};
@@ -122,13 +123,12 @@ pub async fn open(
 
     door.recorder.add(Counter::ConnectAttempts, 1);
     let mut text = frame::retry(jitter(RETRY_MS));
+    // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
+    // tell yet.
+    text += &frame::ping(clock::now_ms(), door.hub.knobs().get(Knob::HeartbeatMs));
     if let Some(reason) = gap {
         door.recorder.add(Counter::Gaps, 1);
         text += &frame::gap(session, reason, first.last().map(|event| event.id));
-    }
-    if first.is_empty() {
-        // Nothing to tell yet: a ping at once shows the client, and any proxy between, that the stream is alive.
-        text += &frame::ping(clock::now_ms());
     }
     first.iter().for_each(|event| text += &frame::status(event));
     let told = u32::try_from(first.len()).unwrap_or(u32::MAX);

@@ -37,7 +37,7 @@ const MULTIPLEXED: u32 = 128;
 /// blocked write without end, and all that time the stream would keep its place: the kernel ends it instead.
 #[cfg(target_os = "linux")]
 const STALL_MS: u32 = 20_000;
-/// How long open requests may take to finish after the last stream was told to reconnect.
+/// How long open requests may take to finish after the last stream has left.
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// The address of whoever opened the connection, in the extensions of its requests.
@@ -54,14 +54,9 @@ pub struct Serving {
     pub stop: watch::Receiver<bool>,
 }
 
-/// Serves until `serving.stop`, then lets every connection finish: streams have been told to leave within
-/// `drain_ms` by then. `most`: connections at once.
-pub async fn serve(
-    listener: TcpListener,
-    serving: Serving,
-    most: usize,
-    drain: watch::Receiver<Option<u32>>,
-) {
+/// Serves until `serving.stop`, then lets every connection finish: the streams have left by then. `most`: connections
+/// at once.
+pub async fn serve(listener: TcpListener, serving: Serving, most: usize) {
     let room = Arc::new(Semaphore::new(most));
     let mut stop = serving.stop.clone();
     loop {
@@ -82,9 +77,8 @@ pub async fn serve(
         }
     }
     drop(listener);
-    let window = Duration::from_millis(drain.borrow().unwrap_or(0).into());
     let all = u32::try_from(most).unwrap_or(u32::MAX);
-    if timeout(window + FAREWELL, room.acquire_many(all)).await.is_err() {
+    if timeout(FAREWELL, room.acquire_many(all)).await.is_err() {
         tracing::warn!("some connections did not finish in time and are cut");
     }
 }

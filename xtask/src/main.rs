@@ -5,6 +5,7 @@
 //! | `serve` | the server in front of a person, for `serve` and `demo` |
 //! | `test` | every test there is |
 //! | `ci` | what must hold before a change lands |
+//! | `fuzz` | the parsers, fed with what nobody would send |
 //! | `site/` | what the browser gets: WASM, CSS, assets |
 //! | `nevers/` | what must never be, checked |
 //! | `prepare` | the offline data of the checked SQL |
@@ -13,6 +14,7 @@
 //! | `process`, `steps`, `workspace` | how commands run, what they say, where things are |
 
 mod ci;
+mod fuzz;
 mod nevers;
 mod prepare;
 mod process;
@@ -54,6 +56,12 @@ enum Task {
     Test,
     /// Run every check and every test
     Ci,
+    /// Feed the parsers what nobody would send
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Refresh the offline data of the checked SQL (.sqlx)
     Prepare {
         /// Only compare with what is committed
@@ -88,6 +96,7 @@ fn perform(task: Task) -> Outcome {
         }
         Task::Test => test::test(&workspace).map(drop),
         Task::Ci => ci::ci(&workspace),
+        Task::Fuzz { seconds } => fuzz::fuzz(&workspace, seconds),
         Task::Prepare { check } => prepare::prepare(&workspace, check),
     }
 }

@@ -33,9 +33,10 @@ pub fn retry(ms: u32) -> String {
     format!("retry: {ms}\n\n")
 }
 
-/// Named, so that a watchdog in the browser sees it. `at`: server time, Unix milliseconds.
-pub fn ping(at: i64) -> String {
-    format!("event: ping\ndata: {{\"at\":{at}}}\n\n")
+/// Named, so that a watchdog in the browser sees it. `at`: server time, Unix milliseconds; `heartbeat_ms`: within which
+/// silence the next one comes.
+pub fn ping(at: i64, heartbeat_ms: u32) -> String {
+    format!("event: ping\ndata: {{\"at\":{at},\"heartbeat_ms\":{heartbeat_ms}}}\n\n")
 }
 
 /// What the follower asked to resume from cannot be resumed; a snapshot follows.
@@ -92,7 +93,7 @@ mod tests {
              \"stage\":\"upload\",\"progress\":5,\"message\":\"a\\nb: c\",\"at\":1000}\n\n"
         );
         assert!(status(&event(r#"{"stage":"x","progress":5,"state":"failed"}"#)).contains("\nevent: end\n"));
-        assert_eq!(ping(5), "event: ping\ndata: {\"at\":5}\n\n");
+        assert_eq!(ping(5, 900), "event: ping\ndata: {\"at\":5,\"heartbeat_ms\":900}\n\n");
         assert_eq!(
             gap(&"job-1".parse().expect("an id"), GapReason::Evicted, None),
             "event: gap\ndata: {\"session\":\"job-1\",\"reason\":\"evicted\",\"resumes_at\":null}\n\n"

@@ -205,5 +205,41 @@ mod tests {
             }
             prop_assert!(keep < 12 || !told_of_gap);
         }
+
+        /// A follower joins the hub, then reads the history, then takes what was queued. Wherever publishes fall among
+        /// these three, and wherever it is cut, it sees each event once and in order.
+        #[test]
+        fn whatever_comes_while_it_connects_every_event_once(
+            rounds in prop::collection::vec((0u64..6, 0u64..6, 0u64..6, 0usize..8), 1..20),
+        ) {
+            let limits = HistoryLimits { events: 1_000, age_ms: i64::MAX / 2 };
+            let mut held = Held::new(EPOCH);
+            let mut seen = 0u64;
+            for (away, joining, live, taken) in rounds {
+                let publish = |held: &mut Held, count| {
+                    let from = held.top;
+                    (0..count).for_each(|_| held.push(event(held.top + 1, State::Running), limits));
+                    from + 1..=held.top
+                };
+                publish(&mut held, away);
+                // Joined: from here on everything is queued. The history is read only after some of it.
+                let mut queue: VecDeque<u64> = publish(&mut held, joining).collect();
+                let ask = Ask::Resume(EventId { epoch: EPOCH, seq: seen });
+                let Opening::Stream { gap: None, first, position } = open(&held, ask) else {
+                    return Err(TestCaseError::fail("history holds everything"));
+                };
+                queue.extend(publish(&mut held, live));
+                for event in first {
+                    prop_assert_eq!(event.id.seq, seen + 1);
+                    seen = event.id.seq;
+                }
+                prop_assert_eq!(seen, position.seq);
+                // Cut after some of the queue.
+                for seq in queue.into_iter().take(taken).filter(|&seq| seq > position.seq) {
+                    prop_assert_eq!(seq, seen + 1);
+                    seen = seq;
+                }
+            }
+        }
     }
 }

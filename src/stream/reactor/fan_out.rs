@@ -53,7 +53,9 @@ impl Thread {
         match session.batch.len() {
             // The end of a session waits for nothing.
             _ if ends => self.flush_batch(index),
-            1 => self.batches.push_back((next.max(now), key)),
+            1 => {
+                self.batches.insert((next.max(now), key));
+            }
             BATCH.. => self.flush_batch(index),
             _ => {}
         }
@@ -62,12 +64,10 @@ impl Thread {
     /// Writes what the batching interval held back until now.
     pub(super) fn flush_due_batches(&mut self) {
         let now = self.now();
-        // Sessions share one interval, so the first in the queue is the first due; a change of the interval is seen
-        // with the next batch.
-        while let Some(&(at, key)) = self.batches.front()
+        while let Some(&(at, key)) = self.batches.first()
             && at <= now
         {
-            self.batches.pop_front();
+            self.batches.pop_first();
             if let Some(index) = self.sessions.find(key) {
                 self.flush_batch(index);
             }
@@ -184,7 +184,7 @@ impl Thread {
 
     /// The ping of this moment; all streams that are due share it.
     pub(super) fn ping(&self) -> Bytes {
-        chunk(frame::ping(clock::now_ms()).as_bytes()).freeze()
+        chunk(frame::ping(clock::now_ms(), self.knobs.get(Knob::HeartbeatMs)).as_bytes()).freeze()
     }
 }
 

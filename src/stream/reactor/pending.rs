@@ -132,6 +132,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use streamgauge_core::{
         ids::{Epoch, EventId},
         status::{Draft, State, StatusEvent},
@@ -195,5 +196,64 @@ mod tests {
         assert_eq!(pending.events(), 1);
         assert!(pending.wrote(length).is_some());
         assert!(pending.rest().is_none());
+    }
+
+    proptest! {
+        /// However the socket takes it, what is written are whole frames in their order; what is missing was progress
+        /// that a later one of its stage made old; and the bound holds.
+        #[test]
+        fn whole_frames_in_order_and_nothing_that_counts_is_missing(
+            steps in prop::collection::vec((0usize..3, 0usize..9_000), 1..120),
+        ) {
+            let names = ["u1", "u2", "v1"];
+            let mut pending: Option<Pending> = None;
+            let (mut out, mut expected, mut seq) = (Vec::new(), Vec::new(), 0);
+            for (name, taken) in steps {
+                seq += 1;
+                let next = part(seq, names[name]);
+                expected.push((seq, &names[name][..1], next.bytes.clone()));
+                match &mut pending {
+                    None => pending = Some(Pending::new(next, 0)),
+                    Some(waiting) => {
+                        let (_, slow) = waiting.push(next);
+                        prop_assert!(slow == (waiting.bytes > HARD));
+                        if slow {
+                            return Ok(());
+                        }
+                    }
+                }
+                let mut left = taken;
+                while let Some(waiting) = &mut pending
+                    && let Some(rest) = waiting.rest()
+                    && left > 0
+                {
+                    let now = rest.len().min(left);
+                    out.extend_from_slice(&rest[..now]);
+                    left -= now;
+                    waiting.wrote(now);
+                }
+                if pending.as_ref().is_some_and(|waiting| waiting.rest().is_none()) {
+                    pending = None;
+                }
+            }
+            while let Some(rest) = pending.as_ref().and_then(Pending::rest).map(<[u8]>::to_vec) {
+                out.extend_from_slice(&rest);
+                pending.as_mut().expect("it has a rest").wrote(rest.len());
+            }
+            let mut written = Vec::new();
+            let mut at = 0;
+            for (seq, stage, bytes) in &expected {
+                if out[at..].starts_with(bytes) {
+                    at += bytes.len();
+                    written.push((*seq, *stage));
+                }
+            }
+            prop_assert_eq!(at, out.len(), "whole frames, in their order");
+            for two in expected.windows(2) {
+                let (seq, stage, _) = &two[0];
+                let old = two[1].1 == *stage;
+                prop_assert!(old || written.contains(&(*seq, stage)), "{} was the last of its stage", seq);
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use slab::Slab;
 use std::{
-    collections::VecDeque,
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 use streamgauge_core::{
@@ -41,7 +41,7 @@ pub struct Thread {
     wheel: Wheel,
     stamp: u32,
     /// When a session's batch is due, and its key.
-    pub(super) batches: VecDeque<(u32, u64)>,
+    pub(super) batches: BTreeSet<(u32, u64)>,
     /// Streams to close once the loop over them is through.
     pub(super) leaving: Vec<(u32, Counter)>,
     /// The window, and when it began.
@@ -61,7 +61,7 @@ impl Thread {
             sessions: Sessions::default(),
             wheel: Wheel::new(),
             stamp: 0,
-            batches: VecDeque::new(),
+            batches: BTreeSet::new(),
             leaving: Vec::new(),
             drain: None,
         }
@@ -111,7 +111,7 @@ impl Thread {
     }
 
     fn until_next(&self) -> Option<Duration> {
-        let batch = self.batches.front().map(|&(at, _)| at);
+        let batch = self.batches.first().map(|&(at, _)| at);
         let next = self.wheel.next().into_iter().chain(batch).min()?;
         Some(Duration::from_millis(next.saturating_sub(self.now()).into()))
     }

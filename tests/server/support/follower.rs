@@ -35,6 +35,10 @@ impl Follower {
         let response = request.send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        Follower::of(response)
+    }
+
+    pub fn of(response: Response) -> Follower {
         Follower { response, unread: Vec::new(), retry: None }
     }
 
