@@ -39,6 +39,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve)
+        .subcommand(streamgauge_loadtest::command())
 }
 
 fn main() -> ExitCode {
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     match matches.subcommand() {
         Some(("serve", flags)) => serve(flags),
+        Some(("loadtest", flags)) => streamgauge_loadtest::main(flags),
         _ => ExitCode::from(USAGE),
     }
 }

@@ -1,0 +1,4 @@
+use crate::outcome::Outcome;
+pub fn page(_: &Outcome) -> String {
+    String::new()
+}
