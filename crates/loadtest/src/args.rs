@@ -167,7 +167,7 @@ mod tests {
         check(&["burst", "--url", "https://x"], "url is \"https://x\", but must be an http:// URL");
         check(&["burst", "--streams", "many"], "streams is \"many\", but must be a whole number");
         check(&["burst", "--duration", "5"], "duration is \"5\", but must be a time");
-        check(&["burst", "--rate", "-1"], "rate is \"-1\"");
+        check(&["burst", "--rate=-1"], "rate is \"-1\"");
         check(&["burst", "--key", "a\nb"], "visible ASCII");
         check(&["no-such-file.toml"], "must be ramp, burst, extended, idle, limit or the path");
         check(&["ramp", "--streams", "7"], "--streams cannot be given");

@@ -67,14 +67,17 @@ impl Finding {
     /// The measured value with its unit, or a dash.
     pub fn shown(&self) -> String {
         let Some(value) = self.measured else { return "–".into() };
-        let digits = if value.fract() == 0.0 {
-            thousands(value as u64)
-        } else if value < 1.0 {
-            format!("{value:.3}")
-        } else {
-            format!("{value:.1}")
-        };
-        format!("{digits} {}", self.unit).trim_end().to_owned()
+        format!("{} {}", amount(value), self.unit).trim_end().to_owned()
+    }
+}
+
+/// As many digits as a reader has use for.
+fn amount(value: f64) -> String {
+    match value {
+        _ if value >= 1_000.0 => thousands(value.round() as u64),
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
+        _ if value.abs() < 1.0 => format!("{value:.3}"),
+        _ => format!("{value:.1}"),
     }
 }
 

@@ -47,18 +47,20 @@ impl Watch {
         Some(Since { usage, cpu })
     }
 
-    /// `start`, `end`: between which messages were due, seconds after the start. `idle`: whether all streams were
-    /// open and silent at `start`.
-    pub fn figures(&self, start: f64, end: f64, idle: bool) -> ServerFigures {
+    /// `start`, `end`: between which messages were due, seconds after the start. `together`: whether all streams were
+    /// open and silent at `start`, and open until `end`.
+    pub fn figures(&self, start: f64, end: f64, together: bool) -> ServerFigures {
         let mb = |bytes: u64| bytes as f64 / 1e6;
         let with_pss = || self.samples.iter().filter_map(|s| Some((s, s.usage.pss?)));
         let growth = |pss: u64| self.baseline.map(|baseline| pss as f64 - baseline as f64);
         let most = self.samples.iter().map(|sample| sample.streams).max().unwrap_or(0);
         // The last sample with the most streams: what they cost after a while, and not only at first.
-        let at_peak =
-            with_pss().filter(|(sample, _)| sample.streams >= most / 10 * 9 && sample.streams > 0).next_back();
-        let silent =
-            with_pss().filter(|(sample, _)| idle && sample.at <= start && sample.streams == most).next_back();
+        let at_peak = with_pss()
+            .filter(|(sample, _)| sample.streams >= most / 10 * 9 && sample.streams > 0)
+            .next_back();
+        let silent = with_pss()
+            .filter(|(sample, _)| together && sample.at <= start && sample.streams == most)
+            .next_back();
         let loaded: Vec<&Sample> = self.samples.iter().filter(|s| (start..=end).contains(&s.at)).collect();
         let (mean, a_delivery) = match (loaded.first(), loaded.last()) {
             (Some(first), Some(last)) if last.at > first.at => {
@@ -85,7 +87,8 @@ impl Watch {
             cpu_peak_percent: self.peak().map(|cores| cores * 100.0 / f64::from(self.cores)),
             cpu_mean_core_percent: mean,
             cpu_seconds_measured: self.samples.len() as u64,
-            cpu_us_per_delivery: a_delivery,
+            // Where followers come and go all the time, most CPU is not for deliveries.
+            cpu_us_per_delivery: a_delivery.filter(|_| together),
         }
     }
 

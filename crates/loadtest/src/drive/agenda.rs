@@ -12,19 +12,22 @@ pub enum Act {
 }
 
 #[derive(Default)]
-pub struct Agenda(BinaryHeap<Reverse<(u64, Act)>>);
+pub struct Agenda(BinaryHeap<Reverse<Entry>>);
+
+/// When it is due, what, and since when that is known.
+type Entry = (u64, Act, u64);
 
 impl Agenda {
-    pub fn add(&mut self, due_us: u64, act: Act) {
-        self.0.push(Reverse((due_us, act)));
+    pub fn add(&mut self, due_us: u64, act: Act, now_us: u64) {
+        self.0.push(Reverse((due_us, act, now_us)));
     }
 
     pub fn next_us(&self) -> Option<u64> {
-        self.0.peek().map(|Reverse((due, _))| *due)
+        self.0.peek().map(|Reverse((due, ..))| *due)
     }
 
     /// The first thing due, if it is due by now.
-    pub fn take(&mut self, now_us: u64) -> Option<(u64, Act)> {
+    pub fn take(&mut self, now_us: u64) -> Option<Entry> {
         self.next_us().filter(|due| *due <= now_us)?;
         self.0.pop().map(|Reverse(entry)| entry)
     }

@@ -90,12 +90,12 @@ struct Session {
 
 impl Session {
     /// Its next message, or after the last one its end: so a backlog is said before the session ends, however late.
-    fn proceed(&mut self, number: u32, plan: &Plan, agenda: &mut Agenda) {
+    fn proceed(&mut self, number: u32, plan: &Plan, agenda: &mut Agenda, now: u64) {
         let end = plan.end_us(number);
         if self.next_us < end {
-            agenda.add(self.next_us, Act::Send(number));
+            agenda.add(self.next_us, Act::Send(number), now);
         } else {
-            agenda.add(end, Act::Complete(number));
+            agenda.add(end, Act::Complete(number), now);
         }
     }
 }
@@ -131,9 +131,9 @@ impl Worker {
         let sessions = (0..plan.sessions).filter(|session| session % threads == index);
         let sessions: Vec<Session> = sessions
             .map(|session| {
-                agenda.add(plan.creation_us(session), Act::Create(session));
+                agenda.add(plan.creation_us(session), Act::Create(session), 0);
                 let mut made = Session { next_us: plan.first_us(session), ..Session::default() };
-                made.proceed(session, &plan, &mut agenda);
+                made.proceed(session, &plan, &mut agenda, 0);
                 made
             })
             .collect();
@@ -142,7 +142,7 @@ impl Worker {
             let session = plan.session_of(stream);
             if session % threads == index {
                 let local = u32::try_from(followers.len()).map_err(io::Error::other)?;
-                agenda.add(plan.arrival_us(stream), Act::Connect(local));
+                agenda.add(plan.arrival_us(stream), Act::Connect(local), 0);
                 followers.push(Follower::new(stream, session));
             }
         }
@@ -190,11 +190,13 @@ impl Worker {
             if self.alive == 0 && quiet {
                 break;
             }
-            if self.finishing || now > self.setup.plan.last_us() {
-                let until = *until.get_or_insert(now + GRACE_US);
-                if now > until {
-                    break;
-                }
+            if !self.finishing && now > self.setup.plan.last_us() + GRACE_US {
+                // The server is far behind. What it has not taken by now was not sent; what it has is waited for.
+                self.count_unsent();
+                self.finish(now);
+            }
+            if self.finishing && now > *until.get_or_insert(now + GRACE_US) {
+                break;
             }
             self.arm()?;
             // Once a second at least, to report and to hear orders.
@@ -241,14 +243,15 @@ impl Worker {
     /// Everything that is due, in portions, so that a long backlog does not keep the sockets waiting.
     fn act(&mut self, now: u64) {
         for _ in 0..TOGETHER {
-            let Some((due, act)) = self.agenda.take(now) else { break };
+            let Some((due, act, known)) = self.agenda.take(now) else { break };
             match act {
                 Act::Connect(stream) => self.connect(stream, due),
                 Act::Create(session) | Act::Send(session) | Act::Complete(session) => {
                     let publisher = self.publisher_of(session);
                     // Whatever waits for the same connection was due before.
                     if self.publishers[publisher].waiting.is_empty() && self.ask(publisher, due, act) {
-                        self.tally.own_lag.record(self.now_us().saturating_sub(due));
+                        // What follows a message that was held back is late before it is known.
+                        self.tally.own_lag.record(self.now_us().saturating_sub(due.max(known)));
                     } else {
                         self.publishers[publisher].waiting.push_back((due, act));
                         self.tally.counts.held_back += u64::from(matches!(act, Act::Send(_)));
@@ -308,7 +311,7 @@ impl Worker {
                 let ask = asked(Ask::Status { number: mark.number });
                 publisher.ask(ask, |out| requests.status(number, mark, out));
                 session.next_us = setup.plan.next_us(due);
-                session.proceed(number, &setup.plan, agenda);
+                session.proceed(number, &setup.plan, agenda, now);
             }
             Act::Complete(_) if session.begun && !session.completing => {
                 session.completing = true;
@@ -507,7 +510,7 @@ impl Worker {
                 self.leaves();
             }
             Fate::Returns { after_ms } => {
-                self.agenda.add(now + u64::from(after_ms) * 1_000, Act::Connect(stream));
+                self.agenda.add(now + u64::from(after_ms) * 1_000, Act::Connect(stream), now);
             }
         }
     }
@@ -526,17 +529,22 @@ impl Worker {
         follower.seen = crate::seen::Seen::default();
     }
 
+    fn count_unsent(&mut self) {
+        let Worker { setup, sessions, tally, index, .. } = self;
+        for (local, session) in (0u32..).zip(sessions) {
+            let end = setup.plan.end_us(local * setup.threads + *index);
+            while session.next_us < end {
+                tally.counts.unsent += 1;
+                session.next_us = setup.plan.next_us(session.next_us);
+            }
+        }
+    }
+
     /// What is still open at the end of the run.
     fn account(&mut self) {
-        if !self.finishing {
-            let Worker { setup, sessions, tally, index, .. } = self;
-            for (local, session) in (0u32..).zip(sessions) {
-                let end = setup.plan.end_us(local * setup.threads + *index);
-                while session.next_us < end {
-                    tally.counts.unsent += 1;
-                    session.next_us = setup.plan.next_us(session.next_us);
-                }
-            }
+        for index in 0..self.publishers.len() {
+            // What never was answered is nothing that a follower must have.
+            self.broken(index);
         }
         for stream in 0..self.followers.len() {
             let follower = &self.followers[stream];
@@ -562,14 +570,14 @@ impl Worker {
         for (local, session) in (0u32..).zip(&mut self.sessions) {
             session.waiting.clear();
             if session.begun {
-                self.agenda.add(now, Act::Complete(local * threads + self.index));
+                self.agenda.add(now, Act::Complete(local * threads + self.index), now);
             }
         }
         // Who never came will not come now; who waits to return comes back at once.
         self.alive = 0;
         for (stream, follower) in (0u32..).zip(&self.followers) {
             if follower.joined && follower.socket.is_none() {
-                self.agenda.add(now, Act::Connect(stream));
+                self.agenda.add(now, Act::Connect(stream), now);
             }
             self.alive += u32::from(follower.joined || follower.socket.is_some());
         }

@@ -90,10 +90,15 @@ fn times(summary: &Summary) -> String {
     match (summary.p50_ms, summary.p95_ms, summary.p99_ms, summary.max_ms) {
         (Some(p50), Some(p95), Some(p99), Some(max)) => {
             let n = thousands(summary.samples);
-            format!("p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2}, max {max:.2} ms (n = {n})")
+            let [p50, p95, p99, max] = [p50, p95, p99, max].map(ms);
+            format!("p50 {p50}, p95 {p95}, p99 {p99}, max {max} ms (n = {n})")
         }
         _ => "–".into(),
     }
+}
+
+fn ms(value: f64) -> String {
+    if value >= 1_000.0 { thousands(value.round() as u64) } else { format!("{value:.2}") }
 }
 
 /// How the run ended, in a few words.

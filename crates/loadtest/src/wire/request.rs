@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             written(|r, out| r.status(3, Mark { number: 7, due_us: 1, sent_us: 2 }, out)),
             "POST /api/v1/sessions/load-r-3/status HTTP/1.1\r\nhost: h:1\r\nauthorization: Bearer sk\r\n\
-             content-type: application/json\r\ncontent-length: 45\r\n\r\n\
+             content-type: application/json\r\ncontent-length: 44\r\n\r\n\
              {\"stage\":\"load\",\"progress\":7,\"data\":[7,1,2]}"
         );
         assert!(written(|r, out| r.create(3, out)).ends_with("{\"id\":\"load-r-3\",\"kind\":\"load test\"}"));
