@@ -140,6 +140,10 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
     let memory = line("Memory growth", format!("< {MEMORY_MB} MB per 100 connections"), "MB", "streams");
     let memory = match &figures.server {
         None => without(memory, ELSEWHERE),
+        Some(server) if server.memory_streams > 0 && server.mb_per_100_streams.is_none() => Finding {
+            verdict: Verdict::NotEnoughData,
+            ..without(memory, "the server still held memory of an earlier load; start it anew")
+        },
         Some(server) => {
             judged(memory, server.mb_per_100_streams, server.memory_streams, MEMORY_FLOOR, &|mb| {
                 mb < MEMORY_MB
@@ -276,6 +280,11 @@ mod tests {
         }
         check("Message delivery latency", |f| f.latency.samples = 19, NotEnoughData);
         check("Memory growth", |f| f.server.as_mut().expect("local").memory_streams = 99, NotEnoughData);
+        check(
+            "Memory growth",
+            |f| f.server.as_mut().expect("local").mb_per_100_streams = None,
+            NotEnoughData,
+        );
         check("Memory growth", |f| f.server = None, NotMeasured);
         check("CPU under load", |f| f.server = None, NotMeasured);
         check("Concurrent connections", |f| f.streams_asked = 50, NotMeasured);

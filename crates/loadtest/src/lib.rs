@@ -20,4 +20,5 @@ mod wire; // HTTP and event streams as bytes
 
 pub use command::{USAGE, command, main};
 pub use outcome::Outcome;
-pub use run::{Options, RunError, run};
+pub use run::{Options, Progress, RunError, run};
+pub use wire::target::{Target, resolve};

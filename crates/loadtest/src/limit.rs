@@ -6,6 +6,7 @@ use crate::{
     tally::{Tally, Times},
 };
 use serde::Serialize;
+use std::collections::{BTreeSet, VecDeque};
 use streamgauge_core::numbers::PERCENTILE_FLOOR;
 
 /// One rate, held for a while.
@@ -26,60 +27,57 @@ pub struct Steps {
     plan: Plan,
     /// Followers of one session, on average.
     fan: f64,
-    current: u64,
+    /// Steps that are not judged yet, the next one first.
+    running: VecDeque<Running>,
+    pub done: Vec<Step>,
+}
+
+/// What is known of a step so far.
+#[derive(Default)]
+struct Running {
     latency: Times,
     delivered: u64,
     missing: u64,
-    seconds: Vec<u64>,
-    pub done: Vec<Step>,
+    /// Those that count, each once however many threads tell of it.
+    seconds: BTreeSet<u64>,
 }
 
 impl Steps {
     pub fn new(plan: Plan) -> Steps {
         let fan = f64::from(plan.streams) / f64::from(plan.sessions);
-        Steps {
-            plan,
-            fan,
-            current: 0,
-            latency: Times::default(),
-            delivered: 0,
-            missing: 0,
-            seconds: vec![],
-            done: vec![],
-        }
+        Steps { plan, fan, running: VecDeque::new(), done: Vec::new() }
     }
 
     /// One thread's second. Answers whether to go on.
     pub fn second(&mut self, second: u64, tally: &Tally) -> bool {
         let (from, to) = (second * 1_000_000, (second + 1) * 1_000_000);
-        let Some((begin, end, _)) = self.plan.step_span(self.current) else { return true };
+        let current = self.done.len() as u64;
+        let step = self.plan.step(from).max(current);
+        let Some((begin, end, _)) = self.plan.step_span(step) else { return true };
+        let index = (step - current) as usize;
+        if self.running.len() <= index {
+            self.running.resize_with(index + 1, Running::default);
+        }
+        let running = &mut self.running[index];
         // What came in the first second of a step may have been sent in the one before.
-        let settled = begin + if end - begin > 3_000_000 { 1_000_000 } else { 0 };
-        if from >= settled && to <= end {
-            self.latency.merge(&tally.latency);
-            self.delivered += tally.counts.delivered;
-            if !self.seconds.contains(&second) {
-                self.seconds.push(second);
-            }
+        if from >= begin + 1_000_000 && to <= end {
+            running.latency.merge(&tally.latency);
+            running.delivered += tally.counts.delivered;
+            running.seconds.insert(second);
         }
-        if from >= begin {
-            let counts = tally.counts;
-            self.missing +=
-                counts.skipped.saturating_sub(counts.out_of_order) + counts.cut + counts.publish_failed;
-        }
+        let counts = tally.counts;
+        running.missing +=
+            counts.skipped.saturating_sub(counts.out_of_order) + counts.cut + counts.publish_failed;
         // A whole second later, so that every thread has told its share.
-        from < end + 1_000_000 || self.judge()
+        let over = self.plan.step_span(current).is_some_and(|(_, end, _)| from >= end + 1_000_000);
+        !over || self.judge()
     }
 
     fn judge(&mut self) -> bool {
-        let Some((_, _, rate)) = self.plan.step_span(self.current) else { return true };
-        self.current += 1;
-        let seconds = std::mem::take(&mut self.seconds).len() as f64;
-        let latency = std::mem::take(&mut self.latency);
-        let delivered = std::mem::take(&mut self.delivered) as f64 / seconds.max(1.0);
-        let missing = std::mem::take(&mut self.missing);
-        let p95 = latency.ms(95.0);
-        let due = rate * self.fan;
+        let Some((_, _, rate)) = self.plan.step_span(self.done.len() as u64) else { return true };
+        let Running { latency, delivered, missing, seconds } = self.running.pop_front().unwrap_or_default();
+        let delivered = delivered as f64 / (seconds.len() as f64).max(1.0);
+        let (p95, due) = (latency.ms(95.0), rate * self.fan);
         let why = if missing > 0 {
             Some(format!("{missing} messages or streams were lost"))
         } else if latency.count() < PERCENTILE_FLOOR {
@@ -117,7 +115,11 @@ mod tests {
 
     /// Runs the limit scenario against a server that is slow from the given second of messages on.
     fn steps(slow_from: u64, lost_at: Option<u64>) -> Vec<Step> {
-        let plan = Plan::new(&read("limit", EMBEDDED[4].1, "limit").expect("good"));
+        scaled(1.0, slow_from, lost_at)
+    }
+
+    fn scaled(scale: f64, slow_from: u64, lost_at: Option<u64>) -> Vec<Step> {
+        let plan = Plan::new(&read("limit", EMBEDDED[4].1, "limit").expect("good").scaled(scale));
         let start = plan.start_us().expect("all together") / 1_000_000 + 1;
         let mut steps = Steps::new(plan.clone());
         for second in 0..start + 45 {
@@ -145,5 +147,7 @@ mod tests {
         check(&steps(99, Some(12)), &[100.0, 125.0], "1 messages or streams were lost");
         assert_eq!(held(&steps(20, None)).map(|step| step.messages_per_second), Some(125.0));
         assert!(steps(99, None).iter().all(|step| step.held));
+        let short = scaled(0.1, 99, None);
+        assert!(short.len() > 8 && short.iter().all(|step| step.held), "{short:?}");
     }
 }

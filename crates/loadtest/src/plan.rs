@@ -7,8 +7,8 @@ use crate::scenario::{Life, Limit, Phase, Scenario};
 
 /// A session is made this long before its first follower is due.
 pub const LEAD_US: u64 = 1_000_000;
-/// Between the last arrival and the first message, where all speak together.
-const SETTLE_US: u64 = 2_000_000;
+/// Between the last arrival and the first message, where all speak together: time to weigh the silent streams.
+const SETTLE_US: u64 = 4_000_000;
 
 #[derive(Clone, Debug)]
 pub struct Plan {

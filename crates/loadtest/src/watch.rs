@@ -8,6 +8,9 @@ use crate::{
 /// CPU peaks are means over this long: a single second is mostly noise.
 const PEAK_SECONDS: f64 = 10.0;
 
+/// Deliveries under which the server's other work hides what one costs.
+const DELIVERIES: u64 = 10_000;
+
 pub struct Watch {
     pid: i32,
     cores: u32,
@@ -52,7 +55,8 @@ impl Watch {
     pub fn figures(&self, start: f64, end: f64, together: bool) -> ServerFigures {
         let mb = |bytes: u64| bytes as f64 / 1e6;
         let with_pss = || self.samples.iter().filter_map(|s| Some((s, s.usage.pss?)));
-        let growth = |pss: u64| self.baseline.map(|baseline| pss as f64 - baseline as f64);
+        // A server that gives back what an earlier load took says nothing about this one.
+        let growth = |pss: u64| Some(pss.checked_sub(self.baseline?).filter(|grown| *grown > 0)? as f64);
         let most = self.samples.iter().map(|sample| sample.streams).max().unwrap_or(0);
         // The last sample with the most streams: what they cost after a while, and not only at first.
         let at_peak = with_pss()
@@ -68,7 +72,7 @@ impl Watch {
                 let delivered = last.delivered.saturating_sub(first.delivered);
                 (
                     Some(cpu / (last.at - first.at) * 100.0),
-                    (delivered > 0).then(|| cpu * 1e6 / delivered as f64),
+                    (delivered >= DELIVERIES).then(|| cpu * 1e6 / delivered as f64),
                 )
             }
             _ => (None, None),

@@ -106,7 +106,11 @@ pub fn read(name: &str, text: &str, from: &str) -> Result<Scenario, BadScenario>
     }
     let limit = match &raw.limit {
         Some(limit) if limit.factor > 1.0 && limit.factor <= 10.0 => {
-            Some(Limit { step: at.span("limit.step", &limit.step)?, factor: limit.factor })
+            let step = at.span("limit.step", &limit.step)?;
+            if step < super::LEAST_STEP {
+                return Err(at.bad("limit.step", &limit.step, "at least 4s"));
+            }
+            Some(Limit { step, factor: limit.factor })
         }
         Some(limit) => return Err(at.bad("limit.factor", &limit.factor, FACTOR)),
         None => None,

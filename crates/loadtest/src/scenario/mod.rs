@@ -59,6 +59,9 @@ pub struct Limit {
     pub factor: f64,
 }
 
+/// A shorter step would have too few whole seconds of its own.
+const LEAST_STEP: Duration = Duration::from_secs(4);
+
 impl Scenario {
     /// Shorter or longer, with the same counts of sessions and the same rates. A ramp brings fewer streams then.
     pub fn scaled(mut self, scale: f64) -> Scenario {
@@ -76,7 +79,7 @@ impl Scenario {
             Life::Together(span) => self.life = Life::Together(scaled(span)),
         }
         if let Some(limit) = &mut self.limit {
-            limit.step = scaled(limit.step);
+            limit.step = scaled(limit.step).max(LEAST_STEP);
         }
         self
     }
