@@ -1,9 +1,9 @@
-//! The run over time, in at most 240 slots: short runs by the second, long ones coarser. Slots are merged, never averaged.
+//! The run over time, in at most 200 slots, which as JSON fit into a request of 64 kB: short runs by the second, long ones coarser. Slots are merged, never averaged.
 
 use crate::{host::Usage, tally::Times};
 use serde::Serialize;
 
-const MOST: usize = 240;
+const MOST: usize = 200;
 
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {

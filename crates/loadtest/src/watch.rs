@@ -11,6 +11,9 @@ const PEAK_SECONDS: f64 = 10.0;
 /// Deliveries under which the server's other work hides what one costs.
 const DELIVERIES: u64 = 10_000;
 
+/// Streams under which the server's other memory hides what one weighs, to the kB.
+const WEIGHED: u32 = 1_000;
+
 pub struct Watch {
     pid: i32,
     cores: u32,
@@ -59,12 +62,9 @@ impl Watch {
         let growth = |pss: u64| Some(pss.checked_sub(self.baseline?).filter(|grown| *grown > 0)? as f64);
         let most = self.samples.iter().map(|sample| sample.streams).max().unwrap_or(0);
         // The last sample with the most streams: what they cost after a while, and not only at first.
-        let at_peak = with_pss()
-            .filter(|(sample, _)| sample.streams >= most / 10 * 9 && sample.streams > 0)
-            .next_back();
+        let at_peak = with_pss().rfind(|(sample, _)| sample.streams >= most / 10 * 9 && sample.streams > 0);
         let silent = with_pss()
-            .filter(|(sample, _)| together && sample.at <= start && sample.streams == most)
-            .next_back();
+            .rfind(|(sample, _)| together && most >= WEIGHED && sample.at <= start && sample.streams == most);
         let loaded: Vec<&Sample> = self.samples.iter().filter(|s| (start..=end).contains(&s.at)).collect();
         let (mean, a_delivery) = match (loaded.first(), loaded.last()) {
             (Some(first), Some(last)) if last.at > first.at => {

@@ -1,5 +1,7 @@
 //! The tool against a server that errs on purpose: every error has to be found, and nothing else.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 mod faulty;
 
 use faulty::{Faults, Server};

@@ -383,7 +383,7 @@ impl Worker {
                     if !self.answers(index) {
                         return self.broken(index);
                     }
-                    if bytes < buffer.len() {
+                    if is_empty(bytes, buffer, flags) {
                         break;
                     }
                 }
@@ -479,8 +479,7 @@ impl Worker {
                     if !matches!(ended, Ok(false)) {
                         return self.closed(stream);
                     }
-                    // Less than there was room for: the socket is empty, and epoll tells what comes next.
-                    if bytes < buffer.len() {
+                    if is_empty(bytes, buffer, flags) {
                         return;
                     }
                 }
@@ -590,6 +589,13 @@ impl Worker {
         // Whoever listens is gone only when the run is over.
         let _ = self.news.send(news);
     }
+}
+
+/// Less came than there was room for: the socket is empty, and epoll tells what comes next. Unless it has told already
+/// that the other side closed: that edge does not come twice, and the end is still to be read.
+fn is_empty(bytes: usize, buffer: &[u8], flags: epoll::EventFlags) -> bool {
+    use epoll::EventFlags as Flags;
+    bytes < buffer.len() && !flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR)
 }
 
 /// Edge-triggered: a socket that stays readable does not wake the loop twice.
