@@ -72,12 +72,13 @@ impl Seen {
     /// What never came, if `sent` is the highest number that the session was sent.
     pub fn lost(&self, sent: u64) -> u64 {
         let skipped: u64 = self.missing.iter().map(|range| range.end - range.start).sum();
-        skipped + sent.saturating_sub(self.top)
+        // Who came for the end alone was told that in a snapshot's place, and joined after all messages.
+        skipped + if self.fresh { 0 } else { sent.saturating_sub(self.top) }
     }
 
     /// Whether that number, of those sent, never came.
     pub fn lacks(&self, number: u64) -> bool {
-        number > self.top || self.missing.iter().any(|range| range.contains(&number))
+        (number > self.top && !self.fresh) || self.missing.iter().any(|range| range.contains(&number))
     }
 }
 
@@ -107,6 +108,13 @@ mod tests {
         seen.ping();
         assert_eq!(seen.status(2), Sight::New { skipped: 1 });
         assert_eq!(seen.lost(2), 1);
+    }
+
+    #[test]
+    fn who_comes_for_the_end_alone_has_lost_nothing() {
+        let mut seen = Seen::default();
+        seen.begins();
+        assert_eq!((seen.lost(7), seen.lacks(7)), (0, false));
     }
 
     #[test]
