@@ -14,7 +14,7 @@ use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use streamgauge_core::{config::Settings, ids::Epoch, limits::Knob};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     runtime,
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -58,7 +58,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 async fn live(settings: Settings) -> Result<(), StartError> {
     let started_at = clock::now_ms();
     let address = settings.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
     let address = listener.local_addr()?;
 
     let private = match settings.database_url {
@@ -141,6 +141,17 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// A crowd that connects at once waits in the kernel's queue. Where that is full, it sends again after a second.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the connections of before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Puts the node together, with what the database knows from before.

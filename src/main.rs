@@ -39,6 +39,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(serve)
         .subcommand(key_command())
+        .subcommand(streamgauge_loadtest::command())
 }
 
 /// Where the keys lie is said as for `serve`.
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", flags)) => serve(flags),
         Some(("key", flags)) => key(flags),
+        Some(("loadtest", flags)) => streamgauge_loadtest::main(flags),
         _ => ExitCode::from(USAGE),
     }
 }

@@ -9,7 +9,7 @@ use crate::steps::Outcome;
 const ARROWS: &[(&str, &[&str])] = &[
     ("streamgauge-app", &["streamgauge-core"]),
     ("streamgauge-hydrate", &["streamgauge-app"]),
-    ("streamgauge", &["streamgauge-core", "streamgauge-app", "private-postgres"]),
+    ("streamgauge", &["streamgauge-core", "streamgauge-app", "private-postgres", "streamgauge-loadtest"]),
     ("streamgauge-loadtest", &["streamgauge-core"]),
     ("xtask", &["private-postgres"]),
 ];

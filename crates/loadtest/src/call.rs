@@ -1,0 +1,38 @@
+//! Single requests, outside of the load: is the server there, and the result for it to keep.
+
+use crate::wire::{
+    answers::{Answer, Answers},
+    target::Target,
+};
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sends one request and reads its answer.
+pub fn call(target: &Target, request: &[u8]) -> io::Result<Answer> {
+    let mut socket = TcpStream::connect_timeout(&target.address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.write_all(request)?;
+    let (mut answers, mut buffer) = (Answers::default(), [0u8; 4 * 1024]);
+    loop {
+        let bytes = socket.read(&mut buffer)?;
+        if bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        answers.push(&buffer[..bytes]);
+        if let Some(answer) = answers.next().map_err(io::Error::other)? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Whether an HTTP server answers.
+pub fn is_alive(target: &Target) -> io::Result<()> {
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", target.authority);
+    call(target, request.as_bytes()).map(drop)
+}

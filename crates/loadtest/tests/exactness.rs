@@ -1,0 +1,77 @@
+//! The tool against a server that errs on purpose: every error has to be found, and nothing else.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
+mod faulty;
+
+use faulty::{Faults, Server};
+use std::sync::atomic::AtomicBool;
+use streamgauge_loadtest::{Options, Outcome, resolve, run, scenario};
+
+/// Two sessions with two followers each, ten messages a session; all have joined before the first.
+const SCENARIO: &str = r#"
+title = "t"
+sessions = 2
+streams = 4
+arrivals_per_second = 100
+duration = "1s"
+messages_per_second = 10
+"#;
+
+fn outcome(faults: Faults) -> Outcome {
+    let authority = Server::start(faults);
+    let options = Options {
+        scenario: scenario::read("t", SCENARIO, "t").expect("good"),
+        time_scale: 1.0,
+        url: format!("http://{authority}"),
+        target: resolve(&authority).expect("an address"),
+        key: None,
+        server_pid: Some(-1),
+        threads: 2,
+    };
+    run(&options, &AtomicBool::new(false), |_| ()).expect("a run")
+}
+
+#[test]
+fn a_faultless_server_has_no_faults() {
+    let counts = outcome(Faults::default()).figures.counts;
+    assert_eq!((counts.established, counts.sent, counts.accepted), (4, 20, 20));
+    assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (40, 0, 0, 4));
+    assert_eq!((counts.cut, counts.end_missing, counts.unsent), (0, 0, 0));
+}
+
+#[test]
+fn losses_and_repetitions_are_counted_exactly() {
+    let counts = outcome(Faults { lose: Some(3), repeat: Some(5), ..Faults::default() }).figures.counts;
+    assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (36, 4, 4, 4));
+    assert_eq!(counts.skipped, 4);
+}
+
+#[test]
+fn the_last_message_can_be_lost_too() {
+    let counts = outcome(Faults { lose: Some(10), ..Faults::default() }).figures.counts;
+    assert_eq!((counts.delivered, counts.lost, counts.skipped), (36, 4, 0));
+}
+
+#[test]
+fn what_was_refused_is_due_to_nobody() {
+    let outcome = outcome(Faults { refuse: Some(4), ..Faults::default() });
+    let counts = outcome.figures.counts;
+    assert_eq!((counts.accepted, counts.publish_refused), (18, 2));
+    assert_eq!((counts.delivered, counts.lost), (36, 0));
+    assert!(outcome.passed, "{:?}", outcome.findings);
+}
+
+#[test]
+fn a_cut_stream_comes_back_and_misses_nothing() {
+    let counts = outcome(Faults { cut: Some(2), ..Faults::default() }).figures.counts;
+    assert_eq!((counts.cut, counts.connect_attempts, counts.established), (4, 8, 8));
+    assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (40, 0, 0, 4));
+}
+
+#[test]
+fn an_end_that_is_not_told_is_missed() {
+    let outcome = outcome(Faults { no_end: true, ..Faults::default() });
+    assert_eq!((outcome.figures.counts.ended, outcome.figures.counts.end_missing), (0, 4));
+    assert!(!outcome.passed);
+}
