@@ -82,11 +82,13 @@ pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Ne
 /// For a session's public page, which shows what a stream would: it needs the same ticket.
 pub async fn ticketed(
     State(node): State<Arc<Node>>,
-    Named(id): Named,
+    named: Result<Named, Problem>,
     Asked(asked): Asked<Ticketed>,
     request: Request,
     next: Next,
 ) -> Response {
+    // What is no id is no session, and the page says so.
+    let Ok(Named(id)) = named else { return next.run(request).await };
     let (parts, body) = request.into_parts();
     match follower(&node, &parts, &id, asked.ticket.as_deref()) {
         Ok(_) => next.run(Request::from_parts(parts, body)).await,

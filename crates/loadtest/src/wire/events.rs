@@ -6,14 +6,15 @@ use streamgauge_core::ids::EventId;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
+    /// Or no name at all, as other servers send theirs.
+    #[default]
     Status,
     End,
     Ping,
     Gap,
     Idle,
     Reconnect,
-    /// A name that this tool does not know, or none.
-    #[default]
+    /// A name that this tool does not know.
     Other,
 }
 
