@@ -1,14 +1,20 @@
 //! Whether the other end of a connection is what it should be: a primary, loaded, that answers.
 
-use super::commands::PATIENCE;
+use super::{commands::PATIENCE, outlook::Outlook};
 use ::redis::{Value, aio::MultiplexedConnection, from_redis_value};
 use std::{collections::HashMap, time::Duration};
+use tokio::sync::oneshot;
 
 /// How often a connection is checked. A Redis that hangs never closes its sockets: only asking shows it.
 pub const EVERY: Duration = Duration::from_secs(5);
+/// Between two checks, when commands fail meanwhile.
+const LEAST: Duration = Duration::from_millis(200);
+
+/// Why a connection is of no use any more.
+pub type Lost = String;
 
 /// Why nothing good comes of this connection.
-pub async fn check(mut connection: MultiplexedConnection, in_cluster: bool) -> Result<(), String> {
+pub async fn check(mut connection: MultiplexedConnection, in_cluster: bool) -> Result<(), Lost> {
     let mut ask = ::redis::pipe();
     // HELLO tells the role, and unlike ROLE and INFO it is open to every user.
     ask.cmd("HELLO").arg(3).cmd("PING");
@@ -25,6 +31,35 @@ pub async fn check(mut connection: MultiplexedConnection, in_cluster: bool) -> R
     };
     let cluster_info = answer.nth(1).and_then(|info| from_redis_value::<String>(info).ok());
     judge(&told("mode"), &told("role"), in_cluster, cluster_info.as_deref())
+}
+
+/// Asks the other end, beside all that comes from it, and says when there is no good answer.
+pub struct Watchdog {
+    pub lost: oneshot::Receiver<Lost>,
+    task: tokio::task::AbortHandle,
+}
+
+impl Watchdog {
+    pub fn start(connection: MultiplexedConnection, in_cluster: bool, outlook: &Outlook) -> Watchdog {
+        let ((bark, lost), outlook) = (oneshot::channel(), outlook.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LEAST).await;
+                let _ = tokio::time::timeout(EVERY, outlook.suspicion()).await;
+                if let Err(why) = check(connection.clone(), in_cluster).await {
+                    let _ = bark.send(why);
+                    return;
+                }
+            }
+        });
+        Watchdog { lost, task: task.abort_handle() }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 fn judge(mode: &str, role: &str, in_cluster: bool, cluster_info: Option<&str>) -> Result<(), String> {

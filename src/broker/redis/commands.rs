@@ -23,12 +23,18 @@ pub enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// Connecting, trying again and waiting for an answer, all together.
+async fn patiently<T>(asked: RedisFuture<'_, T>) -> Result<T, RedisError> {
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(late().into()))
+}
+
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
+        Box::pin(patiently(match self {
             Connection::One(connection) => connection.req_packed_command(cmd),
             Connection::Cluster(connection) => connection.req_packed_command(cmd),
-        }
+        }))
     }
 
     fn req_packed_commands<'a>(
@@ -37,10 +43,10 @@ impl ConnectionLike for Connection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
+        Box::pin(patiently(match self {
             Connection::One(connection) => connection.req_packed_commands(pipeline, offset, count),
             Connection::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
+        }))
     }
 
     fn get_db(&self) -> i64 {

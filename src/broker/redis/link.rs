@@ -5,7 +5,7 @@
 
 use super::{
     address,
-    check::{EVERY, check},
+    check::{EVERY, Lost, Watchdog, check},
     commands::PATIENCE,
     listener::Shared,
     outlook::Part,
@@ -52,9 +52,6 @@ pub struct Link {
     /// This link hears what back ends publish by themselves.
     bringer: Option<Bringer>,
 }
-
-/// Why a connection is of no use any more.
-type Lost = String;
 
 impl Link {
     pub fn new(shared: Arc<Shared>, road: Arc<Road>, queue: mpsc::Receiver<Command>) -> Link {
@@ -148,7 +145,7 @@ impl Link {
         self.road.stands.store(true, Relaxed);
         self.shared.outlook().note(Part::Hearing, None);
         *wait = Duration::from_millis(50);
-        let mut watchdog = Watchdog::start(connection.clone(), self.shared.in_cluster);
+        let mut watchdog = Watchdog::start(connection.clone(), self.shared.in_cluster, self.shared.outlook());
         let mut tick = tokio::time::interval(EVERY);
         let mut commands = Vec::new();
         loop {
@@ -344,33 +341,5 @@ fn text(value: &Value) -> Option<&str> {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
         Value::SimpleString(text) => Some(text),
         _ => None,
-    }
-}
-
-/// Asks the other end, beside all that comes from it, and says when there is no good answer.
-struct Watchdog {
-    lost: oneshot::Receiver<Lost>,
-    task: tokio::task::AbortHandle,
-}
-
-impl Watchdog {
-    fn start(connection: MultiplexedConnection, in_cluster: bool) -> Watchdog {
-        let (bark, lost) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                if let Err(why) = check(connection.clone(), in_cluster).await {
-                    let _ = bark.send(why);
-                    return;
-                }
-            }
-        });
-        Watchdog { lost, task: task.abort_handle() }
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

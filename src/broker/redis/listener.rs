@@ -107,6 +107,7 @@ impl Listener {
         let shared = Arc::new(Shared { hearing, plain, in_cluster, refresh, routes: RwLock::default() });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.hearing.clone().catch_up());
+        tasks.spawn(shared.hearing.store.clone().recover());
         match address {
             Address::One(info) => {
                 let (road, link) = build(&shared, info.addr().to_string(), info);

@@ -2,6 +2,7 @@
 
 use crate::{broker::Health, clock};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 
 #[derive(Clone, Copy)]
 pub enum Part {
@@ -12,7 +13,13 @@ pub enum Part {
 }
 
 #[derive(Clone)]
-pub struct Outlook(Arc<Mutex<Troubles>>);
+pub struct Outlook(Arc<Inner>);
+
+struct Inner {
+    troubles: Mutex<Troubles>,
+    /// Commands came to grief: look what it is.
+    suspicion: Notify,
+}
 
 struct Troubles {
     parts: [Option<String>; 2],
@@ -24,11 +31,15 @@ impl Outlook {
     /// At the start nothing is heard yet, which is no news for the log.
     pub fn new() -> Outlook {
         let parts = [None, Some("it is being connected to".to_owned())];
-        Outlook(Arc::new(Mutex::new(Troubles { parts, since: clock::now_ms() })))
+        let troubles = Mutex::new(Troubles { parts, since: clock::now_ms() });
+        Outlook(Arc::new(Inner { troubles, suspicion: Notify::new() }))
     }
 
     pub fn note(&self, part: Part, trouble: Option<String>) {
-        let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!((part, &trouble), (Part::Commands, Some(_))) {
+            self.0.suspicion.notify_waiters();
+        }
         let was_good = troubles.parts.iter().all(Option::is_none);
         if trouble.is_none() && troubles.parts[part as usize].is_none() {
             return;
@@ -47,8 +58,17 @@ impl Outlook {
         }
     }
 
+    /// Waits for the next command that fails.
+    pub async fn suspicion(&self) {
+        self.0.suspicion.notified().await;
+    }
+
+    pub fn is_troubled(&self, part: Part) -> bool {
+        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).parts[part as usize].is_some()
+    }
+
     pub fn health(&self) -> Health {
-        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         match troubles.parts.iter().flatten().next() {
             None => Health::Good,
             Some(why) => Health::Away { why: why.clone(), since: troubles.since },

@@ -11,18 +11,22 @@ use crate::{
     clock,
 };
 use ::redis::{AsyncCommands, RedisError, Script, Value, from_redis_value};
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use streamgauge_core::{
     history::{Held, HistoryLimits},
     ids::{Epoch, EventId, SessionId},
     status::{Draft, StatusEvent},
 };
+use tokio::time::MissedTickBehavior;
 
 /// For how long copies of a plainly published message are told from a new one, ms: the longest that one node may be
 /// behind another.
 const CLAIM_MS: u64 = 10_000;
 /// Within which time a node that begins to hear takes its first copy for one that others heard too, ms.
 const SAME_MS: u64 = 1_000;
+
+/// How often Redis is asked whether it is back.
+const RECOVERY: Duration = Duration::from_millis(250);
 
 /// Cloning shares the connection.
 #[derive(Clone)]
@@ -91,6 +95,20 @@ impl Store {
                 self.commands.mend(&error);
                 note(Some(error.to_string()));
                 Err(BrokerError::Away(error.to_string()))
+            }
+        }
+    }
+
+    /// Asks again while commands fail, so that the node is ready as soon as Redis is, whoever publishes meanwhile.
+    pub async fn recover(self) {
+        let mut pause = tokio::time::interval(RECOVERY);
+        pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pause.tick().await;
+            if self.outlook.is_troubled(Part::Commands) {
+                let mut connection = self.commands.connection();
+                // The answer is noted, and nothing else is wanted of it.
+                let _ = self.noted(::redis::cmd("PING").query_async::<()>(&mut connection).await);
             }
         }
     }
