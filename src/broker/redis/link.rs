@@ -15,7 +15,7 @@ use super::{
 };
 use crate::broker::BrokerError;
 use ::redis::{
-    AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{
@@ -310,8 +310,18 @@ impl Link {
         if self.bringer.is_none()
             && let Some(bringer) = self.shared.plain.claim()
         {
-            self.bringer = Some(bringer);
-            ::redis::cmd("PSUBSCRIBE").arg(wire::PLAIN).query_async::<Value>(connection).await?;
+            let asked = ::redis::cmd("PSUBSCRIBE").arg(wire::PLAIN).query_async::<Value>(connection).await;
+            match asked {
+                Ok(_) => self.bringer = Some(bringer),
+                Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                    // A user without that right. All else works, and asking again would not help: nobody claims now.
+                    tracing::warn!(%error, "what back ends publish by themselves cannot be heard");
+                }
+                Err(error) => {
+                    self.shared.plain.release();
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
