@@ -1,10 +1,13 @@
 //! What runs beside the requests: sweeping, the list of sessions, other nodes' samples.
 
-use crate::{clock, http::session_list, node::Node, stop::stopped, store};
+use crate::{broker::Published, clock, http::session_list, node::Node, stop::stopped, store};
 use bytes::Bytes;
 use std::{future::Future, sync::Arc, time::Duration};
 use streamgauge_core::measure::counters::Counter;
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
 
 /// Starts all jobs; they end with `stop`.
 pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
@@ -12,6 +15,22 @@ pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
     every(Duration::from_secs(5), node, stop, read_keys);
     every(Duration::from_secs(10), node, stop, hear_other_nodes);
     every(Duration::from_secs(10), node, stop, sweep);
+    if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
+        tokio::spawn(count_taken(node.clone(), taken, stop.clone()));
+    }
+}
+
+/// Events of back ends that publish to Redis by themselves count like those that came by HTTP.
+async fn count_taken(node: Arc<Node>, mut taken: mpsc::Receiver<Published>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            published = taken.recv() => match published {
+                Some(published) => node.published(&published),
+                None => return,
+            },
+            () = stopped(&mut stop) => return,
+        }
+    }
 }
 
 fn every<F>(period: Duration, node: &Arc<Node>, stop: &watch::Receiver<bool>, job: fn(Arc<Node>) -> F)

@@ -172,7 +172,8 @@ async fn assemble(
     let (mut local, mut redis) = (None, None);
     let broker: Arc<dyn Broker> = match &settings.redis_url {
         Some(url) => {
-            let broker = Arc::new(RedisBroker::start(url, hub.clone(), history, abandon)?);
+            let broker =
+                Arc::new(RedisBroker::start(url, hub.clone(), history, abandon, settings.redis_plain)?);
             redis = Some(broker.clone());
             broker
         }

@@ -1,6 +1,9 @@
-//! What a broker must do, seen from outside: one list of scenarios, run in process and through Redis.
+//! What a broker must do, seen from outside: one list of scenarios, run in process, through Redis and through a Redis
+//! Cluster.
 
-use crate::support::{Client, Database, Event, Follower, Launch, Redis, Server, Shared, eventually, fresh};
+use crate::support::{
+    Client, Database, Event, Follower, Launch, Redis, RedisCluster, Server, Shared, eventually, fresh,
+};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -10,19 +13,29 @@ use std::{
 };
 
 static REDIS: Shared<Redis> = Shared::new();
+static CLUSTER: Shared<RedisCluster> = Shared::new();
 
-/// A server with one of the two brokers, and everything under it.
+#[derive(Clone, Copy)]
+enum Through {
+    Nothing,
+    Redis,
+    Cluster,
+}
+
+/// A server with one of the brokers, and everything under it.
 struct Stage {
     server: Server,
     client: Client,
     redis: Option<Arc<Redis>>,
+    _cluster: Option<Arc<RedisCluster>>,
     _database: Database,
 }
 
 impl Stage {
-    async fn new(through_redis: bool, flags: &[(&str, u32)]) -> Stage {
+    async fn new(through: Through, flags: &[(&str, u32)]) -> Stage {
         let database = Database::new().await;
-        let redis = through_redis.then(|| REDIS.get(Redis::start));
+        let redis = matches!(through, Through::Redis).then(|| REDIS.get(Redis::start));
+        let cluster = matches!(through, Through::Cluster).then(|| CLUSTER.get(RedisCluster::start));
         let mut launch = Launch::on(&database);
         for (name, value) in flags {
             launch = launch.flag(name, value);
@@ -30,8 +43,11 @@ impl Stage {
         if let Some(redis) = &redis {
             launch = launch.redis(redis);
         }
+        if let Some(cluster) = &cluster {
+            launch = launch.cluster(cluster);
+        }
         let server = launch.start();
-        Stage { client: server.client(), server, redis, _database: database }
+        Stage { client: server.client(), server, redis, _cluster: cluster, _database: database }
     }
 }
 
@@ -40,11 +56,15 @@ macro_rules! contract {
     ($($settings:expr => $($scenario:ident)*;)*) => {
         mod in_process { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$scenario(&super::Stage::new(false, &$settings).await).await; }
+            async fn $scenario() { super::$scenario(&super::Stage::new(super::Through::Nothing, &$settings).await).await; }
         )*)* }
         mod through_redis { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$scenario(&super::Stage::new(true, &$settings).await).await; }
+            async fn $scenario() { super::$scenario(&super::Stage::new(super::Through::Redis, &$settings).await).await; }
+        )*)* }
+        mod through_a_redis_cluster { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::$scenario(&super::Stage::new(super::Through::Cluster, &$settings).await).await; }
         )*)* }
     };
 }
@@ -338,7 +358,7 @@ async fn silence_is_pinged_then_closed(Stage { client, .. }: &Stage) {
 
 #[tokio::test]
 async fn a_node_leaves_a_channel_with_its_last_follower() {
-    let stage = Stage::new(true, &[]).await;
+    let stage = Stage::new(Through::Redis, &[]).await;
     let mut redis = stage.redis.as_ref().expect("Redis").connect().await;
     let session = fresh("channel");
     let channel = format!("sg:{{{session}}}:live");
@@ -376,7 +396,7 @@ async fn a_node_leaves_a_channel_with_its_last_follower() {
 
 #[tokio::test]
 async fn nothing_of_an_ended_session_stays_in_redis() {
-    let stage = Stage::new(true, &[("history-ms", 60_000)]).await;
+    let stage = Stage::new(Through::Redis, &[("history-ms", 60_000)]).await;
     let mut redis = stage.redis.as_ref().expect("Redis").connect().await;
     let session = fresh("expires");
     let answer =
@@ -390,4 +410,33 @@ async fn nothing_of_an_ended_session_stays_in_redis() {
         assert!((1..=60_000).contains(&left), "{key} lives for {left} ms");
     }
     assert!(stage.server.log().contains("listens"), "the server still runs");
+}
+
+#[tokio::test]
+async fn ended_sessions_leave_no_key_and_no_channel() {
+    let redis = Redis::start();
+    let database = Database::new().await;
+    let server = Launch::on(&database).redis(&redis).flag("history-ms", 1_000).start();
+    let client = server.client();
+    let mut followers = Vec::new();
+    for _ in 0..20 {
+        let session = fresh("gone");
+        let event = client.event(&session, 1).header("idempotency-key", "k").send().await.expect("an answer");
+        assert_eq!(event.status(), StatusCode::ACCEPTED);
+        followers.push((client.follow(&session).await, session));
+    }
+    let mut redis = redis.connect().await;
+    let keys: Vec<String> = redis.keys("sg:*").await.expect("Redis");
+    assert_eq!(keys.len(), 60, "state, history, idempotency key");
+    for (mut follower, session) in followers {
+        assert_eq!(client.complete(&session).await.status(), StatusCode::ACCEPTED);
+        while follower.news().await.is_some() {}
+    }
+    eventually("no key and no channel is left", 10, async || {
+        let keys: Vec<String> = redis.keys("*").await.expect("Redis");
+        let channels: Vec<String> =
+            redis::cmd("PUBSUB").arg("CHANNELS").query_async(&mut redis).await.expect("Redis");
+        (keys.is_empty() && channels.is_empty()).then_some(())
+    })
+    .await;
 }

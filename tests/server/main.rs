@@ -12,7 +12,9 @@ mod exactness; // what is measured is what was on the wire
 mod killed; // kill -9
 mod limits; // how many streams, for whom
 mod nodes; // two nodes, one Redis
+mod plain; // back ends that PUBLISH to Redis by themselves
 mod redis_away; // Redis stops for a while
+mod redis_cluster; // through a Redis Cluster
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read

@@ -1,6 +1,6 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
-use crate::support::{Client, Database, Follower, Launch, Redis, Server, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, Proxy, Redis, Server, eventually, fresh};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -151,4 +151,116 @@ async fn a_server_starts_without_its_redis() {
     let mut follower = client.follow(&session).await;
     client.publish(&session, 2).await;
     assert_eq!(follower.numbers(2).await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_hangs_is_noticed_and_found_again() {
+    let (redis, database) = (Redis::start(), Database::new().await);
+    let (a, b) = (node("a", &database, &redis), node("b", &database, &redis));
+    let (a, b) = ((a.client(), a), (b.client(), b));
+    let session = fresh("frozen");
+    a.0.publish(&session, 1).await;
+    let mut follower = b.0.follow(&session).await;
+    assert_eq!(follower.numbers(1).await, [1]);
+    redis.freeze();
+    refused(&a.0, &session, &mut follower).await;
+    // The other node has asked for nothing, and notices too.
+    eventually("a hanging Redis is noticed", 12, async || {
+        let ready = b.0.get("/readyz").send().await.expect("an answer");
+        (ready.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+    redis.thaw();
+    for (client, _) in [&a, &b] {
+        ready_means_ready(client, &session).await;
+    }
+    publish_when_possible(&a.0, &session, 2).await;
+    // Frozen, Redis may have kept the refused events for later; the follower gets them in their order.
+    let mut last = follower.news().await.expect("an event").number();
+    while last != 2 {
+        assert_eq!(last, 99);
+        last = follower.news().await.expect("an event").number();
+    }
+}
+
+/// From the moment that a node says it is ready, a stream opens.
+async fn ready_means_ready(client: &Client, session: &str) {
+    eventually("ready again", 15, async || {
+        let ready = client.get("/readyz").send().await.expect("an answer");
+        (ready.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    let stream = client.stream(session).send().await.expect("an answer");
+    assert_eq!(stream.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redis_comes_back_empty_a_follower_may_come_back_before_the_publisher() {
+    let (mut redis, database) = (Redis::start(), Database::new().await);
+    let server = node("a", &database, &redis);
+    let (client, session, over) = (server.client(), fresh("forgotten"), fresh("over"));
+    client.publish_all(&session, 1..=5).await;
+    client.publish(&over, 1).await;
+    let mut stayed = client.follow(&session).await;
+    let mut left = client.follow(&session).await;
+    let seen = left.news().await.expect("a snapshot").id.expect("an id");
+    drop(left);
+    let mut ended = client.follow(&over).await;
+    client.complete(&over).await;
+    while ended.news().await.is_some() {}
+    for _ in 0..2 {
+        redis.kill();
+        redis.again();
+        ready_means_ready(&client, &session).await;
+    }
+    // What was last told of it still is.
+    let polled: serde_json::Value = client.poll(&session).await.json().await.expect("JSON");
+    assert_eq!(polled["id"], json!(seen));
+    let mut resumed = client.resume(&session, &seen).await;
+    let mut newcomer = client.follow(&session).await;
+    assert_eq!(newcomer.numbers(1).await, [5]);
+    assert_eq!(stayed.numbers(1).await, [5]);
+    // A session that has ended is over, and one that never was is unknown.
+    assert_eq!(client.stream(&over).send().await.expect("an answer").status(), StatusCode::NOT_FOUND);
+    assert_eq!(client.stream("never").send().await.expect("an answer").status(), StatusCode::NOT_FOUND);
+    publish_when_possible(&client, &session, 6).await;
+    for follower in [&mut stayed, &mut resumed, &mut newcomer] {
+        let gap = follower.news().await.expect("an open stream");
+        assert_eq!((gap.name.as_str(), &gap.data["reason"]), ("gap", &json!("epoch")));
+        assert_eq!(follower.numbers(1).await, [6]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_becomes_a_replica_is_left_and_lost_events_are_a_gap() {
+    let (old, new, database) = (Redis::start(), Redis::start(), Database::new().await);
+    // An address that moves, as a name or a proxy does it.
+    let door = Proxy::to(old.port());
+    let url = format!("redis://127.0.0.1:{}", door.port);
+    let server = Launch::on(&database).flag("redis-url", url).flag("heartbeat-ms", 200).start();
+    let (client, session) = (server.client(), fresh("promoted"));
+    new.replicate(&old).await;
+    client.publish_all(&session, 1..=3).await;
+    let mut follower = client.follow(&session).await;
+    assert_eq!(follower.numbers(1).await, [3]);
+    new.caught_up(&old).await;
+    // The last events never reach the replica.
+    new.promote().await;
+    client.publish_all(&session, 4..=5).await;
+    assert_eq!(follower.numbers(2).await, [4, 5]);
+    door.leads_to(new.port());
+    old.replicate(&new).await;
+    publish_when_possible(&client, &session, 6).await;
+    let mut gaps = 0;
+    loop {
+        let event = follower.news().await.expect("an open stream");
+        if event.name == "gap" {
+            gaps += 1;
+        } else if event.number() == 6 {
+            break;
+        }
+    }
+    assert_eq!(gaps, 1);
+    client.publish(&session, 7).await;
+    assert_eq!(follower.numbers(1).await, [7]);
 }

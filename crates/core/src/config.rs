@@ -33,8 +33,10 @@ keys! {
         "the path of a folder";
     database_url: "PostgreSQL to use instead of a private one",
         "a URL that starts with postgres:// or postgresql://";
-    redis_url: "Redis that joins several nodes; without it this node is alone",
-        "a URL that starts with redis:// or unix:///";
+    redis_url: "Redis that joins several nodes: redis://HOST, or redis-cluster://HOST:PORT,HOST:PORT for a Redis Cluster; without it this node is alone",
+        "redis://HOST[:PORT], unix:///PATH, or redis-cluster:// with the addresses of some of its nodes, with commas between them";
+    redis_plain: "Take in what back ends PUBLISH to session:ID:status in Redis by themselves [default: true]",
+        "true or false";
     node: "Name of this node in charts and rows [default: the host's name]",
         "1 to 64 of A-Z a-z 0-9 . _ -";
     poll_interval_ms: "How often a poller is told to ask, ms: the baseline [default: 3000]",
@@ -78,6 +80,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub database_url: Option<String>,
     pub redis_url: Option<String>,
+    pub redis_plain: bool,
     pub node: String,
     pub poll_interval_ms: u32,
     pub control_group_percent: u8,
@@ -133,7 +136,8 @@ impl RawSettings {
             listen: self.read("listen", address)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             data_dir: self.read("data_dir", non_empty)?.map_or(machine.data_dir, PathBuf::from),
             database_url: self.read("database_url", starts(&["postgres://", "postgresql://"]))?,
-            redis_url: self.read("redis_url", starts(&["redis://", "unix:///"]))?,
+            redis_url: self.read("redis_url", redis_url)?,
+            redis_plain: self.read("redis_plain", |text| text.parse().ok())?.unwrap_or(true),
             node: self
                 .read("node", node_name)?
                 .unwrap_or_else(|| node_name(&machine.host).unwrap_or("node".into())),
@@ -190,6 +194,21 @@ fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
+/// The scheme says which it is, so that one address of a cluster is never taken for a Redis that stands alone.
+fn redis_url(text: &str) -> Option<String> {
+    let hosts = |rest: &str| {
+        rest.rsplit('@').next().unwrap_or_default().split('/').next().unwrap_or_default().to_owned()
+    };
+    let good = if let Some(rest) = text.strip_prefix("redis-cluster://") {
+        hosts(rest).split(',').all(|host| !host.is_empty())
+    } else if let Some(rest) = text.strip_prefix("redis://") {
+        !hosts(rest).contains(',')
+    } else {
+        text.starts_with("unix:///")
+    };
+    good.then(|| text.to_owned())
+}
+
 fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -236,8 +255,26 @@ mod tests {
         check("node", "a b", "1 to 64 of");
         check("data_dir", "", "the path of a folder");
         check("heartbeat", "1", "is no setting");
+        for bad in ["http://h", "redis://a,b", "redis-cluster://a,,b", "redis-cluster://", "unix://h"] {
+            check("redis_url", bad, "redis-cluster:// with the addresses");
+        }
         let secret = settings(&[("database_url", "mysql://u:secret@h/d")]).expect_err("a wrong scheme");
         assert!(!secret.contains("secret") && secret.contains("postgres://"), "{secret}");
+    }
+
+    #[test]
+    fn the_scheme_says_which_redis_it_is() {
+        let good = [
+            "redis://h",
+            "redis://u:p@h:1/2",
+            "unix:///r.sock",
+            "redis-cluster://h",
+            "redis-cluster://u:p,w@a:1,b:2",
+        ];
+        for url in good {
+            let settings = settings(&[("redis_url", url)]).expect(url);
+            assert_eq!(settings.redis_url.as_deref(), Some(url));
+        }
     }
 
     #[test]

@@ -8,11 +8,13 @@ pub mod board; // what a dashboard shows at one moment, and the admin stream's m
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns
 pub mod frame; // Server-Sent Events as text
+pub mod heard; // what a node does with a message that it hears of a session
 pub mod history; // bounded events of one session, and what a resuming follower is owed
 pub mod ids; // session ids, epochs, event ids
 pub mod kpi; // the four headline figures: value, target, state, trend, comparison
 pub mod limits; // the numbers that may be turned while a node runs
 pub mod numbers; // every number's one definition: unit, formula, window
+pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // 1h, 24h, 7d and the step of their charts
 pub mod status; // a status event, and what a publisher may say in it
 pub mod view; // what the pages other than the board show

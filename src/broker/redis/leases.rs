@@ -1,9 +1,10 @@
 //! Streams of one user to one session, counted over all nodes. A place is leased for half a minute and renewed while
 //! its stream is open, so a dead node holds none for ever.
 
-use super::{Store, wire};
+use super::{store::Store, wire};
 use crate::broker::{BrokerError, Lease};
-use ::redis::{Script, aio::ConnectionManager};
+use ::redis::{AsyncCommands, Script};
+use futures::{StreamExt, future, stream};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
@@ -21,13 +22,15 @@ const LIVES: Duration = Duration::from_secs(30);
 const RENEWED: Duration = Duration::from_secs(10);
 /// Returns that may wait. One that does not fit is not renewed, and runs out by itself.
 const QUEUE: usize = 4_096;
-/// Places renewed in one round trip.
+/// Places given back or renewed at the same time. The connection sends them together, and a cluster each to its node.
 const BATCH: usize = 500;
+
+const LEASE: &str = include_str!("lease.lua");
 
 #[derive(Clone)]
 pub struct Leases {
     store: Store,
-    script: Script,
+    script: Arc<Script>,
     held: Held,
     /// This life of this node, as no other calls itself.
     node: u64,
@@ -42,7 +45,7 @@ impl Leases {
     pub fn start(store: Store) -> Leases {
         let (returned, queue) = mpsc::channel(QUEUE);
         let leases = Leases {
-            script: Script::new(include_str!("lease.lua")),
+            script: Arc::new(Script::new(LEASE)),
             held: Held::default(),
             node: RandomState::new().hash_one(0u8),
             next: Arc::default(),
@@ -61,11 +64,8 @@ impl Leases {
     ) -> Result<Option<Lease>, BrokerError> {
         let key = wire::leases_key(session, user);
         let member = format!("{:x}-{:x}", self.node, self.next.fetch_add(1, Relaxed));
-        let mut connection = self.store.connection.clone();
-        let mut call = self.script.prepare_invoke();
-        call.key(&key).arg(&member).arg(most).arg(LIVES.as_millis() as u64);
-        let taken: u8 = self.store.noted(call.invoke_async(&mut connection).await)?;
-        if taken == 0 {
+        let taken = lease(&self.store, &self.script, &key, &member, most).await?;
+        if !taken {
             return Ok(None);
         }
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(member.clone(), key.clone());
@@ -77,28 +77,39 @@ impl Leases {
     }
 }
 
+async fn lease(
+    store: &Store,
+    script: &Script,
+    key: &str,
+    member: &str,
+    most: u32,
+) -> Result<bool, BrokerError> {
+    let arguments = [member.to_owned(), most.to_string(), LIVES.as_millis().to_string()];
+    let taken = store.commands.run((script, LEASE), &[key.to_owned()], &arguments).await;
+    store.noted::<u8>(taken).map(|taken| taken == 1)
+}
+
 /// Renews what is held and gives back what is not, until nobody holds the table.
 async fn keep(
     store: Store,
-    script: Script,
+    script: Arc<Script>,
     held: std::sync::Weak<Mutex<HashMap<String, String>>>,
     mut queue: mpsc::Receiver<(String, String)>,
 ) {
     let mut renew = tokio::time::interval(RENEWED);
     let mut returned = Vec::new();
     loop {
-        let mut connection: ConnectionManager = store.connection.clone();
         tokio::select! {
             count = queue.recv_many(&mut returned, BATCH) => {
                 if count == 0 {
                     return;
                 }
-                let mut pipe = ::redis::pipe();
-                for (key, member) in returned.drain(..) {
-                    pipe.zrem(key, member).ignore();
-                }
                 // Not given back, they run out.
-                let _ = store.noted(pipe.query_async::<()>(&mut connection).await);
+                future::join_all(returned.drain(..).map(|(key, member)| {
+                    let mut connection = store.commands.connection();
+                    let store = &store;
+                    async move { store.noted(connection.zrem::<_, _, ()>(key, member).await) }
+                })).await;
             }
             _ = renew.tick() => {
                 let Some(held) = held.upgrade() else { return };
@@ -106,19 +117,12 @@ async fn keep(
                     let held = held.lock().unwrap_or_else(PoisonError::into_inner);
                     held.iter().map(|(member, key)| (key.clone(), member.clone())).collect()
                 };
-                for batch in all.chunks(BATCH) {
-                    let mut pipe = ::redis::pipe();
-                    pipe.load_script(&script).ignore();
-                    for (key, member) in batch {
-                        // Whoever is in stays in, also after Redis came back empty.
-                        let mut call = script.prepare_invoke();
-                        call.key(key).arg(member).arg(u32::MAX).arg(LIVES.as_millis() as u64);
-                        pipe.invoke_script(&call).ignore();
-                    }
-                    if store.noted(pipe.query_async::<()>(&mut connection).await).is_err() {
-                        break;
-                    }
-                }
+                // Whoever is in stays in, also after Redis came back empty.
+                let renewals = stream::iter(all).map(|(key, member)| {
+                    let (store, script) = (&store, &script);
+                    async move { lease(store, script, &key, &member, u32::MAX).await }
+                });
+                renewals.buffer_unordered(BATCH).for_each(|_| future::ready(())).await;
             }
         }
     }

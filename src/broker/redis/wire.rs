@@ -19,6 +19,18 @@ pub fn idempotency_key(session: &SessionId, key: &str) -> String {
     format!("sg:{{{session}}}:once:{key}")
 }
 
+/// Which nodes heard a plainly published message, by its digest.
+pub fn claim_key(session: &SessionId, digest: &str) -> String {
+    format!("sg:{{{session}}}:heard:{digest}")
+}
+
+/// Where back ends publish by themselves.
+pub const PLAIN: &str = "session:*:status";
+
+pub fn session_of_plain(channel: &str) -> Option<SessionId> {
+    channel.strip_prefix("session:")?.strip_suffix(":status")?.parse().ok()
+}
+
 /// Where a user's streams to the session hold their places.
 pub fn leases_key(session: &SessionId, user: &str) -> String {
     format!("sg:{{{session}}}:streams:{user}")
@@ -87,5 +99,7 @@ mod tests {
         }
         assert_eq!(session_of_channel(&channel(&session)), Some(session));
         assert_eq!(session_of_channel("sg:{a b}:live"), None);
+        assert_eq!(session_of_plain("session:job-1:status"), "job-1".parse().ok());
+        assert_eq!(session_of_plain("session:a b:status"), None);
     }
 }

@@ -7,6 +7,7 @@ mod postgres; // a PostgreSQL for tests, and what is stored in it
 mod process; // children that end with their test
 mod proxy; // counts what passes
 mod redis; // a Redis of one's own
+mod redis_cluster; // a Redis Cluster of one's own
 mod server; // the binary under test
 mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
@@ -18,6 +19,7 @@ pub use postgres::{Database, PrivateFolder};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
 pub use server::{Launch, Server, key};
 pub use shared::Shared;
 pub use wait::eventually;

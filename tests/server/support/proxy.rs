@@ -3,7 +3,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU16, AtomicU64, Ordering::SeqCst},
     },
     thread,
 };
@@ -13,6 +13,7 @@ use std::{
 #[derive(Clone)]
 pub struct Proxy {
     pub port: u16,
+    server: Arc<AtomicU16>,
     counts: Arc<Counts>,
 }
 
@@ -30,11 +31,11 @@ impl Proxy {
     pub fn to(server: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let proxy = Proxy { port, counts: Arc::default() };
-        let counts = proxy.counts.clone();
+        let proxy = Proxy { port, server: Arc::new(server.into()), counts: Arc::default() };
+        let (counts, server) = (proxy.counts.clone(), proxy.server.clone());
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server.load(SeqCst))) else { continue };
                 let pair = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
                 counts.open.fetch_add(2, SeqCst);
                 let (there, back) = (counts.clone(), counts.clone());
@@ -43,6 +44,11 @@ impl Proxy {
             }
         });
         proxy
+    }
+
+    /// Connections from now on go there; those that are stay.
+    pub fn leads_to(&self, server: u16) {
+        self.server.store(server, SeqCst);
     }
 
     /// Bytes to the server, and from it.

@@ -1,5 +1,6 @@
-use super::{Folder, Process};
+use super::{Folder, Process, eventually};
 use redis::aio::MultiplexedConnection;
+use rustix::process::Signal;
 use std::{
     fs::File,
     net::{TcpListener, TcpStream},
@@ -39,6 +40,15 @@ impl Redis {
         self.process.take().expect("it runs").kill();
     }
 
+    /// It hangs: no answer, and no socket closes.
+    pub fn freeze(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::STOP);
+    }
+
+    pub fn thaw(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::CONT);
+    }
+
     /// Starts it on the port and in the folder that it had.
     pub fn again(&mut self) {
         let folder = self.folder.path();
@@ -55,6 +65,40 @@ impl Redis {
             assert!(Instant::now() < deadline, "Redis does not start");
             sleep(Duration::from_millis(5));
         }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Becomes a replica.
+    pub async fn replicate(&self, primary: &Redis) {
+        self.ask(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await;
+    }
+
+    /// All that the primary was told so far is here too.
+    pub async fn caught_up(&self, primary: &Redis) {
+        eventually("the replica has caught up", 15, async || {
+            let offset = async |redis: &Redis| {
+                let told: String = redis.ask(&["INFO", "replication"]).await;
+                told.lines().find_map(|line| line.strip_prefix("master_repl_offset:").map(str::to_owned))
+            };
+            let linked: String = self.ask(&["INFO", "replication"]).await;
+            (linked.contains("master_link_status:up") && offset(self).await == offset(primary).await)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// A replica becomes a primary, with what it has.
+    pub async fn promote(&self) {
+        self.ask(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    async fn ask(&self, command: &[&str]) -> String {
+        let mut ask = redis::cmd(command[0]);
+        ask.arg(&command[1..]);
+        ask.query_async(&mut self.connect().await).await.expect("Redis")
     }
 
     pub fn url(&self) -> String {

@@ -1,4 +1,4 @@
-use super::{Client, Database, PrivateFolder, Process, Redis};
+use super::{Client, Database, PrivateFolder, Process, Redis, RedisCluster};
 use rustix::process::Signal;
 use std::{
     io::{BufRead, BufReader, Read},
@@ -38,6 +38,10 @@ impl Launch {
 
     pub fn redis(self, redis: &Redis) -> Launch {
         self.flag("redis-url", redis.url())
+    }
+
+    pub fn cluster(self, cluster: &RedisCluster) -> Launch {
+        self.flag("redis-url", cluster.url())
     }
 
     pub fn flag(mut self, name: &str, value: impl ToString) -> Launch {

@@ -44,6 +44,10 @@ counters! {
     Published => "published",
     /// Status events that could not be accepted because the broker was away.
     PublishFailed => "publish_failed",
+    /// Messages that back ends published to Redis by themselves and that are no status.
+    PlainBad => "plain_bad",
+    /// The same, and good ones, but Redis or this node could not take them in.
+    PlainLost => "plain_lost",
     /// Events times followers that were there when it came, snapshots and replays included.
     DeliveriesDue => "deliveries_due",
     /// Last byte handed to the kernel.

@@ -1,0 +1,126 @@
+//! A message that came, and a history that was read: what of it goes on to the followers.
+
+use super::{store::Store, table::Table, wire};
+use crate::{
+    broker::BrokerError,
+    clock,
+    gauge::Recorder,
+    stream::{Hub, Message},
+};
+use futures::{StreamExt, stream::FuturesUnordered};
+use std::{sync::Arc, time::Duration};
+use streamgauge_core::{
+    frame::GapReason,
+    heard::{Position, Verdict},
+    history::{Ask, Opening, open},
+    ids::SessionId,
+    measure::{counters::Counter, sample::Measure},
+    status::StatusEvent,
+};
+
+/// Histories read at the same time.
+const READS: usize = 32;
+/// After which pause those are tried again that could not be read. After a new connection to listen, the one for
+/// commands may still have to find out that it is dead.
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub struct Hearing {
+    pub table: Table,
+    pub store: Store,
+    pub hub: Hub,
+    pub recorder: Recorder,
+}
+
+impl Hearing {
+    /// One message from Redis. `false`: nobody here follows its session any more.
+    pub fn hear(&self, session: &SessionId, payload: &str) -> bool {
+        let Some((event, accepted_us)) = wire::parse(session, payload) else {
+            tracing::warn!(%session, "passed over a message that this version cannot read");
+            return true;
+        };
+        let mut entry = self.table.entry(session);
+        let Some(heard) = entry.heard() else { return false };
+        self.recorder.record_since(Measure::PublishLag, accepted_us, clock::now_us());
+        let Some(position) = &heard.position else {
+            // Nobody has read the history yet; whoever does will find this event there too.
+            self.hub.deliver(session, Message::live(&event, accepted_us));
+            heard.early = Some(event);
+            return true;
+        };
+        match position.hear(&event) {
+            Verdict::Repetition => return true,
+            Verdict::ReadHistory => {
+                self.table.fall_behind_in(heard, session);
+                return true;
+            }
+            Verdict::Next => {
+                self.hub.deliver(session, Message::live(&event, accepted_us));
+            }
+            Verdict::NewEpoch => self.tell_gap(session, &event, GapReason::Epoch),
+        }
+        heard.position = Some(Position { id: event.id, event: Some(event) });
+        true
+    }
+
+    /// Reads the histories of sessions that fell behind, each by itself, so that none holds up another.
+    pub async fn catch_up(self: Arc<Self>) {
+        let mut reads = FuturesUnordered::new();
+        // Each is on the table, and in here once.
+        let mut failed: Vec<SessionId> = Vec::new();
+        let mut pause = tokio::time::interval(PAUSE);
+        loop {
+            tokio::select! {
+                session = self.table.next_behind(), if reads.len() < READS => reads.push(async {
+                    let read = self.read_on(&session).await;
+                    (session, read)
+                }),
+                Some((session, read)) = reads.next() => match read {
+                    Ok(()) => {
+                        self.table.done(&session, true);
+                    }
+                    Err(_) => failed.push(session),
+                },
+                // After a session's last event there is no other that could show the hole: so as often as it takes.
+                _ = pause.tick() => failed.drain(..).for_each(|session| {
+                    self.table.done(&session, false);
+                }),
+            }
+        }
+    }
+
+    /// Delivers what this node has not heard of the session, or says that it is lost.
+    async fn read_on(&self, session: &SessionId) -> Result<(), BrokerError> {
+        let Some(before) = self.table.position(session) else { return Ok(()) };
+        // Redis came back empty: the session's next event starts a new epoch, and that says the gap.
+        let Some(mut held) = self.store.held(session).await? else { return Ok(()) };
+        if before.contradicts(&held) {
+            self.store.renumber(session, held.epoch).await?;
+            let Some(renumbered) = self.store.held(session).await? else { return Ok(()) };
+            held = renumbered;
+        }
+        self.hub.room(session).await;
+        let mut entry = self.table.entry(session);
+        let Some(heard) = entry.heard() else { return Ok(()) };
+        let Some(here) = heard.position.as_ref().map(|position| position.id) else { return Ok(()) };
+        if held.epoch.0 < here.epoch.0 || (held.epoch == here.epoch && held.top <= here.seq) {
+            return Ok(());
+        }
+        if let Opening::Stream { gap, first, position } = open(&held, Ask::Resume(here)) {
+            for event in &first {
+                match gap {
+                    Some(reason) => self.tell_gap(session, event, reason),
+                    None => {
+                        self.hub.deliver(session, Message::live(event, event.at * 1_000));
+                    }
+                }
+            }
+            heard.position = Some(Position { id: position, event: held.current });
+        }
+        Ok(())
+    }
+
+    fn tell_gap(&self, session: &SessionId, event: &StatusEvent, reason: GapReason) {
+        let told = self.hub.deliver(session, Message::after_gap(event, reason));
+        self.recorder.add(Counter::Gaps, told);
+    }
+}

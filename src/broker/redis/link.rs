@@ -1,0 +1,355 @@
+//! The subscriber connection to one Redis: one a node, or on a cluster one a shard.
+//!
+//! It hears a session from its first local follower to its last. Whatever happened to it, afterwards all subscriptions
+//! are made again, in batches, and every session's position is compared with its history.
+
+use super::{
+    address,
+    check::{EVERY, Lost, Watchdog, check},
+    commands::PATIENCE,
+    listener::Shared,
+    outlook::Part,
+    plain::Bringer,
+    routes::Road,
+    wire,
+};
+use crate::broker::BrokerError;
+use ::redis::{
+    AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use streamgauge_core::ids::SessionId;
+use tokio::sync::{mpsc, oneshot};
+
+/// Messages that may wait. Those that do not fit are read from history.
+const MESSAGES: usize = 8_192;
+/// Channels in one round trip.
+const BATCH: usize = 500;
+
+pub enum Command {
+    Subscribe(SessionId, oneshot::Sender<Result<(), BrokerError>>),
+    /// Someone left; if nobody is left, so does the node.
+    Left(SessionId),
+    /// The cluster's slots went to others: hear what is this road's now.
+    Again,
+}
+
+pub struct Link {
+    shared: Arc<Shared>,
+    road: Arc<Road>,
+    queue: mpsc::Receiver<Command>,
+    subscribed: HashSet<SessionId>,
+    /// Messages came faster than they could be passed on, and some are known only to history.
+    overrun: Arc<AtomicBool>,
+    /// This link hears what back ends publish by themselves.
+    bringer: Option<Bringer>,
+}
+
+impl Link {
+    pub fn new(shared: Arc<Shared>, road: Arc<Road>, queue: mpsc::Receiver<Command>) -> Link {
+        Link { shared, road, queue, subscribed: HashSet::new(), overrun: Arc::default(), bringer: None }
+    }
+
+    pub async fn run(mut self) {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            let why = match self.connect().await {
+                Ok((connection, messages)) => {
+                    let why = self.serve(connection, messages, &mut wait).await;
+                    tracing::info!(redis = self.road.address, why, "lost the connection that hears");
+                    why
+                }
+                Err(why) => why,
+            };
+            self.down(&why);
+            if !self.refuse_for(wait, &why).await {
+                return;
+            }
+            wait = (wait * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    fn down(&mut self, why: &str) {
+        self.road.stands.store(false, Relaxed);
+        self.subscribed.clear();
+        self.release_plain();
+        self.shared.lost_a_link(why);
+    }
+
+    fn release_plain(&mut self) {
+        if self.bringer.take().is_some() {
+            self.shared.plain.release();
+        }
+    }
+
+    async fn connect(&self) -> Result<(MultiplexedConnection, mpsc::Receiver<PushInfo>), Lost> {
+        let (sender, messages) = mpsc::channel(MESSAGES);
+        let overrun = self.overrun.clone();
+        let hear = move |push: PushInfo| {
+            use PushKind::{Message, PMessage, SMessage, SUnsubscribe};
+            let wanted = matches!(push.kind, Message | SMessage | PMessage | SUnsubscribe);
+            if wanted && sender.try_send(push).is_err() {
+                overrun.store(true, Relaxed);
+            }
+            Ok::<_, ()>(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_push_sender(hear);
+        let client = Client::open(address::hearing(&self.road.info)).map_err(|error| error.to_string())?;
+        let connected = client.get_multiplexed_async_connection_with_config(&config);
+        let connected = tokio::time::timeout(PATIENCE, connected).await;
+        let connection =
+            connected.map_err(|_| "it does not answer".to_owned())?.map_err(|error| error.to_string())?;
+        check(connection.clone(), self.shared.in_cluster).await?;
+        Ok((connection, messages))
+    }
+
+    /// While there is no connection, new watches fail at once instead of hanging. `false`: the broker is gone.
+    async fn refuse_for(&mut self, wait: Duration, why: &str) -> bool {
+        let end = tokio::time::Instant::now() + wait;
+        loop {
+            match tokio::time::timeout_at(end, self.queue.recv()).await {
+                Err(_) => return true,
+                Ok(None) => return false,
+                Ok(Some(Command::Subscribe(_, reply))) => {
+                    let _ = reply.send(Err(BrokerError::Away(why.to_owned())));
+                }
+                Ok(Some(Command::Left(session))) => {
+                    self.shared.hearing.table.forget(&session);
+                }
+                Ok(Some(Command::Again)) => {}
+            }
+        }
+    }
+
+    /// Until the connection is lost.
+    async fn serve(
+        &mut self,
+        mut connection: MultiplexedConnection,
+        mut messages: mpsc::Receiver<PushInfo>,
+        wait: &mut Duration,
+    ) -> Lost {
+        if let Err(error) = self.subscribe_what_is_ours(&mut connection).await {
+            return error.to_string();
+        }
+        self.road.stands.store(true, Relaxed);
+        self.shared.outlook().note(Part::Hearing, None);
+        *wait = Duration::from_millis(50);
+        let mut watchdog = Watchdog::start(connection.clone(), self.shared.in_cluster, self.shared.outlook());
+        let mut tick = tokio::time::interval(EVERY);
+        let mut commands = Vec::new();
+        loop {
+            let result = tokio::select! {
+                count = self.queue.recv_many(&mut commands, BATCH) => {
+                    if count == 0 {
+                        return "the broker is gone".into();
+                    }
+                    self.obey(&mut connection, &mut commands).await
+                }
+                message = messages.recv() => match message {
+                    None => return "the connection closed".into(),
+                    Some(message) if message.kind == PushKind::SUnsubscribe && self.was_subscribed(&message) => {
+                        return "a slot went to another node".into();
+                    }
+                    Some(message) => self.heard(&mut connection, &message).await,
+                },
+                why = &mut watchdog.lost => return why.unwrap_or_default(),
+                _ = tick.tick() => self.tidy(&mut connection).await,
+            };
+            if let Err(error) = result {
+                return error.to_string();
+            }
+            if self.overrun.swap(false, Relaxed) {
+                tracing::warn!("more came from Redis than could be passed on: the rest is read from history");
+                self.subscribed.iter().for_each(|session| self.shared.hearing.table.fall_behind(session));
+            }
+        }
+    }
+
+    async fn obey(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), RedisError> {
+        let (mut sessions, mut replies, mut left, mut again) = (Vec::new(), Vec::new(), Vec::new(), false);
+        for command in commands.drain(..) {
+            match command {
+                Command::Subscribe(session, reply) => {
+                    sessions.push(session);
+                    replies.push(reply);
+                }
+                Command::Left(session) => left.push(session),
+                Command::Again => again = true,
+            }
+        }
+        if again {
+            self.subscribe_what_is_ours(connection).await?;
+        }
+        self.leave(connection, left).await?;
+        let fates = self.subscribe(connection, &sessions).await?;
+        for (reply, fate) in replies.into_iter().zip(fates) {
+            let _ = reply.send(fate);
+        }
+        Ok(())
+    }
+
+    /// Subscribes to each that is not subscribed, and says of each whether it is now.
+    async fn subscribe(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        sessions: &[SessionId],
+    ) -> Result<Vec<Result<(), BrokerError>>, RedisError> {
+        let new: HashSet<&SessionId> =
+            sessions.iter().filter(|one| !self.subscribed.contains(*one)).collect();
+        let new: Vec<SessionId> = new.into_iter().cloned().collect();
+        let verb = if self.shared.in_cluster { "SSUBSCRIBE" } else { "SUBSCRIBE" };
+        let mut refused = None;
+        for batch in new.chunks(BATCH) {
+            let answers = send(connection, verb, batch).await?;
+            for (session, answer) in batch.iter().zip(answers) {
+                match answer {
+                    Value::ServerError(error) => refused = Some(error.to_string()),
+                    _ => {
+                        self.subscribed.insert(session.clone());
+                    }
+                }
+            }
+        }
+        if refused.is_some() {
+            // Most likely the slot has moved.
+            self.shared.refresh.notify_one();
+        }
+        let why = || BrokerError::Away(refused.clone().unwrap_or_default());
+        Ok(sessions.iter().map(|one| self.subscribed.contains(one).then_some(()).ok_or_else(why)).collect())
+    }
+
+    /// Every watched session of this road: heard from now on, its position compared with its history if it was not.
+    async fn subscribe_what_is_ours(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), RedisError> {
+        let routes = self.shared.routes();
+        let ours = |session: &SessionId| routes.of(session).is_some_and(|road| Arc::ptr_eq(road, &self.road));
+        let ours = self.shared.hearing.table.watched(|one| !self.subscribed.contains(one) && ours(one));
+        if ours.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(sessions = ours.len(), redis = self.road.address, "subscribing again");
+        self.subscribe(connection, &ours).await?;
+        for session in ours.iter().filter(|session| self.subscribed.contains(*session)) {
+            self.shared.hearing.table.fall_behind(session);
+        }
+        Ok(())
+    }
+
+    /// Unsubscribes from those that nobody here follows.
+    async fn leave(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        sessions: Vec<SessionId>,
+    ) -> Result<(), RedisError> {
+        let table = &self.shared.hearing.table;
+        let gone: Vec<SessionId> =
+            sessions.into_iter().filter(|one| table.forget(one) && self.subscribed.remove(one)).collect();
+        let verb = if self.shared.in_cluster { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" };
+        for batch in gone.chunks(BATCH) {
+            send(connection, verb, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn heard(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        message: &PushInfo,
+    ) -> Result<(), RedisError> {
+        match (&message.kind, message.data.as_slice()) {
+            (PushKind::Message | PushKind::SMessage, [channel, payload]) => {
+                let Some((session, payload)) =
+                    text(channel).and_then(wire::session_of_channel).zip(text(payload))
+                else {
+                    return Ok(());
+                };
+                // A backlog of deliveries must not grow without bound: what does not fit meanwhile is in history.
+                self.shared.hearing.hub.room(&session).await;
+                if !self.shared.hearing.hear(&session, payload) {
+                    self.leave(connection, vec![session]).await?;
+                }
+            }
+            (PushKind::PMessage, [_, channel, payload]) => {
+                if let (Some(channel), Some(bringer)) = (text(channel), &mut self.bringer) {
+                    self.shared.plain.heard(bringer, channel, text(payload));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Redis itself ended a subscription that this node still wants.
+    fn was_subscribed(&self, message: &PushInfo) -> bool {
+        let channel = message.data.first().and_then(text);
+        channel.and_then(wire::session_of_channel).is_some_and(|session| self.subscribed.contains(&session))
+    }
+
+    /// What a lost hint, a moved slot or another link left to be done.
+    async fn tidy(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        let all: Vec<SessionId> = self.subscribed.iter().cloned().collect();
+        self.leave(connection, all).await?;
+        self.subscribe_what_is_ours(connection).await?;
+        if self.bringer.is_none()
+            && let Some(bringer) = self.shared.plain.claim()
+        {
+            let asked = ::redis::cmd("PSUBSCRIBE").arg(wire::PLAIN).query_async::<Value>(connection).await;
+            match asked {
+                Ok(_) => self.bringer = Some(bringer),
+                Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
+                    // A user without that right. All else works, and asking again would not help: nobody claims now.
+                    tracing::warn!(%error, "what back ends publish by themselves cannot be heard");
+                }
+                Err(error) => {
+                    self.shared.plain.release();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.release_plain();
+    }
+}
+
+/// One command a channel, in one round trip: a cluster takes no two channels of different slots in one command.
+async fn send(
+    connection: &mut MultiplexedConnection,
+    verb: &str,
+    sessions: &[SessionId],
+) -> Result<Vec<Value>, RedisError> {
+    let mut pipe = ::redis::pipe();
+    for session in sessions {
+        pipe.cmd(verb).arg(wire::channel(session));
+    }
+    connection.req_packed_commands(&pipe, 0, sessions.len()).await
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}

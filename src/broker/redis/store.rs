@@ -1,0 +1,273 @@
+//! Sessions as they stand in Redis: numbering, history, the current status.
+
+use super::{
+    address::Address,
+    commands::Commands,
+    outlook::{Outlook, Part},
+    wire,
+};
+use crate::{
+    broker::{BrokerError, Current, Say},
+    clock,
+};
+use ::redis::{AsyncCommands, RedisError, Script, Value, from_redis_value};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use streamgauge_core::{
+    history::{Held, HistoryLimits},
+    ids::{Epoch, EventId, SessionId},
+    status::{Draft, StatusEvent},
+};
+use tokio::time::MissedTickBehavior;
+
+/// For how long copies of a plainly published message are told from a new one, ms: the longest that one node may be
+/// behind another.
+const CLAIM_MS: u64 = 10_000;
+/// Within which time a node that begins to hear takes its first copy for one that others heard too, ms.
+const SAME_MS: u64 = 1_000;
+
+/// How often Redis is asked whether it is back.
+const RECOVERY: Duration = Duration::from_millis(250);
+
+/// Cloning shares the connection.
+#[derive(Clone)]
+pub struct Store {
+    pub commands: Commands,
+    pub outlook: Outlook,
+    scripts: Arc<Scripts>,
+    limits: HistoryLimits,
+    abandon_after_ms: i64,
+    in_cluster: bool,
+}
+
+struct Scripts {
+    publish: Script,
+    renumber: Script,
+}
+
+/// A plainly published message, as one node heard it.
+pub struct Claim {
+    /// Of the message.
+    pub digest: String,
+    /// The node, for as long as it hears without a break.
+    pub bringer: String,
+    /// Of this message among those that it heard.
+    pub number: u64,
+}
+
+/// What the script answered.
+pub struct Told {
+    pub event: StatusEvent,
+    /// Nodes that watch the session.
+    pub nodes: u64,
+    pub created: bool,
+    pub repeated: bool,
+}
+
+const PUBLISH: &str = include_str!("publish.lua");
+const RENUMBER: &str = include_str!("renumber.lua");
+
+impl Store {
+    pub fn new(address: &Address, limits: HistoryLimits, abandon_after_ms: i64) -> Result<Store, RedisError> {
+        Ok(Store {
+            commands: Commands::new(address.clone())?,
+            outlook: Outlook::new(),
+            scripts: Arc::new(Scripts { publish: Script::new(PUBLISH), renumber: Script::new(RENUMBER) }),
+            limits,
+            abandon_after_ms,
+            in_cluster: matches!(address, Address::Cluster(_)),
+        })
+    }
+
+    /// Notes in the outlook what every answer says about Redis.
+    pub fn noted<T>(&self, result: Result<T, RedisError>) -> Result<T, BrokerError> {
+        // In a cluster one answer tells of one shard: the others' sessions go on.
+        let note = |trouble| {
+            if !self.in_cluster {
+                self.outlook.note(Part::Commands, trouble);
+            }
+        };
+        match result {
+            Ok(value) => {
+                note(None);
+                Ok(value)
+            }
+            Err(error) => {
+                self.commands.mend(&error);
+                note(Some(error.to_string()));
+                Err(BrokerError::Away(error.to_string()))
+            }
+        }
+    }
+
+    /// Asks again while commands fail, so that the node is ready as soon as Redis is, whoever publishes meanwhile.
+    pub async fn recover(self) {
+        let mut pause = tokio::time::interval(RECOVERY);
+        pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pause.tick().await;
+            if self.outlook.is_troubled(Part::Commands) {
+                let mut connection = self.commands.connection();
+                // The answer is noted, and nothing else is wanted of it.
+                let _ = self.noted(::redis::cmd("PING").query_async::<()>(&mut connection).await);
+            }
+        }
+    }
+
+    /// A session without an event. `false`: it was there.
+    pub async fn create(&self, session: &SessionId) -> Result<bool, BrokerError> {
+        let epoch = Epoch(u64::try_from(clock::now_us()).unwrap_or(0)).to_string();
+        let mut connection = self.commands.connection();
+        let key = wire::state_key(session);
+        let mut both = ::redis::pipe();
+        both.atomic().hset_nx(&key, "e", epoch);
+        // Also of a session that exists: whoever creates it again is about to use it.
+        both.pexpire(&key, self.abandon_after_ms + self.limits.age_ms).ignore();
+        let (is_new,): (bool,) = self.noted(both.query_async(&mut connection).await)?;
+        Ok(is_new)
+    }
+
+    pub async fn current(&self, session: &SessionId) -> Result<Option<Current>, BrokerError> {
+        let mut connection = self.commands.connection();
+        let (epoch, seq, latest): (Option<String>, Option<u64>, Option<String>) =
+            self.noted(connection.hmget(wire::state_key(session), &["e", "n", "c"]).await)?;
+        Ok(epoch.as_deref().and_then(parse_epoch).map(|epoch| Current {
+            id: EventId { epoch, seq: seq.unwrap_or(0) },
+            event: latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event),
+        }))
+    }
+
+    /// State and history in one transaction: they describe the same moment.
+    pub async fn held(&self, session: &SessionId) -> Result<Option<Held>, BrokerError> {
+        type Row = ((Option<String>, Option<u64>, Option<String>), Vec<(String, Vec<(String, String)>)>);
+        let mut connection = self.commands.connection();
+        let mut both = ::redis::pipe();
+        both.atomic().hmget(wire::state_key(session), &["e", "n", "c"]);
+        both.xrange_all(wire::history_key(session));
+        let ((epoch, seq, latest), entries): Row = self.noted(both.query_async(&mut connection).await)?;
+        let Some(epoch) = epoch.as_deref().and_then(parse_epoch) else { return Ok(None) };
+        let oldest = clock::now_ms() - self.limits.age_ms;
+        let messages = entries.iter().flat_map(|(_, fields)| fields.iter().map(|(_, message)| message));
+        let mut events: VecDeque<_> =
+            messages.filter_map(|message| wire::parse(session, message)).map(|(event, _)| event).collect();
+        // An unreadable entry would be a hole: keep only the unbroken run at the end.
+        let top = seq.unwrap_or(0);
+        let run =
+            events.iter().rev().zip(0u64..).take_while(|(e, back)| e.id.seq + back == top && e.at >= oldest);
+        let run = run.count();
+        events.drain(..events.len() - run);
+        let current = latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event);
+        Ok(Some(Held { epoch, top, current, events }))
+    }
+
+    pub async fn publish(
+        &self,
+        session: &SessionId,
+        say: Say,
+        key: Option<&str>,
+    ) -> Result<Told, BrokerError> {
+        let (draft, must_exist) = match say {
+            Say::Status(draft) => (draft, false),
+            Say::End { outcome, message } => {
+                let last = self.current(session).await?.ok_or(BrokerError::Unknown)?;
+                (Draft::ending(outcome, message, last.event.as_ref())?, true)
+            }
+        };
+        self.run_publish(session, draft, must_exist, key, None).await?.ok_or(BrokerError::Ended)
+    }
+
+    /// The same for what a back end published by itself. `None`: another node was first to bring it.
+    pub async fn take_in(
+        &self,
+        session: &SessionId,
+        draft: Draft,
+        claim: &Claim,
+    ) -> Result<Option<Told>, BrokerError> {
+        self.run_publish(session, draft, false, None, Some(claim)).await
+    }
+
+    async fn run_publish(
+        &self,
+        session: &SessionId,
+        draft: Draft,
+        must_exist: bool,
+        key: Option<&str>,
+        claim: Option<&Claim>,
+    ) -> Result<Option<Told>, BrokerError> {
+        let accepted_us = clock::now_us();
+        let ends = draft.state.has_ended();
+        let live_ms = if ends { self.limits.age_ms } else { self.abandon_after_ms + self.limits.age_ms };
+        let keys = [
+            wire::state_key(session),
+            wire::history_key(session),
+            wire::idempotency_key(session, key.unwrap_or("")),
+            wire::channel(session),
+            wire::claim_key(session, claim.map_or("", |claim| &claim.digest)),
+        ];
+        let flag = |is: bool| u8::from(is).to_string();
+        let arguments = [
+            Epoch(u64::try_from(accepted_us).unwrap_or(0)).to_string(),
+            wire::payload(draft, accepted_us / 1_000),
+            flag(ends),
+            flag(must_exist),
+            self.limits.events.to_string(),
+            live_ms.to_string(),
+            accepted_us.to_string(),
+            key.map(|_| self.limits.age_ms.to_string()).unwrap_or_default(),
+            self.verb().to_owned(),
+            claim.map(|claim| claim.bringer.clone()).unwrap_or_default(),
+            claim.map(|claim| claim.number.to_string()).unwrap_or_default(),
+            CLAIM_MS.to_string(),
+            SAME_MS.to_string(),
+        ];
+        let answer = self.commands.run((&self.scripts.publish, PUBLISH), &keys, &arguments).await;
+        let (fate, message, nodes, created): (String, String, u64, u8) = self.noted(answer)?;
+        match fate.as_str() {
+            "ended" => return Err(BrokerError::Ended),
+            "unknown" => return Err(BrokerError::Unknown),
+            "heard" => return Ok(None),
+            _ => {}
+        }
+        let unreadable = || BrokerError::Away("Redis holds a message that this version cannot read".into());
+        let (event, _) = wire::parse(session, &message).ok_or_else(unreadable)?;
+        Ok(Some(Told { event, nodes, created: created == 1, repeated: fate == "repeated" }))
+    }
+
+    /// The session's latest events were lost with a failover: begins a new epoch, unless another node has done so.
+    pub async fn renumber(&self, session: &SessionId, lost: Epoch) -> Result<(), BrokerError> {
+        let next = Epoch(u64::try_from(clock::now_us()).unwrap_or(0).max(lost.0 + 1));
+        let keys = [wire::state_key(session), wire::history_key(session), wire::channel(session)];
+        let arguments = [lost.to_string(), next.to_string(), self.verb().to_owned()];
+        let answer = self.commands.run((&self.scripts.renumber, RENUMBER), &keys, &arguments).await;
+        if self.noted::<u8>(answer)? == 1 {
+            tracing::warn!(%session, "Redis lost the session's latest events: it goes on in a new epoch");
+        }
+        Ok(())
+    }
+
+    /// Bytes that Redis uses; on a cluster, all primaries together. `None`: it does not tell.
+    pub async fn memory(&self) -> Result<Option<u64>, BrokerError> {
+        let mut connection = self.commands.connection();
+        let answer: Value =
+            self.noted(::redis::cmd("INFO").arg("memory").query_async(&mut connection).await)?;
+        // A cluster's answer is a map from each node to what it says.
+        let told = match answer {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, told)| told).collect(),
+            told => vec![told],
+        };
+        let used = told.into_iter().filter_map(|told| {
+            let told: String = from_redis_value(told).ok()?;
+            let line = told.lines().find_map(|line| line.strip_prefix("used_memory:"))?;
+            line.trim().parse::<u64>().ok()
+        });
+        Ok(used.reduce(|sum, bytes| sum + bytes))
+    }
+
+    /// On a cluster a message goes to the nodes of its session's shard alone.
+    fn verb(&self) -> &'static str {
+        if self.in_cluster { "SPUBLISH" } else { "PUBLISH" }
+    }
+}
+
+fn parse_epoch(text: &str) -> Option<Epoch> {
+    u64::from_str_radix(text, 16).ok().map(Epoch)
+}

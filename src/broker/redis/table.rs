@@ -1,0 +1,194 @@
+//! What this node hears: for each session with followers its position, and for a while that of those it had.
+
+use super::memory::Memory;
+use crate::clock;
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use streamgauge_core::{
+    heard::Position,
+    history::Held,
+    ids::{EventId, SessionId},
+    status::StatusEvent,
+};
+use tokio::sync::Notify;
+
+/// Locks to spread sessions over.
+const PARTS: usize = 64;
+
+pub struct Table {
+    parts: Vec<Mutex<Part>>,
+    hasher: RandomState,
+    abandon_after_ms: i64,
+    /// Sessions whose history is to be read. Each stands here at most once, so the table bounds it.
+    behind: Mutex<VecDeque<SessionId>>,
+    more: Notify,
+}
+
+#[derive(Default)]
+pub struct Part {
+    heard: HashMap<SessionId, Heard>,
+    memory: Memory,
+}
+
+#[derive(Default)]
+pub struct Heard {
+    /// Watches that are not paid back yet.
+    watches: usize,
+    /// `None` until the first reading of the history.
+    pub position: Option<Position>,
+    /// What was passed on before that reading.
+    pub early: Option<StatusEvent>,
+    /// Its history is to be read, or is being read.
+    behind: bool,
+    /// Something came meanwhile that this reading may not have seen.
+    again: bool,
+}
+
+/// One session's entry, locked. Events are passed on under the lock: out of the history or live, they come in order.
+pub struct Entry<'a> {
+    part: MutexGuard<'a, Part>,
+    session: &'a SessionId,
+}
+
+impl Entry<'_> {
+    /// `None`: nobody watches it.
+    pub fn heard(&mut self) -> Option<&mut Heard> {
+        self.part.heard.get_mut(self.session).filter(|heard| heard.watches > 0)
+    }
+}
+
+impl Table {
+    pub fn new(abandon_after_ms: i64) -> Table {
+        Table {
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            abandon_after_ms,
+            behind: Mutex::default(),
+            more: Notify::new(),
+        }
+    }
+
+    fn part(&self, session: &SessionId) -> MutexGuard<'_, Part> {
+        lock(&self.parts[self.hasher.hash_one(session) as usize % PARTS])
+    }
+
+    pub fn entry<'a>(&'a self, session: &'a SessionId) -> Entry<'a> {
+        Entry { part: self.part(session), session }
+    }
+
+    pub fn watch(&self, session: &SessionId) {
+        self.part(session).heard.entry(session.clone()).or_default().watches += 1;
+    }
+
+    /// `true`: nobody is left.
+    pub fn unwatch(&self, session: &SessionId) -> bool {
+        let mut part = self.part(session);
+        let Some(heard) = part.heard.get_mut(session) else { return false };
+        heard.watches = heard.watches.saturating_sub(1);
+        heard.watches == 0
+    }
+
+    /// Takes the session off the table unless somebody watches it. `true`: nobody does.
+    pub fn forget(&self, session: &SessionId) -> bool {
+        let mut part = self.part(session);
+        match part.heard.get(session) {
+            Some(heard) if heard.watches > 0 => return false,
+            None => return true,
+            Some(_) => {}
+        }
+        if let Some(position) = part.heard.remove(session).and_then(|heard| heard.position) {
+            part.memory.keep(session.clone(), position, clock::now_ms(), self.abandon_after_ms);
+        }
+        true
+    }
+
+    /// Sessions that are watched.
+    pub fn watched(&self, mut which: impl FnMut(&SessionId) -> bool) -> Vec<SessionId> {
+        let mut all = Vec::new();
+        for part in &self.parts {
+            let part = lock(part);
+            let watched = part.heard.iter().filter(|(_, heard)| heard.watches > 0);
+            all.extend(watched.map(|(session, _)| session).filter(|session| which(session)).cloned());
+        }
+        all
+    }
+
+    /// What a watcher read becomes the session's position, if it has none yet.
+    pub fn read(&self, session: &SessionId, held: &Held) {
+        let mut part = self.part(session);
+        let remembered = part.memory.forget(session);
+        let Some(heard) = part.heard.get_mut(session) else { return };
+        let top = Position { id: EventId { epoch: held.epoch, seq: held.top }, event: held.current.clone() };
+        let early = heard.early.take().map(|event| Position { id: event.id, event: Some(event) });
+        let early = early.filter(|early| early.id.epoch == top.id.epoch && early.id.seq > top.id.seq);
+        // A history that is not the one which this node served: the reading that follows begins a new epoch.
+        let remembered = remembered.filter(|before| before.contradicts(held));
+        let position = heard.position.get_or_insert_with(|| remembered.or(early).unwrap_or(top));
+        if position.contradicts(held) {
+            self.fall_behind_in(heard, session);
+        }
+    }
+
+    /// What this node last told of a session, for when Redis knows nothing of it.
+    pub fn remembered(&self, session: &SessionId) -> Option<Position> {
+        let part = self.part(session);
+        let position = part.heard.get(session).and_then(|heard| heard.position.as_ref());
+        let running =
+            |position: &&Position| position.event.as_ref().is_none_or(|event| !event.state.has_ended());
+        position.filter(running).or_else(|| part.memory.of(session, clock::now_ms())).cloned()
+    }
+
+    pub fn position(&self, session: &SessionId) -> Option<Position> {
+        self.part(session).heard.get(session).and_then(|heard| heard.position.clone())
+    }
+
+    /// The session's history is to be read.
+    pub fn fall_behind(&self, session: &SessionId) {
+        if let Some(heard) = self.entry(session).heard() {
+            self.fall_behind_in(heard, session);
+        }
+    }
+
+    pub fn fall_behind_in(&self, heard: &mut Heard, session: &SessionId) {
+        heard.again = true;
+        if !std::mem::replace(&mut heard.behind, true) {
+            lock(&self.behind).push_back(session.clone());
+            self.more.notify_one();
+        }
+    }
+
+    /// The next session to read. Whoever takes it says with [`Table::done`] how it went.
+    pub async fn next_behind(&self) -> SessionId {
+        loop {
+            let more = self.more.notified();
+            let next = lock(&self.behind).pop_front();
+            if let Some(session) = next {
+                if let Some(heard) = self.part(&session).heard.get_mut(&session) {
+                    heard.again = false;
+                }
+                return session;
+            }
+            more.await;
+        }
+    }
+
+    /// `false`: it is to be read once more, and now stands in the queue again.
+    pub fn done(&self, session: &SessionId, well: bool) -> bool {
+        let mut part = self.part(session);
+        let Some(heard) = part.heard.get_mut(session) else { return true };
+        heard.behind = false;
+        let once_more = heard.again || !well;
+        if once_more {
+            self.fall_behind_in(heard, session);
+        }
+        !once_more
+    }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    // All is whole between any two statements, so a panic elsewhere does not spoil it.
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
