@@ -12,6 +12,7 @@ pub mod history; // bounded events of one session, and what a resuming follower 
 pub mod ids; // session ids, epochs, event ids
 pub mod kpi; // the four headline figures: value, target, state, trend, comparison
 pub mod limits; // the numbers that may be turned while a node runs
+pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
 pub mod range; // 1h, 24h, 7d and the step of their charts
 pub mod status; // a status event, and what a publisher may say in it
