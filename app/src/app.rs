@@ -33,15 +33,27 @@ pub fn App() -> impl IntoView {
 #[cfg(feature = "ssr")]
 #[component]
 fn Pages() -> impl IntoView {
-    use crate::pages::{login::LoginPage, session::SessionPage};
+    use crate::pages::{
+        load_test::LoadTestPage, load_tests::LoadTestsPage, login::LoginPage, session::SessionPage,
+    };
     view! {
         <FlatRoutes fallback=MissingPage>
             <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
             <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
             <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
             <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
+            <Route path=path!("/load-tests") view=LoadTestsPage ssr=SsrMode::Async />
+            <Route path=path!("/load-tests/:id") view=LoadTestPage ssr=SsrMode::Async />
         </FlatRoutes>
     }
+}
+
+/// Plain pages are never hydrated: they bring small scripts of their own, or none, and no WASM. Some are for everybody,
+/// which must not download a dashboard; some do not change while they are read. Who may see a page is another
+/// question, which the server's gate answers.
+#[cfg(feature = "ssr")]
+pub fn is_plain(path: &str) -> bool {
+    matches!(path.split('/').nth(1), Some("s" | "login" | "load-tests"))
 }
 
 /// The browser's build knows only the pages that are hydrated; links to the others are `rel="external"`.

@@ -1,20 +1,15 @@
 //! The document around the app: head, assets, content security policy.
 
-use crate::{App, api::backend::Assets};
+use crate::{App, api::backend::Assets, app::is_plain};
 use http::{HeaderValue, header, request::Parts};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
-/// Pages for everybody bring small scripts of their own, or none, and no WASM.
-fn is_public(path: &str) -> bool {
-    path.starts_with("/s/") || path == "/login"
-}
-
 /// The whole HTML document. Reads [`Assets`] from the context; without them the page has neither style nor script.
 pub fn shell() -> impl IntoView {
     let assets = use_context::<Assets>().unwrap_or_default();
-    let hydrated = !use_context::<Parts>().is_some_and(|request| is_public(request.uri.path()));
+    let hydrated = !use_context::<Parts>().is_some_and(|request| is_plain(request.uri.path()));
     send_policy(hydrated);
     view! {
         <!DOCTYPE html>

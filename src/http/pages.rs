@@ -1,5 +1,6 @@
 //! The Leptos app, and what it asks the server.
 
+use super::load_tests::LISTED as LISTED_LOAD_TESTS;
 use crate::{
     clock,
     node::Node,
@@ -11,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use leptos::prelude::provide_context;
+use sqlx::PgPool;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,8 +25,10 @@ use streamgauge_core::{
     board::Overview,
     ids::SessionId,
     limits::Knob,
+    load_test::{Kept, KeptList},
     measure::{counters::Counter, history::Headline},
     range::Range,
+    status::is_label,
     view::{PublicSession, SessionList},
 };
 
@@ -163,6 +167,19 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Not even tried while the database is away: it must not hold up a page for its time-out.
+    fn stored_load_tests(&self) -> Result<&PgPool, Unavailable> {
+        let store = &self.node.store;
+        if store.health() == Health::Good { Ok(store.pool()) } else { Err(no_load_tests(&"it is away")) }
+    }
+}
+
+fn no_load_tests(error: &dyn std::fmt::Display) -> Unavailable {
+    tracing::debug!(%error, "load tests could not be read");
+    Unavailable("Load tests are in PostgreSQL, which cannot be reached.".into())
+}
+
 impl Backend for Reader {
     fn overview(&self, range: Range) -> Answer<'_, Overview> {
         match range {
@@ -185,6 +202,25 @@ impl Backend for Reader {
 
     fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>> {
         Box::pin(self.session(id))
+    }
+
+    fn load_tests(&self, scenario: Option<String>) -> Answer<'_, KeptList> {
+        Box::pin(async move {
+            // What no scenario can be called has no runs, and is no text to PostgreSQL either.
+            if scenario.as_deref().is_some_and(|name| !is_label(name, 64)) {
+                return Ok(KeptList::default());
+            }
+            let pool = self.stored_load_tests()?;
+            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS).await;
+            list.map_err(|error| no_load_tests(&error))
+        })
+    }
+
+    fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
+        Box::pin(async move {
+            let found = store::find_load_test(self.stored_load_tests()?, id).await;
+            found.map_err(|error| no_load_tests(&error))
+        })
     }
 }
 

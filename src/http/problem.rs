@@ -4,6 +4,7 @@ use crate::{broker::BrokerError, stream::jitter};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use std::borrow::Cow;
 use streamgauge_core::{ids::BadSessionId, status::BadDraft};
 
 /// Seconds after which a refused client should come back; by chance within it, so that they do not return as one.
@@ -13,7 +14,7 @@ const RETRY_AFTER: std::ops::Range<u32> = 2..8;
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     poll_url: Option<String>,
 }
 
@@ -31,8 +32,8 @@ impl Problem {
     }
 
     /// 422: understood, but `field` holds what is not allowed there.
-    pub fn field(field: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { field: Some(field), ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    pub fn field(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Problem {
+        Problem { field: Some(field.into()), ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
     /// 503 with `Retry-After`.
@@ -66,7 +67,7 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ impl IntoResponse for Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
-            field: self.field,
+            field: self.field.as_deref(),
             poll_url: self.poll_url.as_deref(),
             retry_after,
         };
@@ -102,7 +103,10 @@ impl IntoResponse for Problem {
 
 impl From<BadSessionId> for Problem {
     fn from(error: BadSessionId) -> Problem {
-        Problem { field: Some("id"), ..Problem::new(StatusCode::BAD_REQUEST, sentence(&error.to_string())) }
+        Problem {
+            field: Some("id".into()),
+            ..Problem::new(StatusCode::BAD_REQUEST, sentence(&error.to_string()))
+        }
     }
 }
 

@@ -31,19 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
-        if !json.is_some_and(|value| value.starts_with("application/json")) {
-            let detail = "Send JSON, with the header Content-Type: application/json.";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-        }
-        let body =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body may have at most 64 kB.")
-                }
-                status => Problem::new(status, "The body could not be read."),
-            })?;
+        let body = json_body(request, state, "64 kB").await?;
         serde_json::from_slice(&body).map(Checked).map_err(|error| {
             let status = match error.classify() {
                 serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
@@ -52,6 +40,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
             Problem::new(status, format!("The body is not what is expected here: {error}."))
         })
     }
+}
+
+/// A body that says it is JSON. `most`: the route's limit in words, which its layer enforces while it is read.
+pub async fn json_body<S: Send + Sync>(
+    request: Request,
+    state: &S,
+    most: &'static str,
+) -> Result<Bytes, Problem> {
+    let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
+    if !json.is_some_and(|value| value.starts_with("application/json")) {
+        let detail = "Send JSON, with the header Content-Type: application/json.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have at most {most}."))
+        }
+        status => Problem::new(status, "The body could not be read."),
+    })
 }
 
 #[derive(Deserialize, Default)]

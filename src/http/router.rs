@@ -1,6 +1,6 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
-use super::{admin, assets, beacons, follow, gate, ops, pages::Pages, problem::Problem, publish};
+use super::{admin, assets, beacons, follow, gate, load_tests, ops, pages::Pages, problem::Problem, publish};
 use crate::node::Node;
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{sync::Arc, time::Duration};
+use streamgauge_core::load_test;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 /// A status event of 8 kB of data fits many times.
@@ -47,6 +48,14 @@ pub fn router(node: Arc<Node>) -> Router {
     let admin = Router::new()
         .route("/api/admin/sse-metrics/stream", get(admin::metrics_stream))
         .route("/api/admin/limits", get(admin::limits).patch(admin::change_limits))
+        .route(
+            "/api/admin/load-tests",
+            get(load_tests::list).merge(
+                post(load_tests::add)
+                    .layer(DefaultBodyLimit::max(load_test::LONGEST))
+                    .layer(from_fn(in_time)),
+            ),
+        )
         .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
 

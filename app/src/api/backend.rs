@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use streamgauge_core::{
     board::Overview,
     ids::SessionId,
+    load_test::{Kept, KeptList},
     range::Range,
     view::{PublicSession, SessionList},
 };
@@ -20,6 +21,10 @@ pub trait Backend: Send + Sync + 'static {
     fn sessions(&self) -> Answer<'_, SessionList>;
     /// `None`: no such session.
     fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>>;
+    /// The newest load tests, at most 100; of one scenario if one is named.
+    fn load_tests(&self, scenario: Option<String>) -> Answer<'_, KeptList>;
+    /// `None`: no such run.
+    fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>>;
 }
 
 /// As it is found in the context.

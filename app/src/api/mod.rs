@@ -17,7 +17,11 @@ use leptos::{
     server_fn::codec::{GetUrl, Post},
 };
 #[cfg(feature = "ssr")]
-use streamgauge_core::{ids::SessionId, view::PublicSession};
+use streamgauge_core::{
+    ids::SessionId,
+    load_test::{Kept, KeptList},
+    view::PublicSession,
+};
 use streamgauge_core::{range::Range, view::SessionList};
 
 /// The Overview's figures for a range that ends now.
@@ -38,6 +42,20 @@ pub fn session(id: SessionId) -> impl Future<Output = Result<Option<PublicSessio
     // The context is asked now, not when the future runs.
     let backend = failure::backend();
     async move { Ok(backend?.session(id).await?) }
+}
+
+/// The newest load tests, of one scenario if one is named. Rendered on the server alone.
+#[cfg(feature = "ssr")]
+pub fn load_tests(scenario: Option<String>) -> impl Future<Output = Result<KeptList, Failure>> + Send {
+    let backend = failure::backend();
+    async move { Ok(backend?.load_tests(scenario).await?) }
+}
+
+/// One load test with its whole document. `None`: no such run.
+#[cfg(feature = "ssr")]
+pub fn load_test(id: i64) -> impl Future<Output = Result<Option<Kept>, Failure>> + Send {
+    let backend = failure::backend();
+    async move { Ok(backend?.load_test(id).await?) }
 }
 
 /// Makes the functions known to the handler of `/api/app/{name}`.

@@ -176,7 +176,7 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     .into_any()
 }
 
-fn tick_texts(field: &Field) -> String {
+pub(super) fn tick_texts(field: &Field) -> String {
     let mut svg = String::new();
     for (value, text) in field.scale.labels() {
         let y = field.scale.y(value, field.height) + 3.5;
@@ -186,7 +186,7 @@ fn tick_texts(field: &Field) -> String {
 }
 
 /// `notes` hold words and numbers of ours alone: nothing in them needs escaping.
-fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>) -> String {
+pub(super) fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>) -> String {
     let mut svg = String::new();
     for (level, text, class) in notes {
         let y = (field.scale.y(level, field.height) - 5.0).max(9.0);

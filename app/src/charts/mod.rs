@@ -11,5 +11,9 @@ pub mod gauge; // rail, good range, target, polling, value
 mod ink; // what a stroke or a surface means
 pub mod panels; // the Overview's four charts
 mod plot; // layers over a time axis, drawn
+#[cfg(feature = "ssr")]
+pub mod run; // a load test over time
 pub mod spark; // the shape of the last hour beside a figure
 mod table; // the figures under a chart, as text
+#[cfg(feature = "ssr")]
+pub mod trend; // one load's p95 from run to run

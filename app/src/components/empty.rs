@@ -41,6 +41,30 @@ pub fn NoSessions() -> impl IntoView {
     .into_any()
 }
 
+/// No run is kept: says how the first one is made.
+#[cfg(feature = "ssr")]
+#[component]
+pub fn NoLoadTests(scenario: Option<String>) -> impl IntoView {
+    let named = scenario.is_some();
+    let title = if named { "No run of this scenario is kept." } else { "No load test is kept yet." };
+    let command = format!(
+        "streamgauge loadtest burst --time-scale 0.1 --url http://{}",
+        host().unwrap_or_else(|| "localhost:3000".into())
+    );
+    view! {
+        <div class="empty">
+            <svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true">
+                <path d="M3 20h18M6 16v-4M11 16V6M16 16v-7M21 16v-2"></path>
+            </svg>
+            <h2>{title}</h2>
+            <p>"A run puts load on this server, judges it by its targets, and posts the result here:"</p>
+            <pre tabindex="0" role="region" aria-label="Command"><code>{command}</code></pre>
+            {named.then(|| view! { <p><a href="/load-tests">"All scenarios"</a></p> })}
+        </div>
+    }
+    .into_any()
+}
+
 fn command() -> String {
     format!(
         r#"curl -X POST {}/api/v1/sessions/first/status \

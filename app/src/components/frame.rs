@@ -26,6 +26,7 @@ pub fn Frame(children: Children) -> impl IntoView {
                 <nav aria-label="Pages">
                     <A href="/" exact=true>"Overview"</A>
                     <A href="/sessions">"Sessions"</A>
+                    <a href="/load-tests" rel="external" aria-current=load_tests()>"Load tests"</a>
                 </nav>
                 <div class="foot">{foot}</div>
             </header>
@@ -33,6 +34,15 @@ pub fn Frame(children: Children) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Whether this page is of the load tests: only the server shows one, so the browser's build need not ask.
+fn load_tests() -> Option<&'static str> {
+    #[cfg(feature = "ssr")]
+    if leptos_router::hooks::use_location().pathname.with_untracked(|path| path.starts_with("/load-tests")) {
+        return Some("page");
+    }
+    None
 }
 
 #[component]

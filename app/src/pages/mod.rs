@@ -2,6 +2,10 @@
 
 pub mod board; // the Overview's panels, once its figures are there
 #[cfg(feature = "ssr")]
+pub mod load_test; // `/load-tests/{id}`, which no WASM knows
+#[cfg(feature = "ssr")]
+pub mod load_tests; // `/load-tests`, which no WASM knows
+#[cfg(feature = "ssr")]
 pub mod login; // `/login`, which no WASM knows
 pub mod missing; // no page at this address
 pub mod overview; // `/`

@@ -1,11 +1,13 @@
 //! Figures that never change, and a backend that serves them.
 
+use crate::load_tests;
 use streamgauge_app::api::backend::{Answer, Backend, Unavailable};
 use streamgauge_core::{
     board::{Level, Notice, Origin, Overview, Point},
     cohort::Cohort,
     ids::{Epoch, EventId, SessionId},
     kpi,
+    load_test::{Kept, KeptList, Row},
     numbers::{Basis, Reduction},
     range::Range,
     status::{State, StatusEvent},
@@ -40,6 +42,29 @@ impl Backend for Fake {
         let rows = if self.fresh { Vec::new() } else { (0..14).map(row).collect() };
         let list = SessionList { as_of: NOW * 1_000, running: rows.len() as u64, rows, complete: true };
         Box::pin(async { Ok(list) })
+    }
+
+    fn load_tests(&self, scenario: Option<String>) -> Answer<'_, KeptList> {
+        let rows: Vec<Row> = if self.fresh { Vec::new() } else { load_tests::rows() };
+        let named = |row: &Row| scenario.as_deref().is_none_or(|name| row.scenario == name);
+        let rows: Vec<Row> = rows.into_iter().filter(named).collect();
+        let answer = if self.down {
+            Err(Unavailable("Load tests are in PostgreSQL, which cannot be reached.".into()))
+        } else {
+            Ok(KeptList { kept: rows.len() as u64, rows })
+        };
+        Box::pin(async { answer })
+    }
+
+    fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
+        let rows = load_tests::rows();
+        let row = rows.iter().find(|row| row.id == id).cloned();
+        let kept = row.map(|row| {
+            let before = rows.iter().find(|b| b.id < id && b.options == row.options).cloned();
+            let outcome = load_tests::outcome(&row);
+            Kept { row, outcome, before }
+        });
+        Box::pin(async { Ok(kept) })
     }
 
     fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>> {

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
 
 mod fake; // figures that never change, and a backend that serves them
+mod load_tests; // `/load-tests` and `/load-tests/{id}`
 mod overview; // `/`
 mod render; // one request through leptos_axum
 mod sessions; // `/sessions` and `/s/{id}`

@@ -105,6 +105,9 @@ async fn look() {
         ("session", "/s/tr-9f31", Fake::default()),
         ("ended", "/s/tr-9f31", ended),
         ("down", "/", Fake { down: true, ..Fake::default() }),
+        ("load-tests", "/load-tests", Fake::default()),
+        ("load-test", "/load-tests/9", Fake::default()),
+        ("no-load-tests", "/load-tests", Fake { fresh: true, ..Fake::default() }),
         ("missing", "/nothing", Fake::default()),
     ] {
         let page = get(path, backend).await;

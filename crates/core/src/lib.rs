@@ -13,6 +13,7 @@ pub mod history; // bounded events of one session, and what a resuming follower 
 pub mod ids; // session ids, epochs, event ids
 pub mod kpi; // the four headline figures: value, target, state, trend, comparison
 pub mod limits; // the numbers that may be turned while a node runs
+pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // 1h, 24h, 7d and the step of their charts

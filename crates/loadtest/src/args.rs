@@ -107,11 +107,13 @@ impl Args {
             return Err(BadUsage::Key);
         }
         let threads = threads.transpose()?.unwrap_or_else(|| (crate::host::cores() / 2).max(1));
+        let changes = given.changes();
         let scenario = given.apply(self.scenario()?.scaled(time_scale))?;
         Ok(target::resolve(authority).map(|target| Options {
             threads: threads.min(scenario.sessions),
             scenario,
             time_scale,
+            changes,
             url: self.url.clone(),
             target,
             key,

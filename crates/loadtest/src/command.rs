@@ -89,18 +89,38 @@ fn post(options: &Options, json: &str) -> String {
     requests.post("/api/admin/load-tests", json.as_bytes(), &mut request);
     match call::call(&options.target, &request) {
         Ok(answer) if (200..300).contains(&answer.status) => {
-            "The server keeps the result: see /load-tests.".into()
+            let page = page(&answer.body).unwrap_or_else(|| "/load-tests".into());
+            format!("The server keeps the result: {}{page}", options.url.trim_end_matches('/'))
         }
         Ok(answer) if answer.status == 404 => {
             "The result was not posted: this server keeps no load tests.".into()
+        }
+        Ok(answer) if answer.status == 403 => {
+            "The result was not posted: that takes a key with the scope admin beside publish.".into()
         }
         Ok(answer) => format!("The result was not posted: the server answered {}.", answer.status),
         Err(error) => format!("The result was not posted: {error}."),
     }
 }
 
+/// The run's own page, as the server's answer names it.
+fn page(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    answer["url"].as_str().filter(|url| url.starts_with('/')).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_servers_answer_names_the_page() {
+        let check = |body: &str, expected: Option<&str>| {
+            assert_eq!(super::page(body.as_bytes()).as_deref(), expected, "{body}");
+        };
+        check(r#"{"id":7,"url":"/load-tests/7"}"#, Some("/load-tests/7"));
+        check(r#"{"url":"javascript:"}"#, None);
+        check("", None);
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();

@@ -1,9 +1,9 @@
 //! The epic's benchmarks, and what of them was met.
 
-use crate::{limit, outcome::Figures, scenario::Scenario};
-use serde::Serialize;
+use crate::{limit, scenario::Scenario};
 use streamgauge_core::{
     kpi::thousands,
+    load_test::{Figures, Finding, Verdict},
     numbers::{self, PERCENTILE_FLOOR, RATE_FLOOR},
 };
 
@@ -27,71 +27,17 @@ const MEMORY_FLOOR: u64 = 100;
 /// Seconds of CPU time measured under which a peak says nothing.
 const CPU_FLOOR: u64 = 5;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Pass,
-    Fail,
-    /// It was measured, but too seldom to say.
-    NotEnoughData,
-    /// This scenario or this machine does not show it.
-    NotMeasured,
-}
-
-impl Verdict {
-    pub fn words(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "FAIL",
-            Verdict::NotEnoughData => "not enough data",
-            Verdict::NotMeasured => "not measured",
-        }
-    }
-}
-
-/// One line of the table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
-    pub name: &'static str,
-    pub target: String,
-    pub measured: Option<f64>,
-    pub unit: &'static str,
-    pub samples: u64,
-    pub samples_of: &'static str,
-    pub verdict: Verdict,
-    /// Why nothing was measured, or what the figure means here.
-    pub note: Option<String>,
-}
-
-impl Finding {
-    /// The measured value with its unit, or a dash.
-    pub fn shown(&self) -> String {
-        let Some(value) = self.measured else { return "–".into() };
-        format!("{} {}", amount(value), self.unit).trim_end().to_owned()
-    }
-}
-
-/// As many digits as a reader has use for.
-fn amount(value: f64) -> String {
-    match value {
-        _ if value >= 1_000.0 => thousands(value.round() as u64),
-        _ if value.fract() == 0.0 => format!("{value:.0}"),
-        _ if value.abs() < 1.0 => format!("{value:.3}"),
-        _ => format!("{value:.1}"),
-    }
-}
-
 /// The table. Its first six lines are the epic's, in the epic's order.
 pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
     let counts = &figures.counts;
     let stepwise = scenario.limit.is_some();
-    let line = |name, target: String, unit, samples_of| Finding {
-        name,
+    let line = |name: &str, target: String, unit: &str, samples_of: &str| Finding {
+        name: name.to_owned(),
         target,
         measured: None,
-        unit,
+        unit: unit.to_owned(),
         samples: 0,
-        samples_of,
+        samples_of: samples_of.to_owned(),
         verdict: Verdict::NotMeasured,
         note: None,
     };
@@ -216,11 +162,8 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        outcome::{ServerFigures, Summary},
-        scenario::{EMBEDDED, read},
-        tally::Counts,
-    };
+    use crate::scenario::{EMBEDDED, read};
+    use streamgauge_core::load_test::{Counts, ServerFigures, Summary};
 
     fn figures() -> Figures {
         let summary = |p95| Summary { samples: 1_000, p95_ms: Some(p95), ..Summary::default() };
@@ -295,10 +238,10 @@ mod tests {
 
     #[test]
     fn figures_are_shown_with_their_unit() {
-        let shown = |value, unit| {
+        let shown = |value, unit: &str| {
             Finding {
                 measured: value,
-                unit,
+                unit: unit.into(),
                 ..findings(&read("burst", EMBEDDED[1].1, "b").expect("good"), &figures()).remove(0)
             }
             .shown()

@@ -7,7 +7,7 @@ mod drive; // the load itself: threads, sockets, sessions
 mod host; // the server's process, when it runs on this machine
 mod judge; // the epic's benchmarks, and what of them was met
 mod limit; // step by step faster until something gives
-mod outcome; // what a run came to: the JSON document
+mod outcome; // what a run came to, out of what was tallied
 mod plan; // when everything is due
 mod report; // for people: progress, table, HTML page
 mod run; // one run from start to outcome
@@ -19,6 +19,6 @@ mod watch; // the server's memory and CPU during a run
 mod wire; // HTTP and event streams as bytes
 
 pub use command::{USAGE, command, main};
-pub use outcome::Outcome;
 pub use run::{Options, Progress, RunError, run};
+pub use streamgauge_core::load_test::Outcome;
 pub use wire::target::{Target, resolve};

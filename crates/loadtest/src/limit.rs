@@ -5,23 +5,8 @@ use crate::{
     plan::Plan,
     tally::{Tally, Times},
 };
-use serde::Serialize;
 use std::collections::{BTreeSet, VecDeque};
-use streamgauge_core::numbers::PERCENTILE_FLOOR;
-
-/// One rate, held for a while.
-#[derive(Clone, Debug, Serialize)]
-pub struct Step {
-    /// Messages a second, all sessions together.
-    pub messages_per_second: f64,
-    pub deliveries_per_second: f64,
-    pub p95_ms: Option<f64>,
-    pub p99_ms: Option<f64>,
-    pub samples: u64,
-    pub held: bool,
-    /// What gave, where something did.
-    pub why: Option<String>,
-}
+use streamgauge_core::{load_test::Step, numbers::PERCENTILE_FLOOR};
 
 pub struct Steps {
     plan: Plan,

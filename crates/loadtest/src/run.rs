@@ -5,10 +5,10 @@ use crate::{
     drive::{News, Orders, Setup, Sources, Worker, most_files},
     host, judge,
     limit::Steps,
-    outcome::{Figures, Outcome, ToolFigures},
+    outcome::figures_of,
     plan::Plan,
     scenario::Scenario,
-    tally::{Counts, Tally},
+    tally::Tally,
     timeline::Timeline,
     watch::Watch,
     wire::{request::Requests, target::Target},
@@ -23,12 +23,15 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime},
 };
+use streamgauge_core::load_test::{Changes, Counts, Figures, Outcome, ToolFigures, Verdict};
 
 /// What a run needs to know, checked.
 pub struct Options {
     /// Scaled already.
     pub scenario: Scenario,
     pub time_scale: f64,
+    /// What the command line changed in the scenario: already in it, said for whoever repeats the run.
+    pub changes: Changes,
     pub url: String,
     pub target: Target,
     /// API key for publishing.
@@ -136,18 +139,19 @@ pub fn run(
         server: sums.watch.map(|watch| watch.figures(start, end, plan.start_us().is_some())),
         steps: sums.steps.map(|steps| steps.done).unwrap_or_default(),
         tool,
-        ..Figures::of(&sums.total)
+        ..figures_of(&sums.total)
     };
     let findings = judge::findings(scenario, &figures);
     Ok(Outcome {
-        version: 1,
+        version: Outcome::VERSION,
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
         url: options.url.clone(),
         time_scale: options.time_scale,
+        changes: options.changes.clone(),
         started_at: i64::try_from(started.as_millis()).unwrap_or(i64::MAX),
         interrupted,
-        passed: findings.iter().all(|finding| finding.verdict != judge::Verdict::Fail),
+        passed: findings.iter().all(|finding| finding.verdict != Verdict::Fail),
         findings,
         figures,
         timeline: sums.timeline.points(),

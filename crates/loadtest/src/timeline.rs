@@ -1,7 +1,7 @@
 //! The run over time, in at most 200 slots, which as JSON fit into a request of 64 kB: short runs by the second, long ones coarser. Slots are merged, never averaged.
 
 use crate::{host::Usage, tally::Times};
-use serde::Serialize;
+use streamgauge_core::load_test::Point;
 
 const MOST: usize = 200;
 
@@ -23,23 +23,6 @@ struct Slot {
     rss: Option<u64>,
     /// Server CPU, seconds, and the seconds in which they were used.
     cpu: (f64, f64),
-}
-
-/// A slot as it is shown.
-#[derive(Clone, Debug, Serialize)]
-pub struct Point {
-    /// Its beginning, seconds after the start.
-    pub at_s: u64,
-    pub p50_ms: Option<f64>,
-    pub p95_ms: Option<f64>,
-    pub p99_ms: Option<f64>,
-    pub streams: u32,
-    pub deliveries_per_second: f64,
-    pub messages_per_second: f64,
-    pub pss_mb: Option<f64>,
-    pub rss_mb: Option<f64>,
-    /// Percent of one core.
-    pub cpu_percent: Option<f64>,
 }
 
 impl Timeline {

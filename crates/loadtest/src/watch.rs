@@ -1,9 +1,7 @@
 //! The server's memory and CPU during a run, and what they come to.
 
-use crate::{
-    host::{self, Usage},
-    outcome::ServerFigures,
-};
+use crate::host::{self, Usage};
+use streamgauge_core::load_test::ServerFigures;
 
 /// CPU peaks are means over this long: a single second is mostly noise.
 const PEAK_SECONDS: f64 = 10.0;

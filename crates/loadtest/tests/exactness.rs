@@ -6,6 +6,7 @@ mod faulty;
 
 use faulty::{Faults, Server};
 use std::sync::atomic::AtomicBool;
+use streamgauge_core::load_test::Changes;
 use streamgauge_loadtest::{Options, Outcome, resolve, run, scenario};
 
 /// Two sessions with two followers each, ten messages a session; all have joined before the first.
@@ -23,6 +24,7 @@ fn outcome(faults: Faults) -> Outcome {
     let options = Options {
         scenario: scenario::read("t", SCENARIO, "t").expect("good"),
         time_scale: 1.0,
+        changes: Changes::default(),
         url: format!("http://{authority}"),
         target: resolve(&authority).expect("an address"),
         key: None,

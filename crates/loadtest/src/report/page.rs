@@ -1,12 +1,11 @@
 //! The HTML file: everything in one page that asks for nothing else, light and dark, readable without scripts.
 
-use super::{
-    chart::{Chart, Line},
-    table,
-};
-use crate::{judge::Verdict, outcome::Outcome, timeline::Point};
+use super::chart::{Chart, Line};
 use std::fmt::Write;
-use streamgauge_core::kpi::thousands;
+use streamgauge_core::{
+    kpi::thousands,
+    load_test::{self, Outcome, Point, Verdict},
+};
 
 pub fn page(outcome: &Outcome) -> String {
     let title = escaped(&outcome.title);
@@ -23,7 +22,7 @@ pub fn page(outcome: &Outcome) -> String {
         when(outcome.started_at),
         outcome.figures.seconds,
         if outcome.passed { "pass" } else { "fail" },
-        table::verdict(outcome),
+        load_test::verdict(outcome),
     );
     for warning in outcome.warnings() {
         let _ = write!(html, "<p class=\"note\">{}</p>", escaped(&warning));
@@ -162,7 +161,7 @@ fn figures(outcome: &Outcome, html: &mut String) {
     html.push_str(
         "<section class=\"panel\"><header><h2>Figures</h2></header><table class=\"figures\"><tbody>",
     );
-    for (name, value) in table::figures(outcome) {
+    for (name, value) in load_test::figures(outcome) {
         let _ = write!(html, "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escaped(&value));
     }
     html.push_str("</tbody></table></section>");

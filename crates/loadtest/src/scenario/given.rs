@@ -2,6 +2,7 @@
 
 use super::{Life, Scenario, file};
 use std::time::Duration;
+use streamgauge_core::load_test::Changes;
 
 /// `None`: as the scenario says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,17 @@ pub enum BadOverride {
 }
 
 impl Given {
+    /// As the outcome's document says it.
+    pub fn changes(&self) -> Changes {
+        Changes {
+            streams: self.streams,
+            sessions: self.sessions,
+            rate: self.rate,
+            arrivals: self.arrivals,
+            duration_s: self.duration.map(|duration| duration.as_secs_f64()),
+        }
+    }
+
     pub fn apply(&self, mut scenario: Scenario) -> Result<Scenario, BadOverride> {
         if matches!(scenario.life, Life::Each(_)) {
             let refused = [

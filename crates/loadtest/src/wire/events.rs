@@ -128,10 +128,10 @@ mod tests {
         };
         [
             frame::retry(1_700),
-            frame::ping(5),
+            frame::ping(5, 15_000),
             status(r#"{"stage":"load","progress":1,"message":"é\n\"data\":[","data":[1,20,30]}"#, "a1-1"),
             ": a comment\n\n".into(),
-            frame::gap(frame::GapReason::Evicted, None),
+            frame::gap(&"s".parse().expect("an id"), frame::GapReason::Evicted, None),
             status(r#"{"stage":"load","progress":2,"data":[4,50,60]}"#, "a1-4"),
             frame::idle(1),
             frame::reconnect(900),

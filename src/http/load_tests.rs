@@ -1,0 +1,88 @@
+//! Results that the load tool posts, and the list of those that are kept.
+
+use super::{asked::Asked, problem::Problem, publish::json_body};
+use crate::{
+    node::Node,
+    store::{self, Health},
+};
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use std::{error::Error, sync::Arc};
+use streamgauge_core::{
+    load_test::{BadOutcome, KeptList, Outcome, Row},
+    status::is_label,
+};
+
+/// Rows of a list, unless fewer are asked for.
+pub const LISTED: i64 = 100;
+
+#[derive(Serialize)]
+struct Added {
+    id: i64,
+    /// The run's own page.
+    url: String,
+}
+
+pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
+    let body = json_body(request, &node, "512 kB").await?;
+    let outcome = Outcome::parse(&body)?;
+    let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
+    // Not even tried: the tool must not wait for a dead database's time-out.
+    reachable(&node)?;
+    let id = store::add_load_test(node.store.pool(), &row, &outcome).await.map_err(|error| failed(&error))?;
+    tracing::info!(id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
+    let url = format!("/load-tests/{id}");
+    Ok((StatusCode::CREATED, [(header::LOCATION, url.clone())], Json(Added { id, url })).into_response())
+}
+
+#[derive(Deserialize)]
+pub struct Wanted {
+    scenario: Option<String>,
+    limit: Option<i64>,
+}
+
+pub async fn list(
+    State(node): State<Arc<Node>>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<KeptList>, Problem> {
+    let limit = wanted.limit.unwrap_or(LISTED);
+    if !(1..=LISTED).contains(&limit) {
+        return Err(Problem::field("limit", format!("limit must be from 1 to {LISTED}.")));
+    }
+    let scenario = wanted.scenario.as_deref();
+    if scenario.is_some_and(|name| !is_label(name, 64)) {
+        let detail = "scenario must have 1 to 64 characters and no control characters.";
+        return Err(Problem::field("scenario", detail));
+    }
+    reachable(&node)?;
+    let list = store::list_load_tests(node.store.pool(), scenario, limit).await;
+    list.map(Json).map_err(|error| failed(&error))
+}
+
+fn reachable(node: &Node) -> Result<(), Problem> {
+    if node.store.health() == Health::Good { Ok(()) } else { Err(away()) }
+}
+
+fn away() -> Problem {
+    Problem::away("Load tests are in PostgreSQL, which cannot be reached. Nothing was kept; try again.")
+}
+
+fn failed(error: &(dyn Error + 'static)) -> Problem {
+    tracing::warn!(error, "load tests could not be read or written");
+    away()
+}
+
+impl From<BadOutcome> for Problem {
+    fn from(error: BadOutcome) -> Problem {
+        let detail = error.to_string();
+        match error {
+            BadOutcome::Syntax(_) => Problem::new(StatusCode::BAD_REQUEST, detail),
+            BadOutcome::Field { field, .. } => Problem::field(field, detail),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Results of load tests: posted, kept within bounds, listed, shown.
+
+use crate::support::{Client, Database, Launch, eventually, key};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+
+const ROUTE: &str = "/api/admin/load-tests";
+
+/// What the tool posts, in short.
+fn document(scenario: &str, p95: f64) -> Value {
+    let times =
+        json!({ "samples": 5_000, "p50_ms": 4.0, "p95_ms": p95, "p99_ms": p95 * 2.0, "max_ms": p95 * 3.0 });
+    json!({
+        "version": 1, "scenario": scenario, "title": "A <test>", "url": "http://127.0.0.1:3000",
+        "time_scale": 1.0, "started_at": 1_795_442_700_000_i64, "interrupted": false, "passed": true,
+        "findings": [{
+            "name": "Message delivery latency", "target": "< 100 ms p95", "measured": p95, "unit": "ms",
+            "samples": 5_000, "samples_of": "deliveries", "verdict": "pass", "note": null
+        }],
+        "figures": {
+            "streams_asked": 50, "sessions_asked": 50, "peak_streams": 50, "seconds": 12,
+            "counts": { "delivered": 5_000, "lost": 3 },
+            "latency": times, "latency_sent": times, "last_delivery": times, "connect": times,
+            "connect_began": times, "answer": times, "server": null,
+            "tool": { "threads": 1, "cpu_mean_core_percent": 3.0, "lag": times }, "steps": []
+        },
+        "timeline": []
+    })
+}
+
+fn post(client: &Client, document: &Value) -> RequestBuilder {
+    client.post(ROUTE).json(document)
+}
+
+async fn sent(request: RequestBuilder, expected: StatusCode) -> Response {
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), expected);
+    answer
+}
+
+async fn json_of(request: RequestBuilder, expected: StatusCode) -> Value {
+    sent(request, expected).await.json().await.expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_is_kept_listed_and_shown() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    ready(client).await;
+
+    let answer = sent(post(client, &document("burst", 9.0)), StatusCode::CREATED).await;
+    let location = answer.headers()["location"].to_str().expect("text").to_owned();
+    let added: Value = answer.json().await.expect("JSON");
+    assert_eq!(added["url"], json!(location));
+    sent(post(client, &document("ramp", 7.0)), StatusCode::CREATED).await;
+    sent(post(client, &document("burst", 90.0)), StatusCode::CREATED).await;
+
+    let list = json_of(client.get(ROUTE), StatusCode::OK).await;
+    let scenarios: Vec<&str> = list["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["scenario"].as_str().expect("text"))
+        .collect();
+    assert_eq!((scenarios, &list["kept"]), (vec!["burst", "ramp", "burst"], &json!(3)));
+    let row = &list["rows"][2];
+    assert_eq!((&row["id"], &row["delivery_p95_ms"], &row["lost"]), (&added["id"], &json!(9.0), &json!(3)));
+    assert_eq!(
+        (&row["server_version"], &row["memory_mb_per_100_streams"]),
+        (&json!(env!("CARGO_PKG_VERSION")), &Value::Null)
+    );
+
+    let burst =
+        json_of(client.get(ROUTE).query(&[("scenario", "burst"), ("limit", "1")]), StatusCode::OK).await;
+    assert_eq!((burst["rows"].as_array().map(Vec::len), &burst["kept"]), (Some(1), &json!(2)));
+    for (name, value) in [("limit", "0"), ("limit", "101"), ("scenario", "")] {
+        let problem =
+            json_of(client.get(ROUTE).query(&[(name, value)]), StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(problem["field"], name);
+    }
+
+    let page = sent(client.get("/load-tests"), StatusCode::OK).await.text().await.expect("HTML");
+    assert!(page.contains("81 ms worse") && page.contains(&location), "{page}");
+    assert!(!page.contains("wasm"), "it is never hydrated");
+    let page = sent(client.get(&location), StatusCode::OK).await.text().await.expect("HTML");
+    assert!(page.contains("A &lt;test&gt;") && page.contains("Message delivery latency"), "{page}");
+    for nowhere in ["/load-tests/99999", "/load-tests/x", "/load-tests/99999999999999999999"] {
+        sent(client.get(nowhere), StatusCode::NOT_FOUND).await;
+    }
+    // A scenario that cannot be has no runs; it is no mistake of the server's.
+    sent(client.get("/load-tests?scenario=%00"), StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_five_hundred_are_kept() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    ready(client).await;
+    sent(post(client, &document("burst", 9.0)), StatusCode::CREATED).await;
+    let many = "INSERT INTO load_tests (scenario, options, title, started_at, node, server_version, time_scale, passed,
+                    interrupted, missed, unjudged, peak_streams, deliveries, connects, lost, repeated, document)
+                SELECT scenario, options, title, started_at, node, server_version, time_scale, passed, interrupted,
+                    missed, unjudged, peak_streams, deliveries, connects, lost, repeated, document
+                FROM load_tests, generate_series(1, 520)";
+    sqlx::query(many).execute(&mut database.connect().await).await.expect("rows");
+    let newest = json_of(post(client, &document("ramp", 9.0)), StatusCode::CREATED).await;
+    let list = json_of(client.get(ROUTE), StatusCode::OK).await;
+    assert_eq!((&list["kept"], &list["rows"][0]["id"]), (&json!(500), &newest["id"]));
+    assert_eq!(list["rows"].as_array().map(Vec::len), Some(100));
+    sent(client.get("/load-tests/1"), StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_document_earns_a_problem_that_names_the_field() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    ready(client).await;
+    let wrong = async |pointer: &str, value: Value, field: &str| {
+        let mut document = document("burst", 9.0);
+        *document.pointer_mut(pointer).expect(pointer) = value;
+        let problem = json_of(post(client, &document), StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(problem["field"], field, "{problem}");
+    };
+    wrong("/version", json!(2), "version").await;
+    wrong("/scenario", json!("a\u{0}"), "scenario").await;
+    wrong("/figures/latency/p95_ms", json!("fast"), "figures.latency.p95_ms").await;
+    wrong("/findings/0/note", json!("x".repeat(301)), "findings[0].note").await;
+    wrong("/passed", json!(false), "passed").await;
+
+    let text = |text: String| client.post(ROUTE).header("content-type", "application/json").body(text);
+    sent(text("{".into()), StatusCode::BAD_REQUEST).await;
+    sent(client.post(ROUTE).body("{}"), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    // Larger than other routes take, and good; then too large.
+    let padded = |to: usize| document("burst", 9.0).to_string() + &" ".repeat(to);
+    sent(text(padded(300 * 1024)), StatusCode::CREATED).await;
+    sent(text(padded(520 * 1024)), StatusCode::PAYLOAD_TOO_LARGE).await;
+    assert_eq!(json_of(client.get(ROUTE), StatusCode::OK).await["kept"], json!(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_an_admin_posts_and_reads() {
+    let database = Database::new().await;
+    let secret = |scope| key(&database, &["create", "--name", "test", "--scope", scope]).0;
+    let [publisher, admin] =
+        ["publish", "admin"].map(|scope| secret(scope).lines().next().expect("a key").to_owned());
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    let body = document("burst", 9.0);
+    for request in [|client: &Client, _: &Value| client.get(ROUTE), post] {
+        sent(request(client, &body), StatusCode::UNAUTHORIZED).await;
+        sent(request(client, &body).bearer_auth(&publisher), StatusCode::FORBIDDEN).await;
+    }
+    sent(post(client, &body).bearer_auth(&admin), StatusCode::CREATED).await;
+    for page in ["/load-tests", "/load-tests/1"] {
+        let answer = sent(client.get(page), StatusCode::OK).await;
+        assert_eq!(answer.url().path(), "/login", "{page}");
+        sent(client.get(page).bearer_auth(&admin), StatusCode::OK).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_database_the_server_says_so() {
+    let database = Database::alone();
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    ready(client).await;
+    database.stop();
+    let body = document("burst", 9.0);
+    for request in [post(client, &body), client.get(ROUTE)] {
+        let answer = sent(request, StatusCode::SERVICE_UNAVAILABLE).await;
+        assert!(answer.headers().contains_key("retry-after"));
+    }
+    sent(client.get("/load-tests"), StatusCode::SERVICE_UNAVAILABLE).await;
+    database.start();
+    eventually("it is kept", 20, async || {
+        let answer = post(client, &body).send().await.expect("an answer");
+        (answer.status() == StatusCode::CREATED).then_some(())
+    })
+    .await;
+}
+
+/// Waits for the migrations.
+async fn ready(client: &Client) {
+    eventually("the database is there", 15, async || {
+        let ready: Value = client.get("/readyz").send().await.expect("an answer").json().await.expect("JSON");
+        (ready["database"] == "good").then_some(())
+    })
+    .await;
+}
