@@ -186,7 +186,7 @@ fn steps(steps: &[Step]) -> impl IntoView + use<> {
         };
         view! {
             <tr>
-                <th scope="row" class="num">{fixed(step.messages_per_second, 0)}</th>
+                <th scope="row" class="num">{format!("{} /s", fixed(step.messages_per_second, 0))}</th>
                 <td data-label="Deliveries/s" class="num">{fixed(step.deliveries_per_second, 0)}</td>
                 <td data-label="p95" class="num">{ms(step.p95_ms)}</td>
                 <td data-label="p99" class="num">{ms(step.p99_ms)}</td>
@@ -202,7 +202,7 @@ fn steps(steps: &[Step]) -> impl IntoView + use<> {
                 <table class="stack">
                     <thead>
                         <tr>
-                            <th scope="col" class="num">"Messages/s"</th>
+                            <th scope="col" class="num">"Messages"</th>
                             <th scope="col" class="num">"Deliveries/s"</th>
                             <th scope="col" class="num">"p95"</th>
                             <th scope="col" class="num">"p99"</th>

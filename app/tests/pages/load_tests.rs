@@ -185,7 +185,7 @@ async fn a_run_shows_its_targets_its_course_and_its_command() {
         "Message &lt;Burst&gt; Test",
         "23 Nov 2026, 14:42:07 UTC",
         "kept by fra-1, v0.1.0",
-        "23 ms better than the run before : run 8 (31 ms)",
+        "23 ms better than the run before: run 8 (31 ms)",
         "n = 1,204,100 deliveries",
         "not measured",
         "the server&#x27;s process cannot be read from here",
