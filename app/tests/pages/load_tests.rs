@@ -197,7 +197,7 @@ async fn a_run_shows_its_targets_its_course_and_its_command() {
     ] {
         page.says(expected);
     }
-    page.has("aria-label=\"Latency. p95: from 8 to 12 ms.\"");
+    page.has("aria-label=\"Latency. p95: from 8.0 to 12 ms.\"");
 }
 
 #[tokio::test]
