@@ -26,7 +26,8 @@ pub fn TrendChart(trend: Trend) -> impl IntoView {
     let axis = if field.scale.logarithmic { "logarithmic" } else { "linear" };
     let days = |row: &Row| Zone::Utc.day(row.started_at / 1_000);
     let (first, last) = (days(&rows[0]), days(newest));
-    let caption = format!("Delivery p95, ms, {axis}; {} runs, {first} to {last}", rows.len());
+    let when = if first == last { last } else { format!("{first} to {last}") };
+    let caption = format!("Delivery p95, ms, {axis}; {} runs, {when}", rows.len());
     Some(
         view! {
             <figure class="panel chart trend">

@@ -188,7 +188,7 @@ async fn a_run_shows_its_targets_its_course_and_its_command() {
         "23 ms better than the run before: run 8 (31 ms)",
         "n = 1,204,100 deliveries",
         "not measured",
-        "the server&#x27;s process cannot be read from here",
+        "the server's process cannot be read from here",
         "7 messages left late",
         "p95 passed 100 ms",
         "n = 36 steps of 1 s",
@@ -197,7 +197,7 @@ async fn a_run_shows_its_targets_its_course_and_its_command() {
     ] {
         page.says(expected);
     }
-    page.has("aria-label=\"Latency. p95: from 8 to 12 ms.\"");
+    page.has("aria-label=\"Latency. p95: from 8.0 to 12 ms.\"");
 }
 
 #[tokio::test]
