@@ -29,9 +29,8 @@ fn main() {
     std::fs::set_permissions(folder.path(), open).expect("a folder that others may pass");
 
     let mut server = Server::start(folder.path());
-    let stream = format!(
-        "GET /api/v1/sessions/wide/status/stream HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n"
-    );
+    let stream =
+        "GET /api/v1/sessions/wide/status/stream HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n";
     server.publish();
     let mut crowd = Crowd::gather(server.address, followers, stream.as_bytes());
     let streams: Vec<Duration> = (0..rounds).map(|_| crowd.time(|| server.publish())).collect();

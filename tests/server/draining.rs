@@ -141,7 +141,7 @@ async fn a_rolling_restart_of_two_nodes_loses_nothing() {
             while stopped.try_recv().is_err() {
                 n += 1;
                 // Repeated at the next node until one has taken it; the key keeps it from counting twice.
-                for turn in n.. {
+                for turn in n..usize::MAX {
                     let event = any(&ports, turn).event(&session, n as u64);
                     let sent = event.header("idempotency-key", format!("{session}-{n}")).send().await;
                     if sent.is_ok_and(|answer| answer.status() == StatusCode::ACCEPTED) {
@@ -153,16 +153,16 @@ async fn a_rolling_restart_of_two_nodes_loses_nothing() {
             n as u64
         }
     });
-    for index in 0..2 {
+    for (name, node) in ["a", "b"].into_iter().zip(&mut nodes) {
         tokio::time::sleep(Duration::from_millis(700)).await;
         // The load balancer hears of it first, as readiness fails first.
-        let old = nodes[index].port;
-        nodes[index].terminate();
+        let old = node.port;
+        node.terminate();
         ports.lock().expect("the ports").retain(|&port| port != old);
-        let status = nodes[index].exit_within(Duration::from_secs(15)).expect("it ends");
-        assert_eq!(status.code(), Some(0), "{}", nodes[index].log());
-        nodes[index] = start(if index == 0 { "a" } else { "b" });
-        ports.lock().expect("the ports").push(nodes[index].port);
+        let status = node.exit_within(Duration::from_secs(15)).expect("it ends");
+        assert_eq!(status.code(), Some(0), "{}", node.log());
+        *node = start(name);
+        ports.lock().expect("the ports").push(node.port);
     }
     let _ = stop.send(());
     let count = publishing.await.expect("all was published");
