@@ -57,7 +57,7 @@ async fn three_streams_a_user_and_session() {
     .await;
     drop((held, others, nameless));
     server.stop();
-    assert_eq!(database.counted("connect_refused").await > 0, true);
+    assert!(database.counted("connect_refused").await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

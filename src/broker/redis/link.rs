@@ -308,11 +308,15 @@ impl Link {
         self.leave(connection, all).await?;
         self.subscribe_what_is_ours(connection).await?;
         if self.bringer.is_none()
-            && let Some(bringer) = self.shared.plain.claim()
+            && let Some(mut bringer) = self.shared.plain.claim()
         {
-            let asked = ::redis::cmd("PSUBSCRIBE").arg(wire::PLAIN).query_async::<Value>(connection).await;
-            match asked {
-                Ok(_) => self.bringer = Some(bringer),
+            let mut ask = ::redis::pipe();
+            ask.cmd("PSUBSCRIBE").arg(wire::PLAIN).cmd("TIME");
+            match ask.query_async::<(Value, (i64, i64))>(connection).await {
+                Ok((_, (seconds, micros))) => {
+                    bringer.since = seconds * 1_000 + micros / 1_000;
+                    self.bringer = Some(bringer);
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
                     // A user without that right. All else works, and asking again would not help: nobody claims now.
                     tracing::warn!(%error, "what back ends publish by themselves cannot be heard");

@@ -19,9 +19,8 @@ use streamgauge_core::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// For how long copies of a plainly published message are told from a new one, ms: the longest that one node may be
-/// behind another.
-const CLAIM_MS: u64 = 10_000;
+/// For how long copies of a plainly published message are told from a new one.
+pub const CLAIM: Duration = Duration::from_secs(30);
 /// Within which time a node that begins to hear takes its first copy for one that others heard too, ms.
 const SAME_MS: u64 = 1_000;
 
@@ -52,6 +51,8 @@ pub struct Claim {
     pub bringer: String,
     /// Of this message among those that it heard.
     pub number: u64,
+    /// Since when it hears, Unix milliseconds by Redis' clock.
+    pub since: i64,
 }
 
 /// What the script answered.
@@ -216,7 +217,8 @@ impl Store {
             self.verb().to_owned(),
             claim.map(|claim| claim.bringer.clone()).unwrap_or_default(),
             claim.map(|claim| claim.number.to_string()).unwrap_or_default(),
-            CLAIM_MS.to_string(),
+            CLAIM.as_millis().to_string(),
+            claim.map(|claim| claim.since.to_string()).unwrap_or_default(),
             SAME_MS.to_string(),
         ];
         let answer = self.commands.run((&self.scripts.publish, PUBLISH), &keys, &arguments).await;
