@@ -4,6 +4,7 @@ use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh}
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 struct Stage {
     a: (Client, Server),
@@ -85,6 +86,29 @@ async fn what_is_said_twice_is_heard_twice() {
     stage.say(&session, &json!({ "stage": "work", "progress": 2, "data": 2 })).await;
     stage.say(&session, &same).await;
     assert_eq!(follower.numbers(7).await, [1, 1, 1, 1, 1, 2, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_lags_brings_nothing_twice() {
+    let mut stage = stage().await;
+    let session = fresh("lags");
+    stage.a.0.create(&session).await;
+    let mut on_a = stage.a.0.follow(&session).await;
+    let mut on_b = stage.b.0.follow(&session).await;
+    let message = |n: u64| json!({ "stage": "work", "progress": n / 2, "data": n / 2 });
+    stage.b.1.freeze();
+    // Each twice.
+    for n in 0..40 {
+        stage.say(&session, &message(n)).await;
+    }
+    let all: Vec<u64> = (0..40).map(|n| n / 2).collect();
+    assert_eq!(on_a.numbers(40).await, all);
+    // Longer than a newcomer's first copy counts as another's.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    stage.b.1.thaw();
+    stage.say(&session, &message(100)).await;
+    assert_eq!(on_b.numbers(41).await, [all, vec![50]].concat());
+    assert_eq!(on_a.numbers(1).await, [50]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

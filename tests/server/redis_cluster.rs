@@ -101,6 +101,21 @@ async fn a_slot_that_moves_takes_its_followers_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_had_no_part_in_a_move_finds_the_session() {
+    let (cluster, database) = (RedisCluster::start(), Database::new().await);
+    let (a, b) = (start(&database, &cluster, "a").await, start(&database, &cluster, "b").await);
+    let session = fresh("moved");
+    a.0.publish_all(&session, 1..=3).await;
+    // From here on it believes that it knows the place.
+    assert_eq!(b.0.poll(&session).await.status(), StatusCode::OK);
+    tokio::task::block_in_place(|| cluster.move_slot_of(&session));
+    let mut follower = b.0.follow(&session).await;
+    assert_eq!(follower.numbers(1).await, [3]);
+    publish_surely(&a.0, &session, 4).await;
+    assert_eq!(follower.numbers(1).await, [4]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_takes_over_and_followers_go_on() {
     const EVENTS: u64 = 150;
     let (mut cluster, database) = (RedisCluster::with_replicas(), Database::new().await);

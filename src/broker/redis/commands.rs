@@ -109,8 +109,13 @@ impl Commands {
         // Redis 6 puts the code of an error inside a script behind its own.
         let role_lost = role_lost || error.to_string().contains("READONLY");
         let in_cluster = matches!(self.0.address, Address::Cluster(_));
+        use ServerErrorKind::{Ask, ClusterDown, ExecAbort, Moved, TryAgain};
+        // What the client should have followed by itself, and did not.
+        let led_on =
+            matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | ExecAbort | Moved | TryAgain));
         let by_itself = error.is_connection_dropped() || error.is_connection_refusal();
-        let broken = error.is_timeout() || role_lost || (in_cluster && (by_itself || error.is_io_error()));
+        let broken =
+            error.is_timeout() || role_lost || (in_cluster && (led_on || by_itself || error.is_io_error()));
         if !broken {
             return;
         }

@@ -78,7 +78,10 @@ impl Hearing {
                     Ok(()) => {
                         self.table.done(&session, true);
                     }
-                    Err(_) => failed.push(session),
+                    Err(error) => {
+                        tracing::debug!(%session, %error, "its history could not be read");
+                        failed.push(session);
+                    }
                 },
                 // After a session's last event there is no other that could show the hole: so as often as it takes.
                 _ = pause.tick() => failed.drain(..).for_each(|session| {

@@ -5,7 +5,7 @@
 //! events. A message that comes while no node listens is lost: that is what PUBLISH promises.
 
 use super::{
-    store::{Claim, Store, Told},
+    store::{CLAIM, Claim, Store, Told},
     wire,
 };
 use crate::{
@@ -36,6 +36,8 @@ const QUEUE: usize = 1_024;
 /// How often, and after which pause, a message is brought again that Redis did not take.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
+/// A message that waited longer is left to the other nodes: nobody would know it for theirs any more.
+const LATE: Duration = Duration::from_secs(CLAIM.as_secs() / 2);
 /// How often it is said that messages are of no use.
 const SAID: Duration = Duration::from_secs(10);
 
@@ -56,6 +58,8 @@ pub struct Plain {
 pub struct Bringer {
     name: Arc<str>,
     number: u64,
+    /// Unix milliseconds by Redis' clock.
+    pub since: i64,
 }
 
 struct Brought {
@@ -63,6 +67,8 @@ struct Brought {
     payload: String,
     bringer: Arc<str>,
     number: u64,
+    since: i64,
+    heard: Instant,
 }
 
 impl Plain {
@@ -91,7 +97,7 @@ impl Plain {
     pub fn claim(&self) -> Option<Bringer> {
         let free = self.heeded && !self.claimed.swap(true, Relaxed);
         let name = || format!("{:x}-{:x}", self.node, self.breaks.fetch_add(1, Relaxed)).into();
-        free.then(|| Bringer { name: name(), number: 0 })
+        free.then(|| Bringer { name: name(), number: 0, since: i64::MAX })
     }
 
     pub fn release(&self) {
@@ -109,8 +115,9 @@ impl Plain {
             return;
         };
         let index = self.hasher.hash_one(&session) as usize % LANES;
-        let (bringer, number) = (bringer.name.clone(), bringer.number);
-        let brought = Brought { session, payload: payload.to_owned(), bringer, number };
+        let Bringer { name, number, since } = &*bringer;
+        let (payload, bringer, heard) = (payload.to_owned(), name.clone(), Instant::now());
+        let brought = Brought { session, payload, bringer, number: *number, since: *since, heard };
         if self.lanes.get(index).is_some_and(|lane| lane.try_send(brought).is_err()) {
             self.complaints.add(Counter::PlainLost, &"they come faster than Redis takes them in");
         }
@@ -145,14 +152,22 @@ impl Lane {
         let message = Message::parse(&brought.payload)?;
         let digest = Sha256::digest(brought.payload.as_bytes());
         let digest = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let claim = Claim { digest, bringer: brought.bringer.to_string(), number: brought.number };
+        let claim = Claim {
+            digest,
+            bringer: brought.bringer.to_string(),
+            number: brought.number,
+            since: brought.since,
+        };
         for _ in 0..TRIES {
+            if brought.heard.elapsed() > LATE {
+                break;
+            }
             match self.once(&brought.session, message.clone(), &claim).await {
                 Err(Refused::Broker(BrokerError::Away(_))) => tokio::time::sleep(PAUSE).await,
                 done => return done,
             }
         }
-        self.once(&brought.session, message, &claim).await
+        Err(Refused::Broker(BrokerError::Away("it waited too long".into())))
     }
 
     async fn once(

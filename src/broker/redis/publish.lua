@@ -9,7 +9,8 @@
 --       5 events to keep   6 ms to live   7 accepted, Unix microseconds   8 ms an idempotency key lives, or ""
 --       9 PUBLISH, or SPUBLISH on a cluster
 --      10 who heard a plainly published message, or ""   11 that message's number there   12 ms to remember it
---      13 ms within which a newcomer's first copy is taken for the one that was just counted
+--      13 since when it hears, ms by Redis' clock
+--      14 ms within which a newcomer's first copy is taken for the one that was just counted
 local state = redis.call('HMGET', KEYS[1], 'e', 'x')
 if ARGV[8] ~= '' then
   local seen = redis.call('GET', KEYS[3])
@@ -23,14 +24,17 @@ if state[2] == '1' then return {'ended', '', 0, 0} end
 if ARGV[10] ~= '' then
   local clock = redis.call('TIME')
   local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  local known = redis.call('HMGET', KEYS[5], 'taken', 'at', ARGV[10])
+  local known = redis.call('HMGET', KEYS[5], 'taken', 'at', ARGV[10], 'first')
   local taken, copies = tonumber(known[1] or 0), 0
   if known[3] then
     local before, number = string.match(known[3], '^(%d+) (%d+)$')
     -- The same message once more: its bringer did not hear the answer.
     if number == ARGV[11] then return {'heard', '', 0, 0} end
     copies = tonumber(before) + 1
-  elseif taken > 0 and now - tonumber(known[2]) <= tonumber(ARGV[13]) then
+  elseif taken == 0 or tonumber(ARGV[13]) < tonumber(known[4]) then
+    -- It has heard them all, however late it brings them.
+    copies = 1
+  elseif now - tonumber(known[2]) <= tonumber(ARGV[14]) then
     copies = taken
   else
     copies = taken + 1
@@ -39,6 +43,7 @@ if ARGV[10] ~= '' then
   redis.call('PEXPIRE', KEYS[5], ARGV[12])
   if copies <= taken then return {'heard', '', 0, 0} end
   redis.call('HSET', KEYS[5], 'taken', copies, 'at', now)
+  redis.call('HSETNX', KEYS[5], 'first', now)
 end
 
 local epoch, created = state[1], 0

@@ -19,9 +19,8 @@ use streamgauge_core::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// For how long copies of a plainly published message are told from a new one, ms: the longest that one node may be
-/// behind another.
-const CLAIM_MS: u64 = 10_000;
+/// For how long copies of a plainly published message are told from a new one.
+pub const CLAIM: Duration = Duration::from_secs(30);
 /// Within which time a node that begins to hear takes its first copy for one that others heard too, ms.
 const SAME_MS: u64 = 1_000;
 
@@ -40,6 +39,8 @@ pub struct Store {
 }
 
 struct Scripts {
+    create: Script,
+    held: Script,
     publish: Script,
     renumber: Script,
 }
@@ -52,6 +53,8 @@ pub struct Claim {
     pub bringer: String,
     /// Of this message among those that it heard.
     pub number: u64,
+    /// Since when it hears, Unix milliseconds by Redis' clock.
+    pub since: i64,
 }
 
 /// What the script answered.
@@ -63,6 +66,8 @@ pub struct Told {
     pub repeated: bool,
 }
 
+const CREATE: &str = include_str!("create.lua");
+const HELD: &str = include_str!("held.lua");
 const PUBLISH: &str = include_str!("publish.lua");
 const RENUMBER: &str = include_str!("renumber.lua");
 
@@ -71,7 +76,12 @@ impl Store {
         Ok(Store {
             commands: Commands::new(address.clone())?,
             outlook: Outlook::new(),
-            scripts: Arc::new(Scripts { publish: Script::new(PUBLISH), renumber: Script::new(RENUMBER) }),
+            scripts: Arc::new(Scripts {
+                create: Script::new(CREATE),
+                held: Script::new(HELD),
+                publish: Script::new(PUBLISH),
+                renumber: Script::new(RENUMBER),
+            }),
             limits,
             abandon_after_ms,
             in_cluster: matches!(address, Address::Cluster(_)),
@@ -116,14 +126,10 @@ impl Store {
     /// A session without an event. `false`: it was there.
     pub async fn create(&self, session: &SessionId) -> Result<bool, BrokerError> {
         let epoch = Epoch(u64::try_from(clock::now_us()).unwrap_or(0)).to_string();
-        let mut connection = self.commands.connection();
-        let key = wire::state_key(session);
-        let mut both = ::redis::pipe();
-        both.atomic().hset_nx(&key, "e", epoch);
-        // Also of a session that exists: whoever creates it again is about to use it.
-        both.pexpire(&key, self.abandon_after_ms + self.limits.age_ms).ignore();
-        let (is_new,): (bool,) = self.noted(both.query_async(&mut connection).await)?;
-        Ok(is_new)
+        let arguments = [epoch, (self.abandon_after_ms + self.limits.age_ms).to_string()];
+        let keys = [wire::state_key(session)];
+        let answer = self.commands.run((&self.scripts.create, CREATE), &keys, &arguments).await;
+        Ok(self.noted::<u8>(answer)? == 1)
     }
 
     pub async fn current(&self, session: &SessionId) -> Result<Option<Current>, BrokerError> {
@@ -136,19 +142,19 @@ impl Store {
         }))
     }
 
-    /// State and history in one transaction: they describe the same moment.
+    /// State and history, of the same moment.
     pub async fn held(&self, session: &SessionId) -> Result<Option<Held>, BrokerError> {
-        type Row = ((Option<String>, Option<u64>, Option<String>), Vec<(String, Vec<(String, String)>)>);
-        let mut connection = self.commands.connection();
-        let mut both = ::redis::pipe();
-        both.atomic().hmget(wire::state_key(session), &["e", "n", "c"]);
-        both.xrange_all(wire::history_key(session));
-        let ((epoch, seq, latest), entries): Row = self.noted(both.query_async(&mut connection).await)?;
+        type Row = (Option<String>, Option<u64>, Option<String>, Vec<String>);
+        let keys = [wire::state_key(session), wire::history_key(session)];
+        let answer = self.commands.run((&self.scripts.held, HELD), &keys, &[]).await;
+        let (epoch, seq, latest, messages): Row = self.noted(answer)?;
         let Some(epoch) = epoch.as_deref().and_then(parse_epoch) else { return Ok(None) };
         let oldest = clock::now_ms() - self.limits.age_ms;
-        let messages = entries.iter().flat_map(|(_, fields)| fields.iter().map(|(_, message)| message));
-        let mut events: VecDeque<_> =
-            messages.filter_map(|message| wire::parse(session, message)).map(|(event, _)| event).collect();
+        let mut events: VecDeque<_> = messages
+            .iter()
+            .filter_map(|message| wire::parse(session, message))
+            .map(|(event, _)| event)
+            .collect();
         // An unreadable entry would be a hole: keep only the unbroken run at the end.
         let top = seq.unwrap_or(0);
         let run =
@@ -216,7 +222,8 @@ impl Store {
             self.verb().to_owned(),
             claim.map(|claim| claim.bringer.clone()).unwrap_or_default(),
             claim.map(|claim| claim.number.to_string()).unwrap_or_default(),
-            CLAIM_MS.to_string(),
+            CLAIM.as_millis().to_string(),
+            claim.map(|claim| claim.since.to_string()).unwrap_or_default(),
             SAME_MS.to_string(),
         ];
         let answer = self.commands.run((&self.scripts.publish, PUBLISH), &keys, &arguments).await;

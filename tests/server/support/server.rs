@@ -139,6 +139,14 @@ impl Server {
         self.process.kill();
     }
 
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
     }

@@ -3,6 +3,8 @@
 //! It hears a session from its first local follower to its last. Whatever happened to it, afterwards all subscriptions
 //! are made again, in batches, and every session's position is compared with its history.
 
+mod subscribing; // many channels a round trip
+
 use super::{
     address,
     check::{EVERY, Lost, Watchdog, check},
@@ -16,7 +18,7 @@ use super::{
 use crate::broker::BrokerError;
 use ::redis::{
     AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
+    aio::MultiplexedConnection,
 };
 use std::{
     collections::HashSet,
@@ -31,7 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Messages that may wait. Those that do not fit are read from history.
 const MESSAGES: usize = 8_192;
-/// Channels in one round trip.
+/// Commands obeyed together, in one round trip or two.
 const BATCH: usize = 500;
 
 pub enum Command {
@@ -203,71 +205,6 @@ impl Link {
         Ok(())
     }
 
-    /// Subscribes to each that is not subscribed, and says of each whether it is now.
-    async fn subscribe(
-        &mut self,
-        connection: &mut MultiplexedConnection,
-        sessions: &[SessionId],
-    ) -> Result<Vec<Result<(), BrokerError>>, RedisError> {
-        let new: HashSet<&SessionId> =
-            sessions.iter().filter(|one| !self.subscribed.contains(*one)).collect();
-        let new: Vec<SessionId> = new.into_iter().cloned().collect();
-        let verb = if self.shared.in_cluster { "SSUBSCRIBE" } else { "SUBSCRIBE" };
-        let mut refused = None;
-        for batch in new.chunks(BATCH) {
-            let answers = send(connection, verb, batch).await?;
-            for (session, answer) in batch.iter().zip(answers) {
-                match answer {
-                    Value::ServerError(error) => refused = Some(error.to_string()),
-                    _ => {
-                        self.subscribed.insert(session.clone());
-                    }
-                }
-            }
-        }
-        if refused.is_some() {
-            // Most likely the slot has moved.
-            self.shared.refresh.notify_one();
-        }
-        let why = || BrokerError::Away(refused.clone().unwrap_or_default());
-        Ok(sessions.iter().map(|one| self.subscribed.contains(one).then_some(()).ok_or_else(why)).collect())
-    }
-
-    /// Every watched session of this road: heard from now on, its position compared with its history if it was not.
-    async fn subscribe_what_is_ours(
-        &mut self,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<(), RedisError> {
-        let routes = self.shared.routes();
-        let ours = |session: &SessionId| routes.of(session).is_some_and(|road| Arc::ptr_eq(road, &self.road));
-        let ours = self.shared.hearing.table.watched(|one| !self.subscribed.contains(one) && ours(one));
-        if ours.is_empty() {
-            return Ok(());
-        }
-        tracing::info!(sessions = ours.len(), redis = self.road.address, "subscribing again");
-        self.subscribe(connection, &ours).await?;
-        for session in ours.iter().filter(|session| self.subscribed.contains(*session)) {
-            self.shared.hearing.table.fall_behind(session);
-        }
-        Ok(())
-    }
-
-    /// Unsubscribes from those that nobody here follows.
-    async fn leave(
-        &mut self,
-        connection: &mut MultiplexedConnection,
-        sessions: Vec<SessionId>,
-    ) -> Result<(), RedisError> {
-        let table = &self.shared.hearing.table;
-        let gone: Vec<SessionId> =
-            sessions.into_iter().filter(|one| table.forget(one) && self.subscribed.remove(one)).collect();
-        let verb = if self.shared.in_cluster { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" };
-        for batch in gone.chunks(BATCH) {
-            send(connection, verb, batch).await?;
-        }
-        Ok(())
-    }
-
     async fn heard(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -308,11 +245,15 @@ impl Link {
         self.leave(connection, all).await?;
         self.subscribe_what_is_ours(connection).await?;
         if self.bringer.is_none()
-            && let Some(bringer) = self.shared.plain.claim()
+            && let Some(mut bringer) = self.shared.plain.claim()
         {
-            let asked = ::redis::cmd("PSUBSCRIBE").arg(wire::PLAIN).query_async::<Value>(connection).await;
-            match asked {
-                Ok(_) => self.bringer = Some(bringer),
+            let mut ask = ::redis::pipe();
+            ask.cmd("PSUBSCRIBE").arg(wire::PLAIN).cmd("TIME");
+            match ask.query_async::<(Value, (i64, i64))>(connection).await {
+                Ok((_, (seconds, micros))) => {
+                    bringer.since = seconds * 1_000 + micros / 1_000;
+                    self.bringer = Some(bringer);
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::Server(_)) => {
                     // A user without that right. All else works, and asking again would not help: nobody claims now.
                     tracing::warn!(%error, "what back ends publish by themselves cannot be heard");
@@ -331,19 +272,6 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.release_plain();
     }
-}
-
-/// One command a channel, in one round trip: a cluster takes no two channels of different slots in one command.
-async fn send(
-    connection: &mut MultiplexedConnection,
-    verb: &str,
-    sessions: &[SessionId],
-) -> Result<Vec<Value>, RedisError> {
-    let mut pipe = ::redis::pipe();
-    for session in sessions {
-        pipe.cmd(verb).arg(wire::channel(session));
-    }
-    connection.req_packed_commands(&pipe, 0, sessions.len()).await
 }
 
 fn text(value: &Value) -> Option<&str> {
