@@ -304,16 +304,19 @@ for (const [hold, what] of [["head", "the head"], ["body", "the body"]] as const
   });
 }
 
-test("a proxy that lets events through in bunches is recognised", async ({ page, line, quick }) => {
+test("a proxy that lets events through in bunches is recognised", async ({ page, server }) => {
+  // With a heartbeat that is longer than the bunches: else it is the watchdog that gives up.
+  const line = await Proxy.start(server.port);
   const id = fresh();
-  await publish(quick.url, id, [{ stage: "work", progress: 0 }]);
+  await publish(server.url, id, [{ stage: "work", progress: 0 }]);
   line.hold = 2_800;
   await follow(page, line, id, { openMs: 4_000, heartbeatMs: 15_000 });
   let progress = 0;
   await expect(async () => {
-    await publish(quick.url, id, [{ stage: "work", progress: ++progress % 100 }]);
+    await publish(server.url, id, [{ stage: "work", progress: ++progress % 100 }]);
     expect((await seen(page)).reason).toBe("buffered");
   }).toPass({ intervals: [150], timeout: 20_000 });
+  line.stop();
 });
 
 for (const [hold, verdict] of [[undefined, "flows"], ["head", "buffered"], ["body", "buffered"], [600, "buffered"]] as const) {
