@@ -151,8 +151,11 @@ impl Server {
     /// One event; returns once it is accepted.
     fn publish(&mut self) {
         self.count += 1;
-        let body =
-            format!(r#"{{"stage":"work","progress":{},"data":{{"n":{:06}}}}}"#, self.count % 100, self.count);
+        let body = format!(
+            r#"{{"stage":"work","progress":{},"data":{{"n":"{:06}"}}}}"#,
+            self.count % 100,
+            self.count
+        );
         let head = format!(
             "POST /api/v1/sessions/wide/status HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()

@@ -12,7 +12,7 @@ use streamgauge::testing::Recorder;
 use streamgauge_core::measure::{counters::Counter, sample::Measure};
 
 const FOLLOWERS: usize = 100;
-const EVENTS: usize = 20_000;
+const EVENTS: usize = 2_000;
 const TURNS: usize = 9;
 
 fn main() {
