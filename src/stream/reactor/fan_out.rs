@@ -121,7 +121,12 @@ impl Thread {
             match parked.write(&part, &mut tally.bytes) {
                 Written::All => {
                     tally.delivered += events;
-                    tally.fresh += 1;
+                    if events < whole.holds.events() {
+                        // Only what it was given is timed.
+                        time(&self.recorder, &part.holds, &mut 1);
+                    } else {
+                        tally.fresh += 1;
+                    }
                     if tally.fresh == SHARED_CLOCK {
                         time(&self.recorder, &whole.holds, &mut tally.fresh);
                     }
@@ -129,15 +134,7 @@ impl Thread {
                         self.leaving.push((key, reason));
                     }
                 }
-                Written::Blocked => self.watch_for_room(key),
-                Written::Gone => {
-                    self.recorder.add(Counter::DroppedGone, events);
-                    self.leaving.push((key, Counter::ClosedByClient));
-                }
-                Written::Stalled => {
-                    self.recorder.add(Counter::DroppedSlow, events);
-                    self.leaving.push((key, Counter::ClosedSlow));
-                }
+                failed => self.not_all(key, failed, events),
             }
         }
         time(&self.recorder, &whole.holds, &mut tally.fresh);
@@ -148,6 +145,22 @@ impl Thread {
         self.count_bytes(cohort, 0, tally.bytes);
         self.sessions.get(index).followers = followers;
         self.close_leaving();
+    }
+
+    /// A write that did not take all: the rest waits for room, or the follower and the part's events are lost.
+    pub(super) fn not_all(&mut self, key: u32, written: Written, events: u64) {
+        match written {
+            Written::All => {}
+            Written::Blocked => self.watch_for_room(key),
+            Written::Gone => {
+                self.recorder.add(Counter::DroppedGone, events);
+                self.leaving.push((key, Counter::ClosedByClient));
+            }
+            Written::Stalled => {
+                self.recorder.add(Counter::DroppedSlow, events);
+                self.leaving.push((key, Counter::ClosedSlow));
+            }
+        }
     }
 
     /// A ping, a farewell: no event.

@@ -199,15 +199,7 @@ impl Thread {
                     self.leaving.push((key, reason));
                 }
             }
-            Written::Blocked => self.watch_for_room(key),
-            Written::Gone => {
-                self.recorder.add(Counter::DroppedGone, events);
-                self.leaving.push((key, Counter::ClosedByClient));
-            }
-            Written::Stalled => {
-                self.recorder.add(Counter::DroppedSlow, events);
-                self.leaving.push((key, Counter::ClosedSlow));
-            }
+            failed => self.not_all(key, failed, events),
         }
         self.count_stream_bytes(key, 0, bytes);
         self.close_leaving();
