@@ -40,6 +40,8 @@ test("the list of sessions shows what runs", async ({ page, server }) => {
     await expect(page.getByRole("link", { name: id })).toBeVisible({ timeout: 500 });
   }).toPass();
   await page.getByRole("link", { name: id }).click();
+  await expect(page).toHaveURL(`/sessions/${id}`);
+  await page.getByRole("link", { name: "public page" }).click();
   await expect(page).toHaveURL(`/s/${id}`);
 });
 

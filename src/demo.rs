@@ -7,6 +7,9 @@ mod worker; // one back end that reports its work
 
 use std::{net::SocketAddr, time::Duration};
 
+/// Demo clients say where they are, as a proxy in front would.
+pub const REGION_HEADER: &str = "x-demo-region";
+
 /// Sessions that run at the same time.
 const SESSIONS: usize = 36;
 

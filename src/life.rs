@@ -4,15 +4,21 @@ use crate::{
     access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
-    gauge::{self, Beacons, Board, Facts, Polled, Recorder},
+    gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
     stream::{self, Door, Hub, Knobs, Serving, Turnstile},
+    whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
-use streamgauge_core::{config::Settings, ids::Epoch, limits::Knob};
+use streamgauge_core::{
+    annotation::{Annotation, AnnotationKind},
+    config::Settings,
+    ids::Epoch,
+    limits::Knob,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime,
@@ -42,6 +48,8 @@ pub enum StartError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("redis_url cannot be used: {0}.")]
     Redis(#[from] RedisUrlError),
+    #[error(transparent)]
+    Geoip(#[from] NoGeoip),
     #[error("the runtime does not start: {0}.")]
     Runtime(#[from] std::io::Error),
 }
@@ -92,11 +100,25 @@ async fn live(settings: Settings) -> Result<(), StartError> {
 
     let most = most_connections();
     let node = assemble(within(settings, most), access, store, started_at, draining).await?;
+    node.store.outbox().annotate(Annotation {
+        id: 0,
+        at: started_at / 1_000,
+        kind: AnnotationKind::Restart,
+        node: node.settings.node.clone(),
+        text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
+    });
     let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
     jobs::start(&node, &gauging);
+    tokio::spawn({
+        let (store, gauging) = (node.store.clone(), gauging.clone());
+        async move { store.lead(gauging).await }
+    });
+    if let Some(probe) = jobs::Probe::new(&node, address) {
+        tokio::spawn(probe.run(gauging.clone()));
+    }
     let writer = tokio::spawn({
-        let (store, storing) = (node.store.clone(), storing.clone());
-        async move { store.run(storing).await }
+        let (store, recorder, storing) = (node.store.clone(), node.recorder.clone(), storing.clone());
+        async move { store.run(recorder, storing).await }
     });
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     if node.settings.demo && !node.access.is_open() {
@@ -165,7 +187,7 @@ async fn assemble(
     let cores = thread::available_parallelism().map_or(2, usize::from);
     // Writing to sockets is the half of the work that is not requests.
     let reactors = cores.div_ceil(2);
-    let recorder = Recorder::new(cores + reactors + 1);
+    let recorder = Recorder::with(cores + reactors + 1, Journal::new(&settings.node));
     let knobs = Knobs::new(&settings.limits);
     let hub = Hub::start(recorder.clone(), knobs.clone(), reactors)?;
     let (history, abandon) = (settings.history, settings.abandon_after_ms);
@@ -206,6 +228,8 @@ async fn assemble(
     let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
     Ok(Arc::new(Node {
         most_connections: most_connections(),
+        whereabouts: Whereabouts::new(&settings)?,
+        probe_secret: probe_secret()?,
         settings,
         access,
         recorder,
@@ -219,6 +243,11 @@ async fn assemble(
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))
+}
+
+fn probe_secret() -> std::io::Result<Box<str>> {
+    let secret = crate::access::random::<32>()?;
+    Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 
 /// Connections that the limit of open files leaves room for.

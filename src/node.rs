@@ -6,6 +6,7 @@ use crate::{
     gauge::{Beacons, Board, Polled, Recorder},
     store::{SessionNote, Store},
     stream::Door,
+    whereabouts::Whereabouts,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ pub struct Node {
     pub access: Access,
     pub recorder: Recorder,
     pub beacons: Beacons,
+    pub whereabouts: Whereabouts,
+    /// By which the node knows its own probe; nobody else ever sees it.
+    pub probe_secret: Box<str>,
     /// Sessions that were polled lately.
     pub polled: Polled,
     /// Broker, hub, and what streams are opened with.
@@ -44,6 +48,9 @@ impl Node {
 
     /// Counts a new session.
     pub fn began(&self, session: &SessionId) {
+        if session.is_probe() {
+            return;
+        }
         self.recorder.add(Counter::SessionsStarted, 1);
         if self.cohort(session) == Cohort::Stream {
             self.recorder.add(Counter::StreamCohortSessions, 1);
@@ -52,7 +59,7 @@ impl Node {
 
     /// Counts an accepted event and notes how its session stands.
     pub fn published(&self, published: &crate::broker::Published) {
-        if published.repeated {
+        if published.repeated || published.event.session.is_probe() {
             return;
         }
         self.recorder.add(Counter::Published, 1);
@@ -64,6 +71,7 @@ impl Node {
             State::Failed => self.recorder.add(Counter::SessionsFailed, 1),
             State::Running | State::Abandoned => {}
         }
+        self.recorder.journal().event(&published.event);
         let cohort = self.cohort(&published.event.session);
         self.store.outbox().session(SessionNote::of_event(cohort, published.event.clone()));
     }

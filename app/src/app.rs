@@ -34,12 +34,15 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Pages() -> impl IntoView {
     use crate::pages::{
-        load_test::LoadTestPage, load_tests::LoadTestsPage, login::LoginPage, session::SessionPage,
+        load_test::LoadTestPage, load_tests::LoadTestsPage, login::LoginPage, search::SearchPage,
+        session::SessionPage, story::StoryPage,
     };
     view! {
         <FlatRoutes fallback=MissingPage>
             <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
             <Route path=path!("/sessions") view=SessionsPage ssr=SsrMode::Async />
+            <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />
+            <Route path=path!("/sessions/:id") view=StoryPage ssr=SsrMode::Async />
             <Route path=path!("/s/:id") view=SessionPage ssr=SsrMode::Async />
             <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
             <Route path=path!("/load-tests") view=LoadTestsPage ssr=SsrMode::Async />
@@ -53,7 +56,13 @@ fn Pages() -> impl IntoView {
 /// question, which the server's gate answers.
 #[cfg(feature = "ssr")]
 pub fn is_plain(path: &str) -> bool {
-    matches!(path.split('/').nth(1), Some("s" | "login" | "load-tests"))
+    let mut parts = path.split('/').skip(1);
+    match parts.next() {
+        Some("s" | "login" | "load-tests" | "search") => true,
+        // The list of those that run is live; one session's story is told.
+        Some("sessions") => parts.next().is_some_and(|id| !id.is_empty()),
+        _ => false,
+    }
 }
 
 /// The browser's build knows only the pages that are hydrated; links to the others are `rel="external"`.

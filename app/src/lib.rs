@@ -12,9 +12,15 @@ mod components; // what several pages are put together from
 mod live; // the admin stream in the browser, and the state of its connection
 mod pages; // one file a page
 #[cfg(feature = "ssr")]
+mod panels; // the Overview's quieter panels, rendered on the server alone
+#[cfg(feature = "ssr")]
 mod shell; // the document around the app: head, assets, content security policy
 mod text; // numbers and times in words, the same on the server and in the browser
 
 pub use app::App;
+#[cfg(feature = "ssr")]
+pub use charts::export::chart_svg;
+#[cfg(feature = "ssr")]
+pub use panels::fragment;
 #[cfg(feature = "ssr")]
 pub use shell::shell;

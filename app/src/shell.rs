@@ -35,6 +35,7 @@ pub fn shell() -> impl IntoView {
 /// Loads and starts the WASM. Leptos' own tags would read hashes and files beside the binary; ours are inside it.
 #[component]
 fn StartScript(assets: Assets) -> impl IntoView {
+    let overview = assets.overview;
     let (js, wasm) = assets.js.zip(assets.wasm)?;
     let script =
         format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(()=>hydrate())");
@@ -44,6 +45,7 @@ fn StartScript(assets: Assets) -> impl IntoView {
         <script type="module" nonce=use_nonce()>
             {script}
         </script>
+        {overview.map(|overview| view! { <script type="module" src=overview nonce=use_nonce()></script> })}
     })
 }
 

@@ -7,7 +7,7 @@ mod throttle; // whoever guesses is slowed down
 mod tickets; // signed claims of followers, and the cookie of admins
 
 pub use chance::random;
-pub use keys::{digest, fresh_key};
+pub use keys::{digest, fresh_key, same};
 pub use tickets::Signer;
 
 use crate::{clock, store};

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Follows by SSE as an EventSource would: reconnects with the last id until it is told that it is over.
-pub async fn streams(client: Client, url: String, mut chance: Chance) {
+pub async fn streams(client: Client, url: String, region: &'static str, mut chance: Chance) {
     let mut last_id = String::new();
     loop {
         let mut request = client.get(&url).header(header::ACCEPT, "text/event-stream");
+        request = request.header(super::REGION_HEADER, region);
         if !last_id.is_empty() {
             request = request.header("last-event-id", &last_id);
         }

@@ -24,7 +24,7 @@ pub async fn session(client: &Client, base: &str, poll_interval_ms: u32, chance:
     let Ok(answer) = client.post(format!("{base}/api/v1/sessions")).json(&about).send().await else { return };
     let Ok(created) = answer.json::<Created>().await else { return };
     for _ in 0..chance.between(1, 4) {
-        let (client, chance) = (client.clone(), chance.split());
+        let (client, mut chance) = (client.clone(), chance.split());
         if created.cohort == "poll" {
             tokio::spawn(follower::polls(
                 client,
@@ -33,7 +33,8 @@ pub async fn session(client: &Client, base: &str, poll_interval_ms: u32, chance:
                 chance,
             ));
         } else {
-            tokio::spawn(follower::streams(client, format!("{base}{}", created.stream_url), chance));
+            let region = chance.pick(&REGIONS);
+            tokio::spawn(follower::streams(client, format!("{base}{}", created.stream_url), region, chance));
         }
     }
     // Most take a few minutes; the odd quick one shows what short sessions cost.

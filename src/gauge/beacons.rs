@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streamgauge_core::{
-    beacon::{Beacon, FallbackReason},
+    beacon::Beacon,
     cohort::Cohort,
     measure::{counters::Counter, sample::Measure},
 };
@@ -35,14 +35,15 @@ struct Seen {
 }
 
 impl Beacons {
-    /// Counts a beacon unless it was counted before.
-    pub fn count(&self, recorder: &Recorder, cohort: Cohort, beacon: &Beacon) {
+    /// Counts a beacon. `false`: it was counted before.
+    pub fn count(&self, recorder: &Recorder, cohort: Cohort, beacon: &Beacon) -> bool {
         let page = self.0.hasher.hash_one((&beacon.session, &beacon.page));
         let session = self.0.hasher.hash_one(&beacon.session);
         {
             let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if seen.iter().any(|seen| seen.pages.get(&page).is_some_and(|&seq| seq >= beacon.seq)) {
-                return recorder.add(Counter::BeaconsRepeated, 1);
+                recorder.add(Counter::BeaconsRepeated, 1);
+                return false;
             }
             if seen[0].pages.len() >= REMEMBERED {
                 seen.swap(0, 1);
@@ -66,19 +67,9 @@ impl Beacons {
             recorder.record(Measure::ClientLatency, ms.into());
         }
         for fallback in &beacon.fallbacks {
-            recorder.add(counter(fallback.reason), 1);
+            recorder.add(fallback.reason.counter(), 1);
         }
-    }
-}
-
-fn counter(reason: FallbackReason) -> Counter {
-    match reason {
-        FallbackReason::NoEventSource => Counter::FallbackNoEventSource,
-        FallbackReason::ConnectFailed => Counter::FallbackConnectFailed,
-        FallbackReason::Watchdog => Counter::FallbackWatchdog,
-        FallbackReason::Buffered => Counter::FallbackBuffered,
-        FallbackReason::Refused => Counter::FallbackRefused,
-        FallbackReason::TooManyTabs => Counter::FallbackTooManyTabs,
+        true
     }
 }
 

@@ -13,11 +13,11 @@ use streamgauge_core::{
     limits::Knob,
     measure::{
         counters::Counter,
-        history::{Headline, point},
+        history::{Headline, all_nodes, point},
         sample::{Measure, Packed, Sample},
     },
     numbers,
-    range::Range,
+    range::{Range, View},
 };
 
 /// What does not change while the server runs.
@@ -151,13 +151,16 @@ impl Board {
             false => state.points.get(&at).copied().unwrap_or(Point { at, ..Point::default() }),
         });
         Overview {
-            range: Range::Hour,
+            view: View::default(),
             from,
             to,
             as_of: state.levels.now,
             origin: self.origin(state.nodes()),
             kpis: self.headline(&state, &whole).kpis(),
             points: points.collect(),
+            before: Vec::new(),
+            annotations: Vec::new(),
+            regions: Vec::new(),
             notices: state.levels.notices.clone(),
             deliveries: whole.counters.get(Counter::Delivered),
             polling_baseline: whole.staleness(self.facts.poll_interval_ms).0,
@@ -231,16 +234,17 @@ impl State {
         if known || row.start < window_from - HOUR {
             return;
         }
-        let sample = row.unpack();
-        let rows = self.rows.entry(row.start).or_default();
+        let start = row.start;
+        let rows = self.rows.entry(start).or_default();
+        let before = together(start, rows);
         rows.push(row);
-        if sample.start < window_from {
-            self.before.merge(&sample);
-            return;
+        let now = together(start, rows);
+        let window = if start < window_from { &mut self.before } else { &mut self.window };
+        window.unmerge(&before);
+        window.merge(&now);
+        if start >= window_from {
+            self.points.insert(start, point(start, &now));
         }
-        self.window.merge(&sample);
-        let samples: Vec<Sample> = rows.iter().map(Packed::unpack).collect();
-        self.points.insert(sample.start, point(sample.start, &samples));
     }
 
     /// Moves what left the last hour to the hour before, and what left that out of memory. A bucket has a chart point
@@ -249,18 +253,15 @@ impl State {
         while let Some((&start, _)) = self.points.first_key_value().filter(|(start, _)| **start < window_from)
         {
             self.points.remove(&start);
-            for row in self.rows.get(&start).into_iter().flatten() {
-                let sample = row.unpack();
-                self.window.unmerge(&sample);
-                self.before.merge(&sample);
-            }
+            let rows = together(start, self.rows.get(&start).map_or(&[], Vec::as_slice));
+            self.window.unmerge(&rows);
+            self.before.merge(&rows);
         }
         while let Some((&start, _)) =
             self.rows.first_key_value().filter(|(start, _)| **start < window_from - HOUR)
         {
-            for row in self.rows.remove(&start).into_iter().flatten() {
-                self.before.unmerge(&row.unpack());
-            }
+            let rows = together(start, &self.rows.remove(&start).unwrap_or_default());
+            self.before.unmerge(&rows);
         }
     }
 
@@ -271,7 +272,7 @@ impl State {
     }
 
     fn latest(&self) -> Point {
-        point(self.open.start, std::slice::from_ref(&self.open))
+        point(self.open.start, &self.open)
     }
 
     fn nodes(&self) -> BTreeSet<String> {
@@ -289,6 +290,11 @@ impl State {
         });
         self.levels.streams + means.sum::<u64>()
     }
+}
+
+/// The rows of one bucket, of all nodes.
+fn together(start: i64, rows: &[Packed]) -> Sample {
+    all_nodes(start, STEP, &rows.iter().map(Packed::unpack).collect::<Vec<_>>())
 }
 
 fn bucket(now: i64) -> i64 {
@@ -315,6 +321,7 @@ mod tests {
     fn second(board: &Board, at: i64, delivered: u64) -> Option<Packed> {
         let mut tick = Sample::new("a", at, 1);
         tick.counters.add(Counter::Seconds, 1);
+        tick.counters.add(Counter::CoveredSeconds, 1);
         tick.counters.add(Counter::Delivered, delivered);
         tick.histograms.record_n(Measure::Delivery, 2_000, delivered);
         board.tick(&tick, Levels { now: at * 1_000, ..Levels::default() })

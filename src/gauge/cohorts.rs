@@ -1,5 +1,6 @@
 //! For how long which cohort's sessions were followed: what both cohorts' costs are divided by.
 
+use super::Journal;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,6 +9,7 @@ use streamgauge_core::{
     cohort::Cohort,
     ids::SessionId,
     measure::{counters::Counter, sample::Sample},
+    timeline::MarkKind,
 };
 
 /// Sessions that were polled lately. Cloning shares it.
@@ -18,7 +20,13 @@ struct Poll {
     cohort: Cohort,
     /// Unix milliseconds.
     at: i64,
+    /// Polls since `since`, which are not on the session's timeline yet.
+    count: u32,
+    since: i64,
 }
+
+/// A session's polls stand on its timeline by the minute.
+const MINUTE: i64 = 60_000;
 
 /// Who follows by stream, as far as it matters here.
 pub trait Streamed {
@@ -34,17 +42,41 @@ impl Polled {
 
     /// A poll of the session at `now`, Unix milliseconds.
     pub fn poll(&self, session: &SessionId, cohort: Cohort, now: i64) {
-        self.polls().insert(session.clone(), Poll { cohort, at: now });
+        let mut polls = self.polls();
+        match polls.get_mut(session) {
+            Some(poll) => {
+                poll.at = now;
+                poll.count += 1;
+            }
+            None => {
+                polls.insert(session.clone(), Poll { cohort, at: now, count: 1, since: now });
+            }
+        }
     }
 
     /// Adds one second of every followed session to the tick, and answers how many are polled. A poller follows for
     /// two intervals after its last poll: one would lose it between any two polls that are a little late.
-    pub fn tick(&self, streamed: &impl Streamed, tick: &mut Sample, now: i64, poll_interval_ms: u32) -> u64 {
+    pub fn tick(
+        &self,
+        streamed: &impl Streamed,
+        journal: &Journal,
+        tick: &mut Sample,
+        now: i64,
+        poll_interval_ms: u32,
+    ) -> u64 {
         let since = now - 2 * i64::from(poll_interval_ms);
         for cohort in [Cohort::Stream, Cohort::Poll] {
             tick.counters.add(seconds(cohort), streamed.sessions(cohort));
         }
         let mut polls = self.polls();
+        for (session, poll) in
+            polls.iter_mut().filter(|(_, poll)| poll.at < since || now - poll.since >= MINUTE)
+        {
+            if poll.count > 0 {
+                journal.mark(session, poll.since, MarkKind::Polls, "", Some(poll.count.into()));
+            }
+            (poll.count, poll.since) = (0, now);
+        }
         polls.retain(|_, poll| poll.at >= since);
         for (session, poll) in polls.iter() {
             // A session counts once, however many follow it in whichever way.
@@ -87,7 +119,7 @@ mod tests {
         let (both, alone): (SessionId, SessionId) = ("a".parse().expect("id"), "b".parse().expect("id"));
         let seconds = |streams: &Streams, now| {
             let mut tick = Sample::new("n", 0, 1);
-            let pollers = polled.tick(streams, &mut tick, now, 3_000);
+            let pollers = polled.tick(streams, &Journal::default(), &mut tick, now, 3_000);
             let count = |counter| tick.counters.get(counter);
             (count(Counter::StreamCohortSeconds), count(Counter::PollCohortSeconds), pollers)
         };

@@ -32,7 +32,7 @@ pub struct BusinessCollector {
 impl ConnectionCollector {
     /// Answers the streams that are open.
     pub fn collect(&self, tick: &mut Sample) -> u64 {
-        let open = self.hub.open();
+        let open = self.hub.followed();
         tick.counters.add(Counter::StreamSeconds, open);
         open
     }
@@ -64,6 +64,6 @@ impl ResourceCollector {
 impl BusinessCollector {
     /// Answers the sessions that are followed by polling. `now`: Unix milliseconds.
     pub fn collect(&self, tick: &mut Sample, now: i64) -> u64 {
-        self.polled.tick(&self.hub, tick, now, self.poll_interval_ms)
+        self.polled.tick(&self.hub, self.hub.recorder().journal(), tick, now, self.poll_interval_ms)
     }
 }

@@ -3,22 +3,32 @@
 //! Each thread adds to a slot of its own with relaxed atomics, so nothing is contended and nothing is
 //! shared between caches; once a second the ticker empties all slots into one sample.
 
+use super::Journal;
 use std::{
     cell::Cell,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
-use streamgauge_core::measure::{
-    counters::{Counter, Counters},
-    layout,
-    sample::{Measure, Sample},
+use streamgauge_core::{
+    ids::SessionId,
+    measure::{
+        counters::{Counter, Counters},
+        layout,
+        sample::{Measure, Sample},
+    },
+    region::Region,
 };
 
 /// Cloning shares the counts.
 #[derive(Clone)]
-pub struct Recorder(Arc<[Slot]>);
+pub struct Recorder {
+    slots: Arc<[Slot]>,
+    journal: Arc<Journal>,
+    /// Counts nothing: what the probe does is no traffic.
+    silent: bool,
+}
 
 /// 64-byte alignment keeps two threads' slots out of one cache line.
 #[repr(align(64))]
@@ -26,15 +36,42 @@ struct Slot {
     counters: [AtomicU64; Counters::LEN],
     /// One array of [`layout::SLOTS`] counts a measure.
     histograms: Box<[AtomicU32]>,
+    /// What is also counted by the follower's region; made when the first one from there comes.
+    regions: [OnceLock<Box<RegionSlot>>; Region::COUNT],
+}
+
+struct RegionSlot {
+    counters: [AtomicU64; Counters::LEN],
+    histograms: [Box<[AtomicU32]>; BY_REGION.len()],
+}
+
+/// The distributions that are kept by region: 15 kB each, a thread and region.
+const BY_REGION: [Measure; 3] = [Measure::Delivery, Measure::Connect, Measure::ClientLatency];
+
+impl RegionSlot {
+    fn new() -> Box<RegionSlot> {
+        Box::new(RegionSlot {
+            counters: std::array::from_fn(|_| AtomicU64::new(0)),
+            histograms: BY_REGION.map(|_| cells(layout::SLOTS)),
+        })
+    }
+}
+
+fn cells(count: usize) -> Box<[AtomicU32]> {
+    (0..count).map(|_| AtomicU32::new(0)).collect()
 }
 
 impl Slot {
     fn new() -> Slot {
-        let cells = layout::SLOTS * Measure::ALL.len();
         Slot {
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
-            histograms: (0..cells).map(|_| AtomicU32::new(0)).collect(),
+            histograms: cells(layout::SLOTS * Measure::ALL.len()),
+            regions: std::array::from_fn(|_| OnceLock::new()),
         }
+    }
+
+    fn region(&self, region: Region) -> &RegionSlot {
+        self.regions[region.index()].get_or_init(RegionSlot::new)
     }
 }
 
@@ -47,15 +84,37 @@ thread_local! {
 impl Recorder {
     /// `threads` slots; further threads share them, which costs speed and not truth.
     pub fn new(threads: usize) -> Recorder {
-        Recorder((0..threads.max(1)).map(|_| Slot::new()).collect())
+        Recorder::with(threads, Journal::default())
+    }
+
+    pub fn with(threads: usize, journal: Journal) -> Recorder {
+        let slots = (0..threads.max(1)).map(|_| Slot::new()).collect();
+        Recorder { slots, journal: Arc::new(journal), silent: false }
+    }
+
+    /// What happens to single sessions.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// One that counts nothing.
+    pub fn silence(&self) -> Recorder {
+        Recorder { silent: true, ..self.clone() }
+    }
+
+    /// The one to count by what this session causes.
+    pub fn of(&self, session: &SessionId) -> Recorder {
+        if session.is_probe() { self.silence() } else { self.clone() }
     }
 
     fn slot(&self) -> &Slot {
-        &self.0[THREAD.get() % self.0.len()]
+        &self.slots[THREAD.get() % self.slots.len()]
     }
 
     pub fn add(&self, counter: Counter, amount: u64) {
-        self.slot().counters[counter as usize].fetch_add(amount, Relaxed);
+        if !self.silent {
+            self.slot().counters[counter as usize].fetch_add(amount, Relaxed);
+        }
     }
 
     /// In the measure's own unit.
@@ -65,8 +124,27 @@ impl Recorder {
 
     /// The same value `count` times.
     pub fn record_n(&self, measure: Measure, value: u64, count: u64) {
+        if self.silent {
+            return;
+        }
         let cell = measure as usize * layout::SLOTS + layout::index(value);
         self.slot().histograms[cell].fetch_add(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// Counts for the follower's region beside what is counted for all; nothing where it is not known.
+    pub fn add_at(&self, region: Region, counter: Counter, amount: u64) {
+        if region.is_known() && amount > 0 && !self.silent {
+            self.slot().region(region).counters[counter as usize].fetch_add(amount, Relaxed);
+        }
+    }
+
+    /// The same for a value, of the measures that are kept by region.
+    pub fn record_at(&self, region: Region, measure: Measure, value: u64) {
+        if let (true, Some(index)) =
+            (region.is_known() && !self.silent, BY_REGION.iter().position(|&each| each == measure))
+        {
+            self.slot().region(region).histograms[index][layout::index(value)].fetch_add(1, Relaxed);
+        }
     }
 
     /// Time since `start_us` in microseconds; a clock that was set back counts as no time.
@@ -76,19 +154,41 @@ impl Recorder {
 
     /// Moves everything counted so far into `sample`. What is added meanwhile is in this or the next one.
     pub fn collect(&self, sample: &mut Sample) {
-        for slot in self.0.iter() {
-            for (&counter, cell) in Counter::ALL.iter().zip(&slot.counters) {
-                sample.counters.add(counter, cell.swap(0, Relaxed));
-            }
+        for slot in self.slots.iter() {
+            take_counters(&slot.counters, sample);
             for (measure, cells) in Measure::ALL.into_iter().zip(slot.histograms.chunks(layout::SLOTS)) {
-                for (index, cell) in cells.iter().enumerate() {
-                    // Nearly all are zero: a load leaves the line in the other core's cache.
-                    if cell.load(Relaxed) > 0 {
-                        let count = u64::from(cell.swap(0, Relaxed));
-                        sample.histograms.record_n(measure, layout::value(index), count);
-                    }
-                }
+                take_histogram(cells, measure, sample);
             }
+        }
+    }
+
+    /// The same of one region. `false`: nobody ever came from there.
+    pub fn collect_at(&self, region: Region, sample: &mut Sample) -> bool {
+        let slots = self.slots.iter().filter_map(|slot| slot.regions[region.index()].get());
+        let mut found = false;
+        for slot in slots {
+            found = true;
+            take_counters(&slot.counters, sample);
+            for (measure, cells) in BY_REGION.into_iter().zip(&slot.histograms) {
+                take_histogram(cells, measure, sample);
+            }
+        }
+        found
+    }
+}
+
+fn take_counters(cells: &[AtomicU64], sample: &mut Sample) {
+    for (&counter, cell) in Counter::ALL.iter().zip(cells) {
+        sample.counters.add(counter, cell.swap(0, Relaxed));
+    }
+}
+
+fn take_histogram(cells: &[AtomicU32], measure: Measure, sample: &mut Sample) {
+    for (index, cell) in cells.iter().enumerate() {
+        // Nearly all are zero: a load leaves the line in the other core's cache.
+        if cell.load(Relaxed) > 0 {
+            let count = u64::from(cell.swap(0, Relaxed));
+            sample.histograms.record_n(measure, layout::value(index), count);
         }
     }
 }

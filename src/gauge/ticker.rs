@@ -3,6 +3,7 @@
 use super::{
     board::Levels,
     collectors::{BusinessCollector, ConnectionCollector, MessageCollector, ResourceCollector},
+    regions::RegionBuckets,
 };
 use crate::{
     broker::{Health as BrokerHealth, RedisBroker},
@@ -23,6 +24,7 @@ use streamgauge_core::{
     board::{Level, Notice},
     kpi::thousands,
     measure::{counters::Counter, sample::Sample},
+    range::Range,
 };
 use tokio::{sync::watch, time::MissedTickBehavior};
 
@@ -32,6 +34,7 @@ const REDIS_EVERY: u64 = 10;
 /// Ticks until `stop`, then stores the bucket that was filling.
 pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let mut collectors = Collectors::new(&node);
+    let regions = RegionBuckets::new(node.settings.node.clone());
     let mut second = tokio::time::interval(Duration::from_secs(1));
     // After a stall the seconds that nobody saw are missing, not repeated.
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -54,6 +57,7 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         if let Some(closed) = node.board.tick(&tick, levels) {
             node.store.outbox().sample(closed);
         }
+        tick_regions(&node, &regions);
         show(&node);
     }
     // What was counted since the last tick belongs to the last bucket.
@@ -62,6 +66,14 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         node.store.outbox().sample(closed);
     }
     node.store.outbox().sample(node.board.close());
+    tick_regions(&node, &regions);
+    regions.close().into_iter().for_each(|row| node.store.outbox().sample(row));
+}
+
+fn tick_regions(node: &Node, regions: &RegionBuckets) {
+    let closed =
+        regions.tick(&node.recorder, &node.whereabouts, node.board.open_bucket(), Range::Hour.step());
+    closed.into_iter().for_each(|row| node.store.outbox().sample(row));
 }
 
 async fn probe(redis: Arc<RedisBroker>, memory: Arc<AtomicU64>) {
@@ -95,6 +107,7 @@ impl Collectors {
     fn tick(&mut self, now: i64) -> (Sample, Levels) {
         let mut tick = Sample::new("", now / 1_000, 1);
         tick.counters.add(Counter::Seconds, 1);
+        tick.counters.add(Counter::CoveredSeconds, 1);
         let streams = self.connections.collect(&mut tick);
         self.messages.collect(&mut tick);
         let (memory, cpu) = self.resources.collect(&mut tick);

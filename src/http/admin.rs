@@ -13,7 +13,11 @@ use futures::{Stream, StreamExt, stream};
 use http::StatusCode;
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
-use streamgauge_core::{frame, limits::Limits};
+use streamgauge_core::{
+    annotation::{Annotation, AnnotationKind, LONGEST},
+    frame,
+    limits::Limits,
+};
 use tokio::sync::watch;
 
 /// Silence after which a dashboard is sent a ping; with a message a second it never comes to that, unless the
@@ -63,6 +67,17 @@ pub async fn change_limits(
     changed.max_connections = changed.max_connections.min(node.most_connections);
     knobs.set(&changed);
     tracing::info!(?changed, "limits were changed");
+    let named: Vec<String> = wishes.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    // Within the bound of an annotation, whatever was sent: the names were checked, and there are few of them.
+    let text: String =
+        format!("{} on {}", named.join(", "), node.settings.node).chars().take(LONGEST).collect();
+    node.store.outbox().annotate(Annotation {
+        id: 0,
+        at: clock::now_ms() / 1_000,
+        kind: AnnotationKind::Change,
+        node: node.settings.node.clone(),
+        text,
+    });
     Ok(Json(changed))
 }
 

@@ -33,7 +33,8 @@ pub fn assets() -> Assets {
     let mut manifest: Manifest =
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
     let session = manifest.files.remove("session.js");
-    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm, session }
+    let overview = manifest.files.remove("overview.js");
+    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm, session, overview }
 }
 
 /// `/assets/{file}`: the name holds the content's hash, so it may be kept for ever.
@@ -46,6 +47,11 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Respo
 
 pub async fn favicon(headers: HeaderMap) -> Result<Response, Problem> {
     serve("favicon.svg", &headers)
+}
+
+/// The outline of the land, which the health map's style lays under its circles.
+pub async fn world(headers: HeaderMap) -> Result<Response, Problem> {
+    serve("world.svg", &headers)
 }
 
 /// `/sdk/{file}`: the browser SDK, under names that pages elsewhere import.

@@ -1,20 +1,22 @@
 //! What browsers report, and the stream by which they find out whether a proxy holds events back.
 
 use super::{follow::event_stream_headers, gate, problem::Problem};
-use crate::{clock, node::Node};
+use crate::{clock, node::Node, store::Place, stream::Peer};
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
-use http::StatusCode;
+use http::{StatusCode, header, request::Parts};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
     beacon::{BadBeacon, Beacon, LONGEST},
-    frame,
-    measure::counters::Counter,
+    cohort::Cohort,
+    fallback, frame,
+    measure::{counters::Counter, sample::Measure},
+    timeline::MarkKind,
 };
 
 /// Sent as text/plain, since a page that closes has no time for a preflight: the type says nothing here. Cookies come
@@ -43,8 +45,47 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
         node.recorder.add(Counter::BeaconsBad, 1);
         return Err(Problem::unknown_session());
     }
-    node.beacons.count(&node.recorder, node.cohort(&beacon.session), &beacon);
+    if node.beacons.count(&node.recorder, node.cohort(&beacon.session), &beacon) {
+        trace(&node, &parts, &beacon);
+    }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is kept of a beacon beside its counts: whence it came, and what belongs to its session's timeline.
+fn trace(node: &Node, parts: &Parts, beacon: &Beacon) {
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let region = node.whereabouts.region(&parts.headers, peer);
+    let place = Place {
+        browser: fallback::browser(text(header::USER_AGENT)).to_owned(),
+        region: node.whereabouts.regions.name(region).unwrap_or_else(|| "unknown".into()),
+        route: fallback::route(text(header::REFERER)),
+    };
+    let now = clock::now_ms();
+    let journal = node.recorder.journal();
+    let mark = |kind, detail: &str, value| journal.mark(&beacon.session, now, kind, detail, value);
+    for &ms in &beacon.latencies_ms {
+        node.recorder.record_at(region, Measure::ClientLatency, ms.into());
+    }
+    if let Some(ms) = beacon.first_update_ms {
+        mark(MarkKind::FirstUpdate, &place.browser, Some(ms.into()));
+    }
+    let mut latencies = beacon.latencies_ms.clone();
+    latencies.sort_unstable();
+    if let Some(&median) = latencies.get(latencies.len() / 2) {
+        mark(MarkKind::Latency, &place.browser, Some(median.into()));
+    }
+    for fallback in &beacon.fallbacks {
+        mark(MarkKind::Fallback, fallback.reason.title(), None);
+        // In the control group polling is no fallback.
+        if node.cohort(&beacon.session) == Cohort::Stream {
+            node.recorder.add_at(region, fallback.reason.counter(), 1);
+            node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
+        }
+    }
+    if beacon.seq == 0 {
+        node.store.outbox().page(now, place);
+    }
 }
 
 #[derive(Deserialize)]

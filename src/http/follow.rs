@@ -20,9 +20,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
+    fallback::browser,
     history::Ask,
     ids::{Epoch, EventId, SessionId},
     measure::{counters::Counter, sample::Measure},
+    region::Region,
     status::{Draft, StatusEvent, is_label},
 };
 
@@ -85,7 +87,12 @@ pub async fn stream(
         Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
         None => (asked.user()?, None),
     };
-    let who = Who { user, address };
+    let region = node.whereabouts.region(&parts.headers, address);
+    if id.is_probe() {
+        meter.silence();
+    }
+    let from = whence(&node, &parts.headers, region);
+    let who = Who { user, address, region, from };
     let opened = open(&node.door, &id, cohort, ask(&parts.headers, asked), who, expires_in).await;
     if opened.is_ok() {
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
@@ -96,7 +103,7 @@ pub async fn stream(
         Ok(None) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => return Err(refused(refusal, &id)),
     };
-    meter.opens();
+    meter.opens(region);
     // Only a GET over HTTP/1.1 has a body in chunks, which a reactor can write as well as hyper.
     let parking = parts.extensions.get::<Parking>();
     let parking = parking.filter(|_| parts.version == Version::HTTP_11 && parts.method == Method::GET);
@@ -114,6 +121,16 @@ pub async fn stream(
     };
     event_stream_headers(response.headers_mut());
     Ok(response)
+}
+
+/// "Firefox, eu-central".
+fn whence(node: &Node, headers: &HeaderMap, region: Region) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let browser = browser(agent);
+    node.whereabouts
+        .regions
+        .name(region)
+        .map_or_else(|| browser.to_owned(), |name| format!("{browser}, {name}"))
 }
 
 fn body(node: &Node, members: Vec<Member>, meter: Arc<ConnectionMeter>) -> Body {
@@ -138,6 +155,8 @@ pub async fn streams(
     let (ticket, user) = (asked.ticket.clone(), asked.user()?);
     let positions = asks(&parts.headers, asked, sessions.len());
     let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or_else(no_session)?;
+    let region = node.whereabouts.region(&parts.headers, address);
+    let from = whence(&node, &parts.headers, region);
     let mut members = Vec::new();
     for (id, ask) in sessions.iter().zip(positions) {
         let admitted = gate::follower(&node, &parts, id, ticket.as_deref())?;
@@ -145,7 +164,15 @@ pub async fn streams(
             Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
             None => (user.clone(), None),
         };
-        let opened = open(&node.door, id, node.cohort(id), ask, Who { user, address }, expires_in).await;
+        let opened = open(
+            &node.door,
+            id,
+            node.cohort(id),
+            ask,
+            Who { user, address, region, from: from.clone() },
+            expires_in,
+        )
+        .await;
         let opened = opened.map_err(|refusal| refused(refusal, id))?;
         let position = match (&opened, ask) {
             (Some(opened), _) => opened.position,
@@ -159,7 +186,7 @@ pub async fn streams(
     if members.iter().all(|member| member.opened.is_none()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    meter.opens();
+    meter.opens(region);
     let mut response = body(&node, members, meter).into_response();
     event_stream_headers(response.headers_mut());
     Ok(response)

@@ -5,7 +5,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    access::{Admitted, Brought, Denied},
+    access::{Admitted, Brought, Denied, digest, same},
     node::Node,
     stream::Peer,
 };
@@ -37,10 +37,29 @@ impl FromRequestParts<Arc<Node>> for Publisher {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        if is_probe(node, &parts.headers) {
+            return Ok(Publisher);
+        }
         let brought = Brought { token: bearer(&parts.headers), address: address(parts) };
         node.access.check(Scope::Publish, brought)?;
         Ok(Publisher)
     }
+}
+
+/// The node's own probe.
+pub fn is_probe(node: &Node, headers: &HeaderMap) -> bool {
+    headers
+        .get(crate::jobs::PROBE_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|secret| same(&digest(secret), &digest(&node.probe_secret)))
+}
+
+/// Nobody else may publish to, or follow, what the node probes itself by: it is not counted.
+pub fn reserved(node: &Node, headers: &HeaderMap, session: &SessionId) -> Result<(), Problem> {
+    if session.is_probe() && !is_probe(node, headers) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "Ids that begin with ~probe. are the server's own."));
+    }
+    Ok(())
 }
 
 /// Lets a follower of the session in; `ticket` as the query has it. `None`: access is open.
@@ -50,6 +69,10 @@ pub fn follower(
     session: &SessionId,
     ticket: Option<&str>,
 ) -> Result<Option<Admitted>, Problem> {
+    reserved(node, &parts.headers, session)?;
+    if session.is_probe() {
+        return Ok(None);
+    }
     let token = ticket.or_else(|| bearer(&parts.headers)).or_else(|| cookie(&parts.headers, TICKET_COOKIE));
     let token = token.filter(|token| token.len() <= LONGEST);
     Ok(node.access.follow(session, Brought { token, address: address(parts) })?)

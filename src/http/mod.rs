@@ -4,8 +4,10 @@ mod admin; // the dashboards' stream
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
 mod beacons; // what browsers report, and their self-test
+mod figures; // the dashboards' figures, read once for all who look
 mod follow; // the stream and the poll
 mod gate; // who is let in
+mod history; // the history for others: JSON, CSV, SVG, annotations
 mod load_tests; // results that the load tool posts
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server

@@ -1,6 +1,9 @@
 //! The Leptos app, and what it asks the server.
 
-use super::load_tests::LISTED as LISTED_LOAD_TESTS;
+use super::{
+    figures::{Figures, unavailable},
+    load_tests::LISTED as LISTED_LOAD_TESTS,
+};
 use crate::{
     clock,
     node::Node,
@@ -13,10 +16,7 @@ use axum::{
 };
 use leptos::prelude::provide_context;
 use sqlx::PgPool;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use streamgauge_app::{
     api::backend::{Answer, Assets, Backend, SharedBackend, Unavailable},
     shell,
@@ -26,15 +26,13 @@ use streamgauge_core::{
     ids::SessionId,
     limits::Knob,
     load_test::{Kept, KeptList},
-    measure::{counters::Counter, history::Headline},
-    range::Range,
+    panels::Panels,
+    range::View,
     status::is_label,
-    view::{PublicSession, SessionList},
+    timeline::Story,
+    view::{Found, PublicSession, Search, SessionList},
 };
 
-/// How long a longer range's figures serve everybody before they are read again, ms. Their newest bucket is minutes
-/// wide, and reading a week merges thousands of histograms.
-const KEEP_MS: i64 = 10_000;
 /// Rows of the list of sessions.
 pub const LISTED: i64 = 200;
 
@@ -46,11 +44,11 @@ pub struct Pages {
 }
 
 impl Pages {
-    pub fn new(node: Arc<Node>, assets: Assets) -> Pages {
+    pub fn new(node: Arc<Node>, figures: Arc<Figures>, assets: Assets) -> Pages {
         // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
         let _ = any_spawner::Executor::init_tokio();
         streamgauge_app::api::register();
-        let backend = Arc::new(Reader { node, overviews: Mutex::default(), list: Mutex::default() });
+        let backend = Arc::new(Reader { node, figures, list: Mutex::default() });
         Pages { backend, assets }
     }
 
@@ -76,7 +74,7 @@ impl Pages {
 /// The pages' door to the server.
 struct Reader {
     node: Arc<Node>,
-    overviews: Mutex<HashMap<Range, Overview>>,
+    figures: Arc<Figures>,
     list: Mutex<SessionList>,
 }
 
@@ -85,62 +83,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Reader {
-    /// A range that is longer than the board's memory, out of PostgreSQL.
-    async fn stored(&self, range: Range) -> Result<Overview, Unavailable> {
-        let now = clock::now_ms();
-        let kept = lock(&self.overviews).get(&range).cloned();
-        if let Some(kept) = kept.as_ref().filter(|kept| now - kept.as_of < KEEP_MS) {
-            return Ok(kept.clone());
-        }
-        match self.load(range, now).await {
-            Ok(overview) => {
-                lock(&self.overviews).insert(range, overview.clone());
-                Ok(overview)
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the history could not be read");
-                let away = || {
-                    Unavailable(format!(
-                        "The {} are in PostgreSQL, which cannot be reached.",
-                        range.in_words()
-                    ))
-                };
-                // Old figures with their date and today's notices say more than none.
-                let notices = self.node.board.levels().notices;
-                kept.map(|kept| Overview { notices, ..kept }).ok_or_else(away)
-            }
-        }
-    }
-
-    async fn load(&self, range: Range, now: i64) -> sqlx::Result<Overview> {
-        let node = &self.node;
-        let (from, to) = range.window(now / 1_000);
-        let loaded = store::load(node.store.pool(), from, to, range.step()).await?;
-        let before = store::load(node.store.pool(), from - range.seconds(), from, range.step()).await?;
-        let levels = node.board.levels();
-        let poll_interval_ms = node.settings.poll_interval_ms;
-        let headline = Headline {
-            window: &loaded.whole,
-            before: (before.whole.counters.get(Counter::Seconds) > 0).then_some(&before.whole),
-            poll_interval_ms,
-            open_streams: levels.streams,
-            pollers: levels.pollers,
-            max_connections: u64::from(node.door.hub.knobs().get(Knob::MaxConnections)),
-        };
-        Ok(Overview {
-            range,
-            from,
-            to,
-            as_of: now,
-            origin: node.board.origin(loaded.nodes),
-            kpis: headline.kpis(),
-            points: loaded.points,
-            notices: levels.notices,
-            deliveries: loaded.whole.counters.get(Counter::Delivered),
-            polling_baseline: loaded.whole.staleness(poll_interval_ms).0,
-        })
-    }
-
     async fn session(&self, id: SessionId) -> Result<Option<PublicSession>, Unavailable> {
         let node = &self.node;
         let current = node.door.broker.current(&id).await;
@@ -181,11 +123,32 @@ fn no_load_tests(error: &dyn std::fmt::Display) -> Unavailable {
 }
 
 impl Backend for Reader {
-    fn overview(&self, range: Range) -> Answer<'_, Overview> {
-        match range {
-            Range::Hour => Box::pin(std::future::ready(Ok(self.node.board.overview()))),
-            Range::Day | Range::Week => Box::pin(self.stored(range)),
-        }
+    fn overview(&self, view: View) -> Answer<'_, Overview> {
+        Box::pin(self.figures.overview(view))
+    }
+
+    fn panels(&self, view: View) -> Answer<'_, Panels> {
+        Box::pin(self.figures.panels(view))
+    }
+
+    fn find_sessions(&self, search: Search) -> Answer<'_, Found> {
+        Box::pin(async move {
+            let pool = self.figures.history("Sessions")?;
+            let found = store::search_sessions(pool, &search, clock::now_ms()).await;
+            found.map_err(|error| unavailable("Sessions", &error))
+        })
+    }
+
+    fn story(&self, id: SessionId) -> Answer<'_, Option<Story>> {
+        Box::pin(async move {
+            let pool = self.figures.history("Timelines")?;
+            let read = async {
+                let Some(story) = store::story(pool, &id).await? else { return Ok(None) };
+                let (marks, more) = store::marks(pool, &id).await?;
+                Ok(Some(Story { marks, more, ..story }))
+            };
+            read.await.map_err(|error: sqlx::Error| unavailable("Timelines", &error))
+        })
     }
 
     fn sessions(&self) -> Answer<'_, SessionList> {

@@ -1,6 +1,10 @@
 //! The publishers' side: making sessions, reporting status, ending.
 
-use super::{asked::Named, gate::Publisher, problem::Problem};
+use super::{
+    asked::Named,
+    gate::{self, Publisher},
+    problem::Problem,
+};
 use crate::{
     broker::{Published, Say},
     clock,
@@ -98,6 +102,7 @@ pub async fn create(
         Some(id) => id.parse()?,
         None => fresh_id()?,
     };
+    gate::reserved(&node, &HeaderMap::new(), &id)?;
     if !node.door.broker.create(&id).await? {
         let detail = format!("There is a session {id} already.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
@@ -157,6 +162,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> Result<Published, Problem> {
+    gate::reserved(node, headers, id)?;
     let key = idempotency_key(headers)?;
     // A backlog of deliveries slows publishers, and never grows without bound.
     node.door.hub.room(id).await;

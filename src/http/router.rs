@@ -1,13 +1,16 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
-use super::{admin, assets, beacons, follow, gate, load_tests, ops, pages::Pages, problem::Problem, publish};
+use super::{
+    admin, assets, beacons, figures::Figures, follow, gate, history, load_tests, ops, pages::Pages,
+    problem::Problem, publish,
+};
 use crate::node::Node;
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{any, delete, get, post},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{sync::Arc, time::Duration};
@@ -22,6 +25,7 @@ const MAX_BATCH: usize = 1024 * 1024;
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub fn router(node: Arc<Node>) -> Router {
+    let figures = Arc::new(Figures::new(node.clone()));
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/complete", post(publish::complete))
@@ -56,14 +60,22 @@ pub fn router(node: Arc<Node>) -> Router {
                     .layer(from_fn(in_time)),
             ),
         )
+        .route("/api/admin/metrics", get(history::metrics))
+        .route("/api/admin/panels", get(history::panels))
+        .route("/api/admin/charts/{file}", get(history::chart))
+        .route("/api/admin/annotations", get(history::annotations).post(history::annotate))
+        .route("/api/admin/annotations/{id}", delete(history::remove_annotation))
+        .route("/panels", get(history::fragment))
+        .layer(Extension(figures.clone()))
         .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
 
-    let pages = Pages::new(node.clone(), assets::assets());
+    let pages = Pages::new(node.clone(), figures, assets::assets());
     let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
     let people = Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/favicon.svg", get(assets::favicon))
+        .route("/world.svg", get(assets::world))
         // A page of another origin may import it: modules are fetched with CORS.
         .route("/sdk/{file}", get(assets::sdk).layer(header_layer(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")))
         .route("/api", any(unknown))

@@ -3,20 +3,28 @@
 mod access; // API keys, signing secrets
 mod embedded; // a private PostgreSQL in the data folder
 mod history; // charts and figures of a range, from the tier that fits
+mod leader; // which node does what must be done once
 mod load_tests; // results of load tests, the newest 500
+mod nodes; // which processes measured when
 mod outbox; // what is to be written, bounded
-mod rollup; // 10 s rows merged to minutes and hours
+mod rollup; // 10 s rows merged to minutes, hours and days; what is too old is dropped
 mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
+mod traces; // fallbacks, pages, annotations, session timelines
 mod writer; // connects, migrates, writes, and says how it goes
 
 pub use access::{StoredKey, add_key, keys, list_keys, revoke_key, signing_secret};
 pub use embedded::{Private, PrivateError};
-pub use history::load;
+pub use history::{load, load_regions};
 pub use load_tests::{add as add_load_test, find as find_load_test, list as list_load_tests};
-pub use outbox::{Outbox, SessionNote};
-pub use samples::{of_others_since, recent};
-pub use sessions::{abandon, find as find_session, restorable, running};
+pub use nodes::between as nodes_between;
+pub use outbox::{Fallen, Outbox, Place, SessionNote, Traces};
+pub use rollup::{retain, run as roll_up};
+pub use samples::{Whose, of_others_since, recent};
+pub use sessions::{abandon, find as find_session, restorable, running, search as search_sessions, story};
+pub use traces::{
+    add_annotation, annotations, fallbacks, marks, pages_seen, remove_annotation, retain as retain_traces,
+};
 pub use writer::{Health, Store};
 
 /// All migrations, inside the binary.

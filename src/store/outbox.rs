@@ -2,18 +2,20 @@
 //! away; it waits here, within bounds, and is written when the database is back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
+    annotation::Annotation,
+    beacon::FallbackReason,
     cohort::Cohort,
     ids::SessionId,
     measure::sample::Packed,
     status::{State, StatusEvent},
 };
 
-/// A day of 10 s rows; about 10 MB. After that the oldest goes.
-const MAX_SAMPLES: usize = 8_640;
+/// A day of 10 s rows, or hours of them where there are several regions; about 20 MB. After that the oldest goes.
+const MAX_SAMPLES: usize = 20_000;
 /// Sessions that changed and are not written yet; about 25 MB. After that new ones are left out and counted.
 const MAX_SESSIONS: usize = 50_000;
 
@@ -24,7 +26,44 @@ pub struct Outbox(Mutex<Waiting>);
 struct Waiting {
     samples: VecDeque<Packed>,
     sessions: HashMap<SessionId, SessionNote>,
+    traces: Traces,
     lost: u64,
+}
+
+/// What is kept beside the numbers, to tell why they are so.
+#[derive(Default)]
+pub struct Traces {
+    pub fallbacks: Vec<Fallen>,
+    /// Pages by ten minutes (Unix seconds) and whence they came.
+    pub pages: HashMap<(i64, Place), i64>,
+    pub annotations: Vec<Annotation>,
+}
+
+/// Fallbacks, kinds of pages and annotations that wait, of each. What is more is left out and counted.
+const MAX_TRACES: usize = 10_000;
+/// Seconds over which pages are counted together.
+const PAGES_STEP: i64 = 600;
+
+/// Whence a page came, in few words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub browser: String,
+    pub region: String,
+    pub route: String,
+}
+
+pub struct Fallen {
+    /// Unix milliseconds.
+    pub at: i64,
+    pub session: SessionId,
+    pub reason: FallbackReason,
+    pub place: Place,
+}
+
+impl Traces {
+    pub fn is_empty(&self) -> bool {
+        self.fallbacks.is_empty() && self.pages.is_empty() && self.annotations.is_empty()
+    }
 }
 
 /// How a session stands, to be written to its row.
@@ -98,6 +137,59 @@ impl Outbox {
             }
             None => waiting.lost += 1,
         }
+    }
+
+    /// `at`: Unix milliseconds.
+    pub fn fallback(&self, at: i64, session: &SessionId, reason: FallbackReason, place: Place) {
+        let mut waiting = self.waiting();
+        if waiting.traces.fallbacks.len() < MAX_TRACES {
+            waiting.traces.fallbacks.push(Fallen { at, session: session.clone(), reason, place });
+        } else {
+            waiting.lost += 1;
+        }
+    }
+
+    /// A page reported for the first time.
+    pub fn page(&self, at: i64, place: Place) {
+        let mut waiting = self.waiting();
+        let bucket = (at / 1_000).div_euclid(PAGES_STEP) * PAGES_STEP;
+        let room = waiting.traces.pages.len() < MAX_TRACES;
+        match waiting.traces.pages.entry((bucket, place)) {
+            Entry::Occupied(mut entry) => *entry.get_mut() += 1,
+            Entry::Vacant(entry) if room => {
+                entry.insert(1);
+            }
+            Entry::Vacant(_) => waiting.lost += 1,
+        }
+    }
+
+    /// Something that happened around the sessions, for the charts.
+    pub fn annotate(&self, annotation: Annotation) {
+        let mut waiting = self.waiting();
+        if waiting.traces.annotations.len() < MAX_TRACES {
+            waiting.traces.annotations.push(annotation);
+        } else {
+            waiting.lost += 1;
+        }
+    }
+
+    pub(super) fn take_traces(&self) -> Traces {
+        std::mem::take(&mut self.waiting().traces)
+    }
+
+    /// What could not be written. What came meanwhile, and is too much with it, goes.
+    pub(super) fn traces_back(&self, mut taken: Traces) {
+        let mut waiting = self.waiting();
+        let newer = std::mem::take(&mut waiting.traces);
+        taken.fallbacks.extend(newer.fallbacks);
+        taken.annotations.extend(newer.annotations);
+        for (key, pages) in newer.pages {
+            *taken.pages.entry(key).or_default() += pages;
+        }
+        waiting.lost += taken.fallbacks.len().saturating_sub(MAX_TRACES) as u64;
+        taken.fallbacks.truncate(MAX_TRACES);
+        taken.annotations.truncate(MAX_TRACES);
+        waiting.traces = taken;
     }
 
     /// Samples that wait, and entries that were lost for want of room.

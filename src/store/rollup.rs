@@ -1,37 +1,140 @@
-//! 10 s rows merged to minutes, minutes to hours. Each node merges its own rows, so no two ever write the same one,
-//! and merging again gives the same row.
+//! 10 s rows merged to minutes, hours and days: each node's, and all nodes' together. Done by the elected node alone, from
+//! the marks that every write leaves; merging again gives the same rows.
 
-use super::samples;
-use sqlx::PgPool;
+use super::{
+    samples::{self, Row},
+    seconds,
+};
+use futures::TryStreamExt;
+use sqlx::{PgPool, types::Json};
 use std::collections::BTreeMap;
-use streamgauge_core::measure::{history::merged, sample::Sample};
+use streamgauge_core::measure::{
+    history::all_nodes,
+    sample::Sample,
+    tiers::{Due, TIERS, finer},
+};
 
-/// Finer tier, coarser tier, seconds.
-const TIERS: [(i64, i64); 2] = [(10, 60), (60, 3_600)];
-/// Coarse buckets merged in one go: bounds the memory after a long absence of the database.
-const BUCKETS: i64 = 120;
+/// Buckets of one tier that are merged before anything else has its turn.
+const BUCKETS: i64 = 240;
 
-/// Merges what has closed before `closed` (Unix seconds); nothing of this node before it may still be unwritten.
-pub(super) async fn run(pool: &PgPool, node: &str, closed: i64) -> sqlx::Result<()> {
-    for (fine, coarse) in TIERS {
-        loop {
-            let from = samples::end_of_tier(pool, coarse, node).await?.unwrap_or(0);
-            let Some(first) = samples::first_from(pool, fine, node, from).await? else { break };
-            let first = first.div_euclid(coarse) * coarse;
-            let last = closed.div_euclid(coarse) * coarse;
-            let to = last.min(first + BUCKETS * coarse);
-            if first >= to {
-                break;
-            }
-            let mut buckets: BTreeMap<i64, Vec<Sample>> = BTreeMap::new();
-            for row in samples::read(pool, fine, first, to, Some(node), None).await? {
-                buckets.entry(row.start.div_euclid(coarse) * coarse).or_default().push(row.unpack());
-            }
-            for (start, rows) in buckets {
-                let whole = Sample { node: node.to_owned(), ..merged(start, coarse, &rows) };
-                samples::write(pool, &whole.pack(), 0).await?;
-            }
+/// Due buckets of all tiers that touch `[from, to)`.
+pub(super) async fn due(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Due> {
+    let rows = sqlx::query!(
+        r#"SELECT resolution, extract(epoch FROM bucket_start)::bigint AS "start!" FROM rollup_due
+           WHERE bucket_start > $1 AND bucket_start < $2"#,
+        // The longest bucket that begins before and reaches in.
+        seconds(from - TIERS[3]),
+        seconds(to),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (i64::from(row.resolution), row.start)).collect())
+}
+
+/// Merges what is due and closed before `closed` (Unix seconds). Answers how many buckets that were.
+pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
+    let mut done = 0;
+    for tier in TIERS {
+        let Some(fine) = finer(tier) else { continue };
+        let marked = sqlx::query!(
+            r#"SELECT extract(epoch FROM bucket_start)::bigint AS "start!", marks FROM rollup_due
+               WHERE resolution = $1 AND bucket_start <= $2 ORDER BY bucket_start LIMIT $3"#,
+            i32::try_from(tier).unwrap_or(0),
+            seconds(closed - tier),
+            BUCKETS,
+        )
+        .fetch_all(pool)
+        .await?;
+        for bucket in marked {
+            merge(pool, fine, tier, bucket.start, bucket.marks).await?;
+            done += 1;
         }
     }
-    Ok(())
+    Ok(done)
+}
+
+/// One bucket in one transaction. A mark that comes meanwhile stays, and the bucket is merged once more.
+async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64, marks: i64) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    let rows = merged_rows(&mut transaction, fine, tier, start).await?;
+    for row in rows {
+        samples::write(&mut transaction, &row.pack(), 0).await?;
+    }
+    sqlx::query!(
+        "DELETE FROM rollup_due WHERE resolution = $1 AND bucket_start = $2 AND marks = $3",
+        i32::try_from(tier).unwrap_or(0),
+        seconds(start),
+        marks,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// What the fine rows of a bucket come to, by node and region, and by region over all nodes.
+async fn merged_rows(
+    connection: &mut sqlx::PgConnection,
+    fine: i64,
+    tier: i64,
+    start: i64,
+) -> sqlx::Result<Vec<Sample>> {
+    let mut rows = sqlx::query_as!(
+        Row,
+        r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
+                  counters AS "counters: Json<serde_json::Value>",
+                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
+                  probe_connect, probe_delivery
+           FROM metric_samples WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3"#,
+        i32::try_from(fine).unwrap_or(0),
+        seconds(start),
+        seconds(start + tier),
+    )
+    .fetch(connection);
+    let mut own: BTreeMap<(String, String), Sample> = BTreeMap::new();
+    let mut of_all: BTreeMap<String, BTreeMap<i64, Vec<Sample>>> = BTreeMap::new();
+    while let Some(row) = rows.try_next().await? {
+        let sample = row.packed(fine).unpack();
+        if fine == TIERS[0] {
+            let (region, at) = (sample.region.clone(), sample.start);
+            of_all.entry(region).or_default().entry(at).or_default().push(sample.clone());
+        }
+        let whose = (sample.node.clone(), sample.region.clone());
+        let mine = own
+            .entry(whose.clone())
+            .or_insert_with(|| Sample { region: whose.1, ..Sample::new(whose.0, start, tier) });
+        mine.merge(&sample);
+    }
+    let together = of_all.into_iter().map(|(region, buckets)| {
+        let rows: Vec<Sample> = buckets.into_values().flatten().collect();
+        Sample { region, ..all_nodes(start, tier, &rows) }
+    });
+    let together: Vec<Sample> = together.collect();
+    Ok(own.into_values().chain(together).collect())
+}
+
+/// For how long rows of each tier are kept, in days, in the order of [`TIERS`].
+pub type Keep = [u32; 4];
+
+/// Drops the partitions that hold nothing younger than their tier is kept. Answers how many.
+pub async fn retain(pool: &PgPool, now: i64, keep: &Keep) -> sqlx::Result<i32> {
+    let mut dropped = 0;
+    for (tier, days) in TIERS.into_iter().zip(keep) {
+        let before = seconds(now - i64::from(*days) * 86_400);
+        let count = sqlx::query_scalar!(
+            r#"SELECT metric_samples_drop($1, $2) AS "dropped!""#,
+            i32::try_from(tier).unwrap_or(0),
+            before
+        );
+        dropped += count.fetch_one(pool).await?;
+        // What is gone can be merged no more.
+        sqlx::query!(
+            "DELETE FROM rollup_due WHERE resolution > $1 AND bucket_start < $2 AND resolution =
+                 (CASE $1 WHEN 10 THEN 60 WHEN 60 THEN 3600 WHEN 3600 THEN 86400 ELSE 0 END)",
+            i32::try_from(tier).unwrap_or(0),
+            before,
+        )
+        .execute(pool)
+        .await?;
+    }
+    Ok(dropped)
 }

@@ -7,7 +7,8 @@ use streamgauge_core::{
     cohort::Cohort,
     ids::SessionId,
     status::{State, StatusEvent},
-    view::SessionRow,
+    timeline::Story,
+    view::{Found, PAGE, Search, SessionRow},
 };
 
 /// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it.
@@ -139,4 +140,94 @@ pub async fn abandon(pool: &PgPool, before: i64) -> sqlx::Result<u64> {
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+struct Listed {
+    id: String,
+    kind: Option<String>,
+    region: Option<String>,
+    cohort: String,
+    state: String,
+    started_at: DateTime<Utc>,
+    last_event_at: DateTime<Utc>,
+    events: i64,
+    last_event: Option<Json<StatusEvent>>,
+}
+
+impl Listed {
+    fn row(self) -> Option<SessionRow> {
+        let event = self.last_event.map(|Json(event)| event);
+        Some(SessionRow {
+            id: self.id.parse().ok()?,
+            kind: self.kind,
+            region: self.region,
+            cohort: if self.cohort == Cohort::Poll.as_str() { Cohort::Poll } else { Cohort::Stream },
+            state: State::parse(&self.state)?,
+            stage: event.as_ref().map_or_else(|| "waiting".to_owned(), |event| event.stage.clone()),
+            progress: event.as_ref().map_or(0, |event| event.progress),
+            message: event.and_then(|event| event.message),
+            started_at: self.started_at.timestamp_millis(),
+            last_event_at: self.last_event_at.timestamp_millis(),
+            events: u64::try_from(self.events).unwrap_or(0),
+            streams: 0,
+        })
+    }
+}
+
+/// One page of the sessions that are asked for, newest first. The next one begins behind its last row, so that it is as
+/// quick as the first, and new sessions move nothing.
+pub async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Found> {
+    // What PostgreSQL would read as a pattern is meant as it stands.
+    let prefix = search.text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_") + "%";
+    let after = search.after.as_ref();
+    let rows = sqlx::query_as!(
+        Listed,
+        r#"SELECT id, kind, region, cohort, state, started_at, last_event_at, events,
+                  last_event AS "last_event: Json<StatusEvent>"
+           FROM sessions
+           WHERE ($1 = '%' OR id LIKE $1 OR kind LIKE $1 OR "user" LIKE $1)
+             AND ($2::text IS NULL OR state = $2)
+             AND ($3 = '' OR region = $3)
+             AND ($4::timestamptz IS NULL OR (started_at, id) < ($4, $5))
+           ORDER BY started_at DESC, id DESC LIMIT $6"#,
+        prefix,
+        search.state.map(State::as_str),
+        search.region,
+        after.map(|(at, _)| millis(*at)),
+        after.map_or("", |(_, id)| id.as_str()),
+        PAGE as i64 + 1,
+    )
+    .fetch_all(pool)
+    .await?;
+    let more = rows.len() > PAGE;
+    let rows: Vec<SessionRow> = rows.into_iter().take(PAGE).filter_map(Listed::row).collect();
+    let next = rows.last().filter(|_| more).map(|row| (row.started_at, row.id.to_string()));
+    Ok(Found { search: search.clone(), rows, next, as_of: now })
+}
+
+/// Everything that is stored of one session, without its marks.
+pub async fn story(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Story>> {
+    let row = sqlx::query!(
+        r#"SELECT kind, region, "user", cohort, state, started_at, last_event_at, ended_at, events,
+                  last_event AS "last_event: Json<StatusEvent>"
+           FROM sessions WHERE id = $1"#,
+        id.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Story {
+        id: id.clone(),
+        kind: row.kind,
+        region: row.region,
+        user: row.user,
+        cohort: if row.cohort == Cohort::Poll.as_str() { Cohort::Poll } else { Cohort::Stream },
+        state: State::parse(&row.state).unwrap_or_default(),
+        started_at: row.started_at.timestamp_millis(),
+        last_event_at: row.last_event_at.timestamp_millis(),
+        ended_at: row.ended_at.map(|at| at.timestamp_millis()),
+        events: u64::try_from(row.events).unwrap_or(0),
+        last: row.last_event.map(|Json(event)| event),
+        marks: Vec::new(),
+        more: false,
+    }))
 }

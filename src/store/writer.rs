@@ -1,7 +1,11 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
-use super::{MIGRATIONS, Outbox, rollup, samples, sessions};
-use crate::{clock, stop::stopped};
+use super::{MIGRATIONS, Outbox, leader, nodes, samples, sessions, traces};
+use crate::{
+    clock,
+    gauge::{Journal, Recorder},
+    stop::stopped,
+};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -18,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows and sessions of one round.
 const BATCH: usize = 360;
+/// Marks of sessions' timelines that are written at once.
+const MARKS: usize = 2_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Health {
@@ -34,6 +40,8 @@ pub enum Health {
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    options: PgConnectOptions,
+    leads: watch::Sender<bool>,
     outbox: Arc<Outbox>,
     health: Arc<Mutex<Health>>,
     node: String,
@@ -50,13 +58,24 @@ impl Store {
             .acquire_timeout(PATIENCE)
             // A connection that was cut shows only when used: ask before handing it out.
             .test_before_acquire(true)
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
         let health = Arc::new(Mutex::new(Health::Starting));
-        Ok(Store { pool, outbox: Arc::default(), health, node: node.to_owned(), run })
+        let leads = watch::channel(false).0;
+        Ok(Store { pool, options, leads, outbox: Arc::default(), health, node: node.to_owned(), run })
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Whether this node is the one that does what must be done once.
+    pub fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+
+    /// Stands for election until `stop`.
+    pub async fn lead(&self, stop: watch::Receiver<bool>) {
+        leader::lead(self.options.clone(), self.leads.clone(), stop).await;
     }
 
     pub fn outbox(&self) -> &Outbox {
@@ -75,11 +94,10 @@ impl Store {
     }
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
-    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
-        let mut rolled = 0;
+    pub async fn run(&self, journal: Recorder, mut stop: watch::Receiver<bool>) {
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            let result = self.round(&mut rolled).await;
+            let result = self.round(journal.journal()).await;
             self.judge(result);
             if stopping {
                 self.pool.close().await;
@@ -88,7 +106,7 @@ impl Store {
         }
     }
 
-    async fn round(&self, rolled: &mut i64) -> sqlx::Result<()> {
+    async fn round(&self, journal: &Journal) -> sqlx::Result<()> {
         if self.health() == Health::Starting {
             self.migrate().await.map_err(|error| match error {
                 sqlx::migrate::MigrateError::Execute(error) => error,
@@ -107,19 +125,31 @@ impl Store {
         }
         loop {
             let waiting = self.outbox.oldest_samples(BATCH);
-            if waiting.is_empty() {
-                break;
-            }
+            let Some(newest) = waiting.last() else { break };
             for sample in &waiting {
-                samples::write(&self.pool, sample, self.run).await?;
+                // With the mark that it leaves, so that neither is there without the other.
+                let mut transaction = self.pool.begin().await?;
+                samples::write(&mut transaction, sample, self.run).await?;
+                transaction.commit().await?;
                 self.outbox.written(std::slice::from_ref(sample));
             }
+            nodes::seen(&self.pool, &self.node, self.run, newest.start + newest.step).await?;
         }
-        // Everything older than the open bucket is written now, so what has closed can be merged.
-        let closed = clock::now_ms() / 1_000 - 10;
-        if closed / 60 != *rolled {
-            rollup::run(&self.pool, &self.node, closed).await?;
-            *rolled = closed / 60;
+        let traces = self.outbox.take_traces();
+        if !traces.is_empty()
+            && let Err(error) = traces::write(&self.pool, &self.node, &traces).await
+        {
+            self.outbox.traces_back(traces);
+            return Err(error);
+        }
+        let marks = journal.take();
+        for part in marks.chunks(MARKS) {
+            if let Err(error) = traces::write_marks(&self.pool, part).await {
+                // Those that were written are not told apart from the rest: each chunk stands alone.
+                let rest = marks.iter().skip_while(|mark| !std::ptr::eq(*mark, &part[0])).cloned();
+                journal.back(rest.collect());
+                return Err(error);
+            }
         }
         // An idle outbox must not hide a dead database.
         sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;

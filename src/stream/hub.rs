@@ -38,6 +38,8 @@ struct Inner {
     /// Numbers followers and sessions.
     next: AtomicU64,
     open: AtomicU64,
+    /// Those among them that are this node's own probe.
+    probes: AtomicU64,
     /// Sessions with a follower, by cohort.
     followed: [AtomicU64; 2],
     reactors: Vec<Reactor>,
@@ -84,6 +86,7 @@ impl Hub {
             hasher: RandomState::new(),
             next: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            probes: AtomicU64::new(0),
             followed: Default::default(),
             reactors: handles,
             recorder,
@@ -110,11 +113,12 @@ impl Hub {
         let most = u64::from(self.0.knobs.get(Knob::MaxConnections));
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
+        self.0.probes.fetch_add(u64::from(session.is_probe()), Relaxed);
         let (sender, queue) = mpsc::channel(QUEUE);
         let key = self.0.next.fetch_add(1, Relaxed);
         let mut shard = self.0.lock(self.0.shard_of(session));
         let local = shard.entry(session.clone()).or_insert_with(|| {
-            self.0.followed[cohort as usize].fetch_add(1, Relaxed);
+            self.0.followed[cohort as usize].fetch_add(u64::from(!session.is_probe()), Relaxed);
             let key = self.0.next.fetch_add(1, Relaxed);
             Local { key, cohort, queued: Vec::new(), parked: 0 }
         });
@@ -147,13 +151,15 @@ impl Hub {
         if local.parked > 0 {
             // Under the lock, so that the reactor sees a session's events in their order, and after the arrival of
             // every follower that was counted.
-            self.0.reactor(index).push(Command::Event { key: local.key, due: local.parked, message });
+            let due = if session.is_probe() { 0 } else { local.parked };
+            self.0.reactor(index).push(Command::Event { key: local.key, due, message });
         }
         self.0.tidy(&mut shard, session);
         drop(shard);
-        self.0.recorder.add(Counter::DeliveriesDue, due);
-        self.0.recorder.add(Counter::DroppedSlow, slow);
-        self.0.recorder.add(Counter::DroppedGone, gone);
+        let recorder = self.0.recorder.of(session);
+        recorder.add(Counter::DeliveriesDue, due);
+        recorder.add(Counter::DroppedSlow, slow);
+        recorder.add(Counter::DroppedGone, gone);
         due
     }
 
@@ -173,8 +179,10 @@ impl Hub {
             while queue.try_recv().is_ok() {
                 lost += 1;
             }
-            self.0.recorder.add(Counter::DroppedSlow, lost);
-            self.0.recorder.add(Counter::ClosedSlow, 1);
+            let recorder = self.0.recorder.of(leave.session());
+            recorder.add(Counter::DroppedSlow, lost);
+            recorder.add(Counter::ClosedSlow, 1);
+            recorder.add_at(arrival.region, Counter::StreamsClosed, 1);
             arrival.broker.unwatch(leave.session());
             return;
         }
@@ -198,7 +206,7 @@ impl Hub {
         }
         self.0.tidy(&mut shard, session);
         drop(shard);
-        self.0.open.fetch_sub(count, Relaxed);
+        self.0.closed(session, count);
     }
 
     /// Sends every parked stream away within `window_ms`.
@@ -223,6 +231,11 @@ impl Hub {
     /// Streams open on this node.
     pub fn open(&self) -> u64 {
         self.0.open.load(Relaxed)
+    }
+
+    /// Streams open on this node without its own probe's.
+    pub fn followed(&self) -> u64 {
+        self.open().saturating_sub(self.0.probes.load(Relaxed))
     }
 
     /// Streams open to one session on this node.
@@ -251,6 +264,13 @@ impl Inner {
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn closed(&self, session: &SessionId, count: u64) {
+        self.open.fetch_sub(count, Relaxed);
+        if session.is_probe() {
+            self.probes.fetch_sub(count, Relaxed);
+        }
+    }
+
     /// A session belongs to one reactor, so that its fan-out needs no lock.
     fn reactor(&self, shard: usize) -> &Reactor {
         &self.reactors[shard % self.reactors.len()]
@@ -261,7 +281,7 @@ impl Inner {
         if let Some(local) = shard.get(session)
             && local.followers() == 0
         {
-            self.followed[local.cohort as usize].fetch_sub(1, Relaxed);
+            self.followed[local.cohort as usize].fetch_sub(u64::from(!session.is_probe()), Relaxed);
             shard.remove(session);
         }
     }
@@ -300,7 +320,7 @@ impl Drop for Leave {
         }
         inner.tidy(&mut shard, &self.session);
         drop(shard);
-        inner.open.fetch_sub(1, Relaxed);
+        inner.closed(&self.session, 1);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
-use streamgauge_core::{ids::SessionId, limits::Knob};
+use streamgauge_core::{ids::SessionId, limits::Knob, region::Region};
 
 /// Who asks for a stream.
 #[derive(Clone, Debug)]
@@ -15,6 +15,9 @@ pub struct Who {
     /// The ticket's subject; in open mode the query's `user`. `None` counts only for the address and the node.
     pub user: Option<Box<str>>,
     pub address: Option<IpAddr>,
+    pub region: Region,
+    /// Where the follower is and what it follows by, in words.
+    pub from: String,
 }
 
 /// Which bound is reached.
@@ -51,13 +54,13 @@ impl Turnstile {
         broker: &Arc<dyn Broker>,
         knobs: &Knobs,
         session: &SessionId,
-        who: Who,
+        who: &Who,
     ) -> Result<Result<Option<Box<Permit>>, Over>, BrokerError> {
         let address = who.address.filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
         if who.user.is_none() && address.is_none() {
             return Ok(Ok(None));
         }
-        let mut permit = match self.count(knobs, who.user, address) {
+        let mut permit = match self.count(knobs, who.user.clone(), address) {
             Ok(permit) => permit,
             Err(over) => return Ok(Err(over)),
         };

@@ -4,8 +4,10 @@
 use crate::{clock, gauge::Recorder};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use kernel_bytes::Carried;
 use std::{
     io::{self, IoSlice},
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -13,6 +15,7 @@ use std::{
 use streamgauge_core::{
     cohort::Cohort,
     measure::{counters::Counter, sample::Measure},
+    region::Region,
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -46,6 +49,15 @@ struct State {
     answered: bool,
     /// That response is a stream, and not a 204 in its place.
     opens: bool,
+    /// Where its follower is.
+    region: Region,
+    /// The node's own probe.
+    silent: bool,
+    /// Bytes of the request that is being answered, both ways.
+    of_request: u64,
+    /// Bytes read and written in all.
+    read: u64,
+    written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
@@ -61,6 +73,11 @@ impl ConnectionMeter {
             unattributed: 0,
             answered: false,
             opens: false,
+            region: Region::UNKNOWN,
+            silent: false,
+            of_request: 0,
+            read: 0,
+            written: 0,
             out: false,
             leaving: Vec::new(),
         };
@@ -79,9 +96,20 @@ impl ConnectionMeter {
         state.out = false;
     }
 
+    /// Nothing on this connection is traffic.
+    pub fn silence(&self) {
+        self.state().silent = true;
+    }
+
     /// What the request turned out to be. Counts it.
     pub fn classify(&self, traffic: Traffic) {
-        self.state().traffic = traffic;
+        {
+            let mut state = self.state();
+            if state.silent {
+                return;
+            }
+            state.traffic = traffic;
+        }
         let (kind, cohort) = match traffic {
             Traffic::Other => return,
             Traffic::Stream(cohort) => (Counter::StreamRequests, cohort),
@@ -93,8 +121,10 @@ impl ConnectionMeter {
     }
 
     /// The answer will be a stream: the time to its head is measured.
-    pub fn opens(&self) {
-        self.state().opens = true;
+    pub fn opens(&self, region: Region) {
+        let mut state = self.state();
+        state.opens = true;
+        state.region = region;
     }
 
     /// The response is on its way into the write buffer.
@@ -115,6 +145,8 @@ impl ConnectionMeter {
     fn read(&self, bytes: usize) {
         let mut state = self.state();
         state.unattributed += bytes as u64;
+        state.of_request += bytes as u64;
+        state.read += bytes as u64;
         if state.started_us.is_none() {
             state.started_us = Some(clock::now_us());
         }
@@ -122,6 +154,8 @@ impl ConnectionMeter {
 
     fn written(&self, bytes: usize) {
         let mut state = self.state();
+        state.written += bytes as u64;
+        state.of_request += bytes as u64;
         let read = std::mem::take(&mut state.unattributed);
         let (incoming, outgoing, cohort) = match state.traffic {
             Traffic::Other => return,
@@ -149,23 +183,51 @@ impl ConnectionMeter {
                 Traffic::Stream(_) if state.opens => {
                     self.recorder.add(Counter::ConnectEstablished, 1);
                     self.recorder.record_since(Measure::Connect, started, now);
+                    self.recorder.add(Counter::OpeningBytes, state.of_request);
+                    self.recorder.add_at(state.region, Counter::ConnectEstablished, 1);
+                    let took = u64::try_from(now - started).unwrap_or(0);
+                    self.recorder.record_at(state.region, Measure::Connect, took);
                 }
                 Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}
             }
         }
-        self.recorder.add(Counter::Delivered, state.leaving.len() as u64);
+        if answered {
+            state.of_request = 0;
+        }
+        if state.silent {
+            return state.leaving.clear();
+        }
+        let (left, region) = (state.leaving.len() as u64, state.region);
+        self.recorder.add(Counter::Delivered, left);
+        self.recorder.add_at(region, Counter::Delivered, left);
+        self.recorder.add_at(region, Counter::DeliveriesDue, left);
         for accepted in state.leaving.drain(..).flatten() {
             self.recorder.record_since(Measure::Delivery, accepted, now);
+            self.recorder.record_at(region, Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
         }
     }
 }
 
 impl Drop for ConnectionMeter {
     fn drop(&mut self) {
-        let lost = self.state().leaving.len() as u64;
-        self.recorder.add(Counter::DroppedGone, lost);
+        let (lost, silent) = {
+            let state = self.state();
+            (state.leaving.len() as u64, state.silent)
+        };
+        if !silent {
+            self.recorder.add(Counter::DroppedGone, lost);
+        }
     }
+}
+
+/// Adds what the kernel says of a socket, and what was counted on it, to what the two are compared by.
+pub fn reconcile(recorder: &Recorder, counted: Carried, socket: BorrowedFd<'_>) {
+    let Ok(kernel) = kernel_bytes::carried(socket) else { return };
+    recorder.add(Counter::KernelBytesIn, kernel.received);
+    recorder.add(Counter::KernelBytesOut, kernel.sent);
+    recorder.add(Counter::MeterBytesIn, counted.received);
+    recorder.add(Counter::MeterBytesOut, counted.sent);
 }
 
 fn cohort_counter(cohort: Cohort, stream: Counter, poll: Counter) -> Counter {
@@ -188,6 +250,19 @@ impl MeteredIo {
 
     pub fn meter(&self) -> Arc<ConnectionMeter> {
         self.meter.clone()
+    }
+
+    /// Bytes read and written so far.
+    pub fn counted(&self) -> Carried {
+        let state = self.meter.state();
+        Carried { received: state.read, sent: state.written }
+    }
+
+    /// Compares with the kernel what was counted on a connection that is over.
+    pub fn reconcile(&self) {
+        if !self.meter.state().silent {
+            reconcile(&self.meter.recorder, self.counted(), self.socket.inner().as_fd());
+        }
     }
 
     /// The bare socket, in non-blocking mode and out of tokio's hands.

@@ -23,6 +23,8 @@ use streamgauge_core::{
     ids::{EventId, SessionId},
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
+    region::Region,
+    timeline::MarkKind,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -62,6 +64,8 @@ pub struct Opened {
     pub position: EventId,
     pub expires_in: Option<Duration>,
     pub queue: mpsc::Receiver<Arc<Message>>,
+    /// Where its follower is.
+    pub region: Region,
     /// Why it ended, once it has.
     pub closed: Option<Counter>,
     watched: Watched,
@@ -98,17 +102,19 @@ pub async fn open(
     if door.drain.borrow().is_some() {
         return Err(Refusal::Draining);
     }
+    let recorder = door.recorder.of(session);
     let over = |over| {
-        door.recorder.add(Counter::ConnectRefused, 1);
+        recorder.add(Counter::ConnectRefused, 1);
         Refusal::Over(over)
     };
     let away = |error| {
-        door.recorder.add(Counter::ConnectAttempts, 1);
-        door.recorder.add(Counter::ConnectFailed, 1);
+        recorder.add(Counter::ConnectAttempts, 1);
+        recorder.add(Counter::ConnectFailed, 1);
         Refusal::Away(error)
     };
+    let region = who.region;
     let Seat { queue, leave } = door.hub.join(session, cohort).ok_or_else(|| over(Over::Node))?;
-    let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, who).await;
+    let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
     let held = match door.broker.watch(session).await {
@@ -121,18 +127,21 @@ pub async fn open(
         return Ok(None);
     };
 
-    door.recorder.add(Counter::ConnectAttempts, 1);
+    recorder.add(Counter::ConnectAttempts, 1);
+    recorder.add_at(region, Counter::ConnectAttempts, 1);
     let mut text = frame::retry(jitter(RETRY_MS));
     // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
     // tell yet.
     text += &frame::ping(clock::now_ms(), door.hub.knobs().get(Knob::HeartbeatMs));
     if let Some(reason) = gap {
-        door.recorder.add(Counter::Gaps, 1);
+        recorder.add(Counter::Gaps, 1);
+        recorder.journal().mark(session, clock::now_ms(), MarkKind::Gap, reason.as_str(), None);
         text += &frame::gap(session, reason, first.last().map(|event| event.id));
     }
     first.iter().for_each(|event| text += &frame::status(event));
+    recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, who.from, None);
     let told = u32::try_from(first.len()).unwrap_or(u32::MAX);
-    door.recorder.add(Counter::DeliveriesDue, u64::from(told));
+    recorder.add(Counter::DeliveriesDue, u64::from(told));
     Ok(Some(Opened {
         text: Bytes::from(text),
         told,
@@ -140,10 +149,11 @@ pub async fn open(
         position,
         expires_in,
         queue,
+        region,
         closed: None,
         watched,
         permit,
-        recorder: door.recorder.clone(),
+        recorder,
         began: Instant::now(),
         handed: false,
     }))
@@ -184,7 +194,17 @@ impl Drop for Opened {
         }
         self.recorder.add(Counter::DroppedGone, untold);
         self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
+        self.recorder.add_at(self.region, Counter::StreamsClosed, 1);
         let lifetime = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(leave) = &self.watched.leave {
+            closed(&self.recorder, leave.session(), self.closed.unwrap_or(Counter::ClosedByClient), lifetime);
+        }
         self.recorder.record(Measure::Duration, lifetime);
     }
+}
+
+/// Marks the end of a stream on its session's timeline.
+pub fn closed(recorder: &Recorder, session: &SessionId, reason: Counter, lived_ms: u64) {
+    let why = reason.name().trim_start_matches("closed_").replace('_', " ");
+    recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamClosed, why, Some(lived_ms as f64));
 }

@@ -59,20 +59,23 @@ impl http_body::Body for NeverBody {
 
 /// Hands the socket over. If that fails, dropping what was opened counts it as gone.
 pub fn park(hub: &Hub, io: MeteredIo, opened: Opened, place: OwnedSemaphorePermit) {
+    let counted = io.counted();
     let Ok(socket) = io.into_std() else { return };
     bound_the_kernel(&socket);
     let mut bytes = chunk(&opened.text);
     if opened.ends {
         bytes.extend_from_slice(LAST_CHUNK);
     }
-    let (told, ends, position) = (opened.told, opened.ends, opened.position);
+    let (told, ends, position, region) = (opened.told, opened.ends, opened.position, opened.region);
     let expires_in_ms = opened.expires_in.map(|left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX - 1));
     let Some(Handed { seat, broker, permit }) = opened.hand() else { return };
     let arrival = Arrival {
         socket,
+        counted,
         session: seat.leave.session().clone(),
         key: 0,
         cohort: Cohort::Stream,
+        region,
         broker,
         opening: bytes.freeze(),
         told,

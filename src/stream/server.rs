@@ -184,6 +184,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
     let mut io = connection.into_parts().io;
     match end {
         End::Closed => {
+            io.reconcile();
             let _ = poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await;
         }
         End::Park(opened) => {

@@ -5,8 +5,10 @@ use streamgauge_core::{
     board::Overview,
     ids::SessionId,
     load_test::{Kept, KeptList},
-    range::Range,
-    view::{PublicSession, SessionList},
+    panels::Panels,
+    range::View,
+    timeline::Story,
+    view::{Found, PublicSession, Search, SessionList},
 };
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -16,7 +18,11 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 pub struct Unavailable(pub String);
 
 pub trait Backend: Send + Sync + 'static {
-    fn overview(&self, range: Range) -> Answer<'_, Overview>;
+    fn overview(&self, view: View) -> Answer<'_, Overview>;
+    fn panels(&self, view: View) -> Answer<'_, Panels>;
+    fn find_sessions(&self, search: Search) -> Answer<'_, Found>;
+    /// `None`: no such session.
+    fn story(&self, id: SessionId) -> Answer<'_, Option<Story>>;
     /// The running sessions, newest first, at most 200.
     fn sessions(&self) -> Answer<'_, SessionList>;
     /// `None`: no such session.
@@ -39,4 +45,6 @@ pub struct Assets {
     pub wasm: Option<String>,
     /// What keeps a session's public page current.
     pub session: Option<String>,
+    /// What the Overview needs beside the WASM.
+    pub overview: Option<String>,
 }

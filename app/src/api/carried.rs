@@ -11,18 +11,20 @@ pub struct Carried {
     /// Without its points.
     board: Overview,
     columns: Columns,
+    before: Columns,
 }
 
 impl From<Overview> for Carried {
     fn from(mut board: Overview) -> Carried {
         let points = std::mem::take(&mut board.points);
-        Carried { board, columns: Columns::of(&points) }
+        let before = std::mem::take(&mut board.before);
+        Carried { board, columns: Columns::of(&points), before: Columns::of(&before) }
     }
 }
 
 impl From<Carried> for Overview {
     fn from(carried: Carried) -> Overview {
-        Overview { points: carried.columns.points(), ..carried.board }
+        Overview { points: carried.columns.points(), before: carried.before.points(), ..carried.board }
     }
 }
 

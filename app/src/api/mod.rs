@@ -16,18 +16,42 @@ use leptos::{
     prelude::*,
     server_fn::codec::{GetUrl, Post},
 };
+use streamgauge_core::view::SessionList;
 #[cfg(feature = "ssr")]
 use streamgauge_core::{
     ids::SessionId,
     load_test::{Kept, KeptList},
-    view::PublicSession,
+    panels::Panels,
+    range::View,
+    timeline::Story,
+    view::{Found, PublicSession, Search},
 };
-use streamgauge_core::{range::Range, view::SessionList};
 
-/// The Overview's figures for a range that ends now.
+/// The Overview's figures. `view`: [`View::query`].
 #[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl, output = Post<Wire>)]
-pub async fn overview(range: Range) -> Result<Carried, Failure> {
-    Ok(failure::backend()?.overview(range).await?.into())
+pub async fn overview(view: String) -> Result<Carried, Failure> {
+    Ok(failure::backend()?.overview(View::parse(&view)).await?.into())
+}
+
+/// The Overview's quieter panels, which are rendered on the server alone.
+#[cfg(feature = "ssr")]
+pub fn panels(view: View) -> impl Future<Output = Result<Panels, Failure>> + Send {
+    let backend = failure::backend();
+    async move { Ok(backend?.panels(view).await?) }
+}
+
+/// A page of the list of all sessions. Rendered on the server alone.
+#[cfg(feature = "ssr")]
+pub fn find_sessions(search: Search) -> impl Future<Output = Result<Found, Failure>> + Send {
+    let backend = failure::backend();
+    async move { Ok(backend?.find_sessions(search).await?) }
+}
+
+/// What happened to one session. `None`: no such session.
+#[cfg(feature = "ssr")]
+pub fn story(id: SessionId) -> impl Future<Output = Result<Option<Story>, Failure>> + Send {
+    let backend = failure::backend();
+    async move { Ok(backend?.story(id).await?) }
 }
 
 /// The running sessions, newest first.

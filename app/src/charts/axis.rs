@@ -1,7 +1,6 @@
 //! Where ticks stand and what they say: few, round, and never over each other.
 
 use crate::text::{number, time::Zone};
-use streamgauge_core::range::Range;
 
 /// A vertical axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,21 +71,25 @@ pub struct Mark {
     pub minor: bool,
 }
 
-/// Round times of the reader's zone; "now" stands at the right end.
-pub fn marks(range: Range, from: i64, to: i64, zone: Zone) -> Vec<Mark> {
-    let step = match range {
-        Range::Hour => 600,
-        Range::Day => 4 * 3_600,
-        Range::Week => 86_400,
+/// Round times of the reader's zone; the end of the range stands at the right end.
+pub fn marks(from: i64, to: i64, zone: Zone) -> Vec<Mark> {
+    let step = match to - from {
+        ..1_200 => 120,
+        1_200..7_200 => 600,
+        7_200..28_800 => 3_600,
+        28_800..172_800 => 4 * 3_600,
+        172_800..864_000 => 86_400,
+        864_000..4_320_000 => 5 * 86_400,
+        _ => 30 * 86_400,
     };
     let span = (to - from).max(1) as f64;
     let mut at = zone.next_multiple(from, step);
     let mut marks = Vec::new();
     while at < to {
         let x = (at - from) as f64 / span * 100.0;
-        // The right end is taken by "now".
+        // The right end is taken.
         if x < 91.0 {
-            let text = if range == Range::Week { zone.day(at) } else { zone.minute(at) };
+            let text = if step >= 86_400 { zone.day(at) } else { zone.minute(at) };
             marks.push(Mark { x, text, minor: marks.len() % 2 == 1 });
         }
         at += step;
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn marks_are_round_and_leave_room_for_now() {
-        let marks = marks(Range::Hour, 1_795_441_330, 1_795_444_930, Zone::Utc);
+        let marks = marks(1_795_441_330, 1_795_444_930, Zone::Utc);
         let texts: Vec<&str> = marks.iter().map(|mark| mark.text.as_str()).collect();
         assert_eq!(texts, ["13:50", "14:00", "14:10", "14:20", "14:30"]);
     }

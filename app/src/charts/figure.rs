@@ -3,16 +3,18 @@
 use super::{
     axis::{Scale, marks},
     cursor::Cursor,
+    ink::Ink,
     plot::{Field, Layer, Read, paths, view_box, x},
     table::Figures,
 };
 use crate::{
     components::bound::text,
-    text::{time::Zone, zone},
+    text::{html::escape, time::Zone, zone},
 };
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
 use streamgauge_core::{
+    annotation::Annotation,
     board::{Overview, Point},
     range::Range,
 };
@@ -25,17 +27,29 @@ pub struct Window {
     pub from: i64,
     pub to: i64,
     pub points: Arc<Vec<Point>>,
+    /// Those of the range before, moved under this one.
+    pub before: Arc<Vec<Point>>,
+    pub flags: Arc<Vec<Annotation>>,
+    /// Of the address without its range: a zoom keeps whose figures these are.
+    pub whose: String,
     pub deliveries: u64,
     pub polling_baseline: f64,
 }
 
 impl Window {
     pub fn of(board: &Overview) -> Window {
+        let range = board.view.range;
+        let shift = board.to - board.from;
+        let moved = |point: &Point| Point { at: point.at + shift, ..*point };
+        let query = board.view.query();
         Window {
-            range: board.range,
+            range,
             from: board.from,
-            to: board.to - board.range.step(),
+            to: board.to - range.step(),
             points: Arc::new(board.points.clone()),
+            before: Arc::new(board.before.iter().map(moved).collect()),
+            flags: Arc::new(board.annotations.clone()),
+            whose: query.split_once('&').map_or("", |(_, whose)| whose).to_owned(),
             deliveries: board.deliveries,
             polling_baseline: board.polling_baseline,
         }
@@ -55,7 +69,23 @@ impl Window {
 
     /// Steps with a figure, and all steps.
     pub fn measured(&self, read: Read) -> (usize, i64) {
-        (self.values(read).count(), self.range.seconds() / self.range.step())
+        (self.values(read).count(), self.steps())
+    }
+
+    /// As the address has it.
+    fn query(&self) -> String {
+        let whose = if self.whose.is_empty() { String::new() } else { format!("&{}", self.whose) };
+        format!("range={}{whose}", self.range.as_str())
+    }
+
+    pub fn steps(&self) -> i64 {
+        (self.to - self.from) / self.range.step() + 1
+    }
+
+    /// The address of what lies between two moments.
+    pub fn zoomed(&self, one: i64, other: i64) -> String {
+        let (from, to) = (one.min(other), one.max(other) + self.range.step());
+        format!("/?{}", Window { range: Range::Custom(from, to), ..self.clone() }.query())
     }
 }
 
@@ -68,6 +98,8 @@ pub struct Plot {
     pub name: &'static str,
     pub scale: fn(&Window) -> Scale,
     pub layers: fn(&Window) -> Vec<Layer>,
+    /// Whose line of the range before is drawn along, where the view compares.
+    pub headline: Read,
     /// Words at a level: at the right end inside the plot.
     pub notes: fn(&Window) -> Vec<(f64, String, &'static str)>,
 }
@@ -84,23 +116,28 @@ pub struct Column {
 /// A line of the legend: the key's class, and what it stands for.
 pub type Key = (&'static str, String);
 
-#[component]
-pub fn Figure(
-    title: &'static str,
-    window: Memo<Window>,
-    plots: Vec<Plot>,
-    columns: Vec<Column>,
+/// What one chart shows.
+pub struct Chart {
+    /// Its place in the page's address.
+    pub id: &'static str,
+    pub title: &'static str,
+    pub plots: Vec<Plot>,
+    pub columns: Vec<Column>,
     /// The legend.
-    keys: fn(&Window) -> Vec<Key>,
+    pub keys: fn(&Window) -> Vec<Key>,
     /// Unit, window and sample count.
-    caption: fn(&Window) -> String,
+    pub caption: fn(&Window) -> String,
     /// The chart in one sentence.
-    summary: fn(&Window) -> String,
-) -> impl IntoView {
+    pub summary: fn(&Window) -> String,
+}
+
+#[component]
+pub fn Figure(chart: Chart, window: Memo<Window>) -> impl IntoView {
+    let Chart { id, title, plots, columns, keys, caption, summary } = chart;
     let zone = zone::reader();
     let cursor = Cursor::of_page();
     let columns = StoredValue::new(columns);
-    let read_out = move || match cursor.0.get() {
+    let read_out = move || match cursor.at.get() {
         None => window.with(caption),
         Some(at) => {
             window.with(|window| columns.with_value(|columns| at_cursor(window, columns, at, zone.get())))
@@ -111,18 +148,23 @@ pub fn Figure(
         window.with(keys).into_iter().map(key).collect::<String>()
     };
     let times = move || window.with(|window| time_marks(window, zone.get()));
+    let press = move |event| window.with_untracked(|window| cursor.press(&event, window));
+    let export = text(move || window.with(|window| format!("/api/admin/charts/{id}.svg?{}", window.query())));
     view! {
-        <figure class="panel chart">
+        <figure class="panel chart" id=id>
             <header>
                 <h2>{title}</h2>
                 <p class="legend" inner_html=text(legend)></p>
             </header>
-            <div class="plots" role="img" aria-label=text(move || window.with(summary))>
+            <div class="plots" role="img" tabindex="0" aria-label=text(move || window.with(summary)) on:keydown=press>
                 {plots.into_iter().map(|plot| view! { <Drawn plot window cursor /> }).collect_view()}
                 <svg class="times" height="18" inner_html=text(times)></svg>
             </div>
             <figcaption class="cap">{text(read_out)}</figcaption>
-            <Figures title window columns />
+            <div class="under">
+                <Figures title window columns />
+                <a class="export" rel="external" download="" href=export>"SVG"<span class="sr">" of "{title}</span></a>
+            </div>
         </figure>
     }
     .into_any()
@@ -130,14 +172,24 @@ pub fn Figure(
 
 #[component]
 fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
-    let Plot { height, name, scale, layers, notes } = plot;
+    let Plot { height, name, scale, layers, headline, notes } = plot;
     let field =
         move |window: &Window| Field { from: window.from, to: window.to, height, scale: scale(window) };
     let ticks = move || window.with(|window| tick_texts(&field(window)));
-    let lines = move || window.with(|window| paths(&field(window), &window.points, &layers(window)));
+    let lines = move || {
+        window.with(|window| {
+            let before = [Layer::Line(Ink::Before, headline)];
+            let mut lines = paths(&field(window), &window.points, &layers(window));
+            if !window.before.is_empty() {
+                lines.push_str(&paths(&field(window), &window.before, &before));
+            }
+            lines
+        })
+    };
     let words = move || {
         window.with(|window| {
-            let mut words = note_texts(&field(window), notes(window));
+            let mut words = flags(&field(window), &window.flags);
+            words.push_str(&note_texts(&field(window), notes(window)));
             if layers(window).iter().all(|layer| layer.is_empty(&window.points)) {
                 let _ = write!(
                     words,
@@ -149,18 +201,29 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
         })
     };
     let mark = move || {
-        let Some(at) = cursor.0.get() else { return String::new() };
-        let x = window.with(|window| x(&field(window), at));
-        format!("<line class=\"cursor\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"0\" y2=\"{height}\"/>")
+        let Some(at) = cursor.at.get() else { return String::new() };
+        let place = |at| window.with(|window| x(&field(window), at));
+        let x = place(at);
+        let mut mark =
+            format!("<line class=\"cursor\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"0\" y2=\"{height}\"/>");
+        if let Some(from) = cursor.from.get() {
+            let (left, right) = (place(from.min(at)), place(from.max(at)));
+            let width = right - left;
+            let _ = write!(
+                mark,
+                "<rect class=\"zoom\" x=\"{left:.2}%\" width=\"{width:.2}%\" y=\"0\" height=\"{height}\"/>"
+            );
+        }
+        mark
     };
-    let follow = move |event| {
-        window.with_untracked(|window| cursor.follow(&event, window.from, window.to, window.range.step()));
-    };
+    let follow = move |event| window.with_untracked(|window| cursor.follow(&event, window));
+    let grasp = move |event| window.with_untracked(|window| cursor.grasp(&event, window));
+    let release = move |_| window.with_untracked(|window| cursor.release(window));
     view! {
         {(!name.is_empty()).then(|| view! { <p class="name">{name}</p> })}
         <div class="plot">
             <svg class="ticks" height=height inner_html=text(ticks)></svg>
-            <svg class="field" height=height on:pointermove=follow on:pointerleave=move |_| cursor.leave()>
+            <svg class="field" height=height on:pointerdown=grasp on:pointermove=follow on:pointerup=release on:pointerleave=move |_| cursor.leave()>
                 <svg
                     viewBox=view_box(height)
                     width="100%"
@@ -174,6 +237,24 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// A flag at each annotation, with its words where a pointer rests on it; they stand in a list beside as well.
+fn flags(field: &Field, flags: &[Annotation]) -> String {
+    let mut svg = String::new();
+    for flag in flags.iter().filter(|flag| (field.from..=field.to).contains(&flag.at)) {
+        let x = x(field, flag.at);
+        let words = escape(&flag.text);
+        let _ = write!(
+            svg,
+            "<g class=\"flag {}\"><line x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"0\" y2=\"{}\"/>\
+             <svg x=\"{x:.2}%\" width=\"10\" height=\"10\" overflow=\"visible\"><path d=\"M0 0h7l-2 3 2 3h-7z\"/></svg>\
+             <title>{words}</title></g>",
+            flag.kind.as_str(),
+            field.height,
+        );
+    }
+    svg
 }
 
 pub(super) fn tick_texts(field: &Field) -> String {
@@ -197,17 +278,23 @@ pub(super) fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>)
 
 fn time_marks(window: &Window, zone: Zone) -> String {
     let mut svg = String::new();
-    for mark in marks(window.range, window.from, window.to, zone) {
+    for mark in marks(window.from, window.to, zone) {
         let class = if mark.minor { "tick mid minor" } else { "tick mid" };
         let _ = write!(svg, "<text class=\"{class}\" x=\"{:.2}%\" y=\"13\">{}</text>", mark.x, mark.text);
     }
-    svg.push_str("<text class=\"tick\" x=\"100%\" y=\"13\">now</text>");
+    let end = window.to + window.range.step();
+    let end = match window.range {
+        range if range.is_live() => "now".into(),
+        _ if window.to - window.from < 172_800 => zone.minute(end),
+        _ => zone.day(end),
+    };
+    let _ = write!(svg, "<text class=\"tick\" x=\"100%\" y=\"13\">{end}</text>");
     svg
 }
 
 fn at_cursor(window: &Window, columns: &[Column], at: i64, zone: Zone) -> String {
-    let when = match window.range {
-        Range::Hour => zone.clock(at),
+    let when = match window.range.step() {
+        10 => zone.clock(at),
         _ => format!("{}, {}", zone.day(at), zone.minute(at)),
     };
     let point = window.points.iter().find(|point| point.at == at);

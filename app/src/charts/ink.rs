@@ -18,10 +18,12 @@ pub enum Ink {
     /// A line that belongs to neither side: memory, CPU, what publishers do.
     Neutral,
     NeutralFill,
+    /// The same in the range before.
+    Before,
 }
 
 impl Ink {
-    const ALL: [Ink; 9] = [
+    const ALL: [Ink; 10] = [
         Ink::Grid,
         Ink::Target,
         Ink::Sse,
@@ -31,6 +33,7 @@ impl Ink {
         Ink::Poll,
         Ink::Neutral,
         Ink::NeutralFill,
+        Ink::Before,
     ];
 
     pub fn class(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Ink {
             Ink::Poll => "line poll",
             Ink::Neutral => "line ink",
             Ink::NeutralFill => "fill ink",
+            Ink::Before => "line before",
         }
     }
 

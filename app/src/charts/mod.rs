@@ -6,6 +6,8 @@
 mod axis; // where ticks stand and what they say
 mod canvas; // plotters' backend that writes SVG paths with classes
 pub mod cursor; // the one cursor over all charts
+#[cfg(feature = "ssr")]
+pub mod export; // a chart as a picture that stands alone
 pub mod figure; // a chart with title, legend, plot, caption and table
 pub mod gauge; // rail, good range, target, polling, value
 mod ink; // what a stroke or a surface means

@@ -2,12 +2,11 @@
 
 use super::{
     axis::Scale,
-    figure::{Column, Figure, Key, Plot, Window},
+    figure::{Chart, Column, Key, Plot, Window},
     ink::Ink,
     plot::{Layer, Read},
 };
 use crate::text::number::{brief, fixed, megabytes};
-use leptos::prelude::*;
 use streamgauge_core::kpi::{KpiKey, thousands};
 
 const P50: Read = |point| point.p50;
@@ -29,6 +28,12 @@ fn no_notes(_: &Window) -> Vec<(f64, String, &'static str)> {
     Vec::new()
 }
 
+/// All of them, in the page's order.
+#[cfg(feature = "ssr")]
+pub fn all() -> [Chart; 4] {
+    [latency(), connections(), throughput(), resources()]
+}
+
 /// `measured` where the control group was; else the baseline is a model and says so.
 fn polling_basis(window: &Window) -> &'static str {
     if window.newest(POLLING).is_some() { "measured" } else { "modelled" }
@@ -45,8 +50,12 @@ fn steps(window: &Window, read: Read) -> String {
     format!("{}, n = {have} of {all} steps of {step}", window.range.in_words())
 }
 
-#[component]
-pub fn LatencyChart(window: Memo<Window>) -> impl IntoView {
+/// The key of what is drawn along, where the view compares.
+fn before(window: &Window) -> Option<Key> {
+    (!window.before.is_empty()).then(|| ("before", window.range.before_in_words().into()))
+}
+
+pub fn latency() -> Chart {
     let plot = Plot {
         height: 216,
         name: "",
@@ -70,14 +79,17 @@ pub fn LatencyChart(window: Memo<Window>) -> impl IntoView {
                 Layer::Line(Ink::Sse, P95),
             ]
         },
+        headline: P95,
         notes: |_| vec![(KpiKey::UpdateLatency.target(), "target 100 ms".into(), "")],
     };
     let keys = |window: &Window| -> Vec<Key> {
-        vec![
+        let mut keys = vec![
             ("sse", "p95".into()),
             ("band", "p50 to p99".into()),
             ("poll", format!("polling, {}", polling_basis(window))),
-        ]
+        ];
+        keys.extend(before(window));
+        keys
     };
     let caption = |window: &Window| {
         let n = thousands(window.deliveries);
@@ -106,11 +118,10 @@ pub fn LatencyChart(window: Memo<Window>) -> impl IntoView {
         column("p99", " ms", P99),
         column("polling", " ms", POLLING),
     ];
-    view! { <Figure title="Update latency" window plots=vec![plot] columns keys caption summary /> }
+    Chart { id: "latency", title: "Update latency", plots: vec![plot], columns, keys, caption, summary }
 }
 
-#[component]
-pub fn ConnectionsChart(window: Memo<Window>) -> impl IntoView {
+pub fn connections() -> Chart {
     let plot = Plot {
         height: 132,
         name: "",
@@ -122,18 +133,21 @@ pub fn ConnectionsChart(window: Memo<Window>) -> impl IntoView {
                 Layer::Line(Ink::Sse, STREAMS),
             ]
         },
+        headline: STREAMS,
         notes: no_notes,
     };
-    let keys = |_: &Window| -> Vec<Key> { vec![("sse", "streams".into()), ("poll", "pollers".into())] };
+    let keys = |window: &Window| -> Vec<Key> {
+        let keys = [("sse", "streams".into()), ("poll", "pollers".into())];
+        keys.into_iter().chain(before(window)).collect()
+    };
     let caption = |window: &Window| format!("Open at a time; {}", steps(window, STREAMS));
     let summary =
         |window: &Window| two(window, "Connections", ("streams", STREAMS), ("pollers", POLLERS), "");
     let columns = vec![column("streams", "", STREAMS), column("pollers", "", POLLERS)];
-    view! { <Figure title="Connections" window plots=vec![plot] columns keys caption summary /> }
+    Chart { id: "connections", title: "Connections", plots: vec![plot], columns, keys, caption, summary }
 }
 
-#[component]
-pub fn ThroughputChart(window: Memo<Window>) -> impl IntoView {
+pub fn throughput() -> Chart {
     let plot = Plot {
         height: 132,
         name: "",
@@ -145,25 +159,29 @@ pub fn ThroughputChart(window: Memo<Window>) -> impl IntoView {
                 Layer::Line(Ink::Sse, DELIVERED),
             ]
         },
+        headline: DELIVERED,
         notes: no_notes,
     };
-    let keys = |_: &Window| -> Vec<Key> { vec![("sse", "delivered".into()), ("ink", "published".into())] };
+    let keys = |window: &Window| -> Vec<Key> {
+        let keys = [("sse", "delivered".into()), ("ink", "published".into())];
+        keys.into_iter().chain(before(window)).collect()
+    };
     let caption = |window: &Window| format!("Events a second; {}", steps(window, DELIVERED));
     let summary = |window: &Window| {
         two(window, "Throughput", ("delivered", DELIVERED), ("published", PUBLISHED), " a second")
     };
     let columns = vec![column("delivered", " /s", DELIVERED), column("published", " /s", PUBLISHED)];
-    view! { <Figure title="Throughput" window plots=vec![plot] columns keys caption summary /> }
+    Chart { id: "throughput", title: "Throughput", plots: vec![plot], columns, keys, caption, summary }
 }
 
 /// Two plots: memory and CPU have no scale in common.
-#[component]
-pub fn ResourcesChart(window: Memo<Window>) -> impl IntoView {
+pub fn resources() -> Chart {
     let memory = Plot {
         height: 48,
         name: "memory, MB",
         scale: |window| ends(Scale::linear(window.highest(MEMORY), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, MEMORY), Layer::Line(Ink::Neutral, MEMORY)],
+        headline: MEMORY,
         notes: no_notes,
     };
     let cpu = Plot {
@@ -171,13 +189,14 @@ pub fn ResourcesChart(window: Memo<Window>) -> impl IntoView {
         name: "CPU, % of one core",
         scale: |window| ends(Scale::linear(window.highest(CPU), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, CPU), Layer::Line(Ink::Neutral, CPU)],
+        headline: CPU,
         notes: no_notes,
     };
-    let keys = |_: &Window| -> Vec<Key> { Vec::new() };
+    let keys = |window: &Window| -> Vec<Key> { before(window).into_iter().collect() };
     let caption = |window: &Window| format!("All nodes together; {}", steps(window, MEMORY));
     let summary = |window: &Window| two(window, "Resources", ("MB of memory", MEMORY), ("% CPU", CPU), "");
     let columns = vec![column("memory", " MB", MEMORY), column("CPU", " %", CPU)];
-    view! { <Figure title="Resources" window plots=vec![memory, cpu] columns keys caption summary /> }
+    Chart { id: "resources", title: "Resources", plots: vec![memory, cpu], columns, keys, caption, summary }
 }
 
 /// A low plot has room for the two outer ticks.

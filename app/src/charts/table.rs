@@ -7,9 +7,11 @@ use crate::{
 };
 use leptos::prelude::*;
 use std::fmt::Write;
-use streamgauge_core::range::Range;
 
-/// 24 rows whatever the range, at times that do not move as the window does.
+/// About so many rows whatever the range.
+const ROWS: i64 = 24;
+
+/// At times that do not move as the window does.
 #[component]
 pub fn Figures(
     title: &'static str,
@@ -43,16 +45,13 @@ fn head(columns: &[Column], zone: Zone) -> String {
 }
 
 fn rows(window: &Window, columns: &[Column], zone: Zone) -> String {
-    let every = window.range.step()
-        * match window.range {
-            Range::Hour => 15,
-            Range::Day => 12,
-            Range::Week => 7,
-        };
-    let time = |at| match window.range {
-        Range::Hour => zone.clock(at),
-        Range::Day => zone.minute(at),
-        Range::Week => format!("{}, {}", zone.day(at), zone.minute(at)),
+    let step = window.range.step();
+    let every = step * (window.steps() / ROWS).max(1);
+    let time = |at| match step {
+        ..60 => zone.clock(at),
+        60..3_600 => zone.minute(at),
+        3_600..86_400 => format!("{}, {}", zone.day(at), zone.minute(at)),
+        _ => zone.day(at),
     };
     let mut html = String::new();
     for point in window.points.iter().filter(|point| point.at.rem_euclid(every) == 0) {

@@ -20,7 +20,8 @@ use streamgauge_core::{
 pub fn KpiCard(board: RwSignal<Overview>, index: usize, key: KpiKey, window: Memo<Window>) -> impl IntoView {
     let of = move |say: fn(&Kpi, Range) -> String| {
         text(move || {
-            board.with(|board| board.kpis.get(index).map(|kpi| say(kpi, board.range)).unwrap_or_default())
+            board
+                .with(|board| board.kpis.get(index).map(|kpi| say(kpi, board.view.range)).unwrap_or_default())
         })
     };
     let heading = format!("kpi-{key:?}");
@@ -28,7 +29,7 @@ pub fn KpiCard(board: RwSignal<Overview>, index: usize, key: KpiKey, window: Mem
     view! {
         <article class=of(|kpi, _| format!("kpi {}", gauge::class(kpi.state))) aria-labelledby=labelled_by>
             <header>
-                <h2 id=heading>{key.title()}</h2>
+                <h2 id=heading><a href=key.chart()>{key.title()}</a></h2>
                 <span class=of(|kpi, _| format!("state {}", gauge::class(kpi.state)))>{of(|kpi, _| state(kpi).into())}</span>
             </header>
             <p class="big">
@@ -82,19 +83,11 @@ fn change(kpi: &Kpi, range: Range) -> String {
         None => ("delta", ""),
     };
     let way = if trend.change < 0.0 { "less" } else { "more" };
-    let said = format!("{size} {way} than in the {} before{verdict}", before(range));
+    let said = format!("{size} {way} than in the {}{verdict}", range.before_in_words());
     format!(
         "<span class=\"{class}\" title=\"{said}\"><span aria-hidden=\"true\">{arrow} {size}</span>\
          <span class=\"sr\">{said}</span></span>"
     )
-}
-
-fn before(range: Range) -> &'static str {
-    match range {
-        Range::Hour => "hour",
-        Range::Day => "24 hours",
-        Range::Week => "7 days",
-    }
 }
 
 /// HTML.

@@ -7,5 +7,6 @@ pub mod kpi; // one headline figure with everything that belongs to it
 pub mod live_state; // "live, as of 14:42:07"
 pub mod notice; // a sentence at the top: the fact, its cause, what happens next
 pub mod progress; // how far a session is
-pub mod ranges; // 1h, 24h, 7d
+pub mod ranges; // whose figures, over which range: as the address has it
 pub mod running; // the newest sessions, briefly
+pub mod slot; // a part that the server alone renders

@@ -33,7 +33,7 @@ pub fn RunningSessions(list: Result<SessionList, Failure>) -> impl IntoView {
 fn Newest(list: SessionList) -> impl IntoView {
     let list = newest(list);
     let row = |row: SessionRow| {
-        let href = format!("/s/{}", row.id);
+        let href = format!("/sessions/{}", row.id);
         view! {
             <li>
                 <a href=href rel="external">{row.id.to_string()}</a>

@@ -4,50 +4,90 @@ use crate::{
     api::{self, Failure},
     charts::{
         cursor::Cursor,
-        figure::Window,
-        panels::{ConnectionsChart, LatencyChart, ResourcesChart, ThroughputChart},
+        figure::{Figure, Window},
+        panels,
     },
     components::{
+        bound::part,
+        empty::Unreadable,
         kpi::KpiCard,
         notice::{DemoBanner, Notices},
         running::RunningSessions,
+        slot::Slot,
     },
     live::Live,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
-use streamgauge_core::{board::Overview, kpi::Kpi, range::Range, view::SessionList};
+use streamgauge_core::{board::Overview, kpi::Kpi, range::View, view::SessionList};
 
 #[component]
-pub fn Board(board: Overview, sessions: Result<SessionList, Failure>) -> impl IntoView {
+pub fn Board(
+    board: Overview,
+    sessions: Result<SessionList, Failure>,
+    quiet: Quiet,
+    /// As the address asks.
+    view: Memo<View>,
+) -> impl IntoView {
     Cursor::provide();
-    let (demo, range) = (board.origin.demo, board.range);
+    let demo = board.origin.demo;
     let board = RwSignal::new(board);
-    keep_live(board, range);
+    let failure = RwSignal::new(None::<Failure>);
+    keep_live(board, failure, view);
+    let mut quiet = quiet.into_iter();
+    let mut slot = move |name: &'static str| {
+        let html = quiet.next().map_or_else(String::new, |(_, html)| html);
+        view! { <Slot name html /> }
+    };
+    let (tools, levels, health) = (slot("tools"), slot("levels"), slot("health"));
+    let (fallback, worth, sources, flags) = (slot("fallback"), slot("worth"), slot("sources"), slot("flags"));
     // Slices: what did not change is not drawn again.
     let window = Memo::new(move |_| board.with(Window::of));
     let card = |(index, kpi): (usize, &Kpi)| view! { <KpiCard board index key=kpi.key window /> };
     let cards = board.with_untracked(|board| board.kpis.iter().enumerate().map(card).collect_view());
     view! {
+        {tools}
         {demo.then(|| view! { <DemoBanner /> })}
+        {part(move || failure.get().map(|failure| view! { <Unreadable failure /> }).into_any())}
         <Notices board />
         <section class="kpis" aria-label="Key figures">{cards}</section>
         <div class="row two">
-            <LatencyChart window />
-            <RunningSessions list=sessions />
+            <Figure chart=panels::latency() window />
+            {levels}
         </div>
         <div class="row three">
-            <ConnectionsChart window />
-            <ThroughputChart window />
-            <ResourcesChart window />
+            <Figure chart=panels::connections() window />
+            <Figure chart=panels::throughput() window />
+            <Figure chart=panels::resources() window />
         </div>
+        <div class="row two">{health} {fallback}</div>
+        {worth}
+        <div class="row two">{sources} <RunningSessions list=sessions /></div>
+        {flags}
     }
     .into_any()
 }
 
-/// Takes each message in, and reads again what no message brings: what was missed while the connection was lost,
-/// and every step of a range that is longer than the stream's hour.
-fn keep_live(board: RwSignal<Overview>, range: Range) {
+/// The panels that the server alone renders, by the name of their slot and in its order; nothing in the browser.
+pub type Quiet = Vec<(&'static str, String)>;
+
+/// Asked while the context is there.
+pub fn quiet(view: View) -> impl Future<Output = Quiet> + Send {
+    #[cfg(feature = "ssr")]
+    let panels = api::panels(view);
+    #[cfg(not(feature = "ssr"))]
+    let _ = view;
+    async move {
+        #[cfg(feature = "ssr")]
+        return crate::panels::slots(panels.await).into();
+        #[cfg(not(feature = "ssr"))]
+        Quiet::new()
+    }
+}
+
+/// Takes each message in, and reads again what no message brings: another range or node or region, what was missed while
+/// the connection was lost, and every step of what the stream does not tell.
+fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, view: Memo<View>) {
     let live = Live::of_app();
     Effect::new(move || {
         // What the stream said last may be from before these figures were read.
@@ -58,24 +98,39 @@ fn keep_live(board: RwSignal<Overview>, range: Range) {
     });
     let read_again = move || {
         spawn_local(async move {
-            if let Ok(newer) = api::overview(range).await {
-                // The page may have turned to another range meanwhile.
-                let _ = board.try_set(newer.into());
+            let wanted = view.get_untracked();
+            let newer = api::overview(wanted.query()).await;
+            // The page may have turned to another view meanwhile, or away.
+            if view.try_get_untracked() != Some(wanted) {
+                return;
+            }
+            match newer {
+                Ok(newer) => {
+                    failure.set(None);
+                    board.set(newer.into());
+                }
+                // Figures of what is still shown grow old, and the page says how old; those of another view would be wrong.
+                Err(error) if board.with_untracked(|board| board.view != view.get_untracked()) => {
+                    failure.set(Some(error))
+                }
+                Err(_) => {}
             }
         });
     };
-    Effect::new(move |before: Option<u32>| {
-        let now = live.past.get().resumed;
+    Effect::new(move |before: Option<(u32, View)>| {
+        let now = (live.past.get().resumed, view.get());
         if before.is_some_and(|before| before != now) {
             read_again();
         }
         now
     });
     Effect::new(move || {
-        if range == Range::Hour {
+        let view = view.get();
+        // The live stream tells the last hour of everything; what is over does not change.
+        if view.is_live() && !view.compare || !view.range.is_live() {
             return;
         }
-        let every = Duration::from_secs(range.step().clamp(1, 60) as u64);
+        let every = Duration::from_secs(view.range.step().clamp(10, 60) as u64);
         if let Ok(clock) = set_interval_with_handle(read_again, every) {
             on_cleanup(move || clock.clear());
         }

@@ -10,5 +10,9 @@ pub mod login; // `/login`, which no WASM knows
 pub mod missing; // no page at this address
 pub mod overview; // `/`
 #[cfg(feature = "ssr")]
+pub mod search; // `/search`, which no WASM knows
+#[cfg(feature = "ssr")]
 pub mod session; // `/s/{id}`, which no WASM knows
 pub mod sessions; // `/sessions`
+#[cfg(feature = "ssr")]
+pub mod story; // `/sessions/{id}`, which no WASM knows

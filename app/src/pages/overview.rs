@@ -1,6 +1,6 @@
-//! `/`: the four headline figures, their charts and what runs now.
+//! `/`: the four headline figures, their charts, what they rest on and what runs now.
 
-use super::board::Board;
+use super::board::{self, Board};
 use crate::{
     api,
     components::{
@@ -9,7 +9,7 @@ use crate::{
         frame::Frame,
         live_state::LiveState,
         notice::RestartNote,
-        ranges::{self, Ranges},
+        ranges,
     },
     live::Live,
 };
@@ -19,8 +19,10 @@ use streamgauge_core::board::Overview;
 
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let range = ranges::asked();
-    let first = Resource::new(move || range.get(), api::overview);
+    let view = ranges::asked();
+    // Read once: when the address turns to another range the board reads again by itself, and nothing on the page is made
+    // anew.
+    let first = Resource::new(|| (), move |()| api::overview(view.get_untracked().query()));
     // Read here and not where it is shown: a resource made inside what waits for another one would be made again with
     // each attempt to render that, and the document would wait for the ones that were given up.
     let sessions = Resource::new(|| (), |()| api::sessions());
@@ -32,10 +34,16 @@ pub fn OverviewPage() -> impl IntoView {
         let nodes = board.origin.nodes.len();
         view! { <LiveState as_of nodes /> }.into_any()
     });
-    let board = waiting(move || async move {
-        match first.await {
-            Ok(board) => view! { <Board board=board.into() sessions=sessions.await /> }.into_any(),
-            Err(failure) => view! { <Unreadable failure /> }.into_any(),
+    let board = waiting(move || {
+        let quiet = board::quiet(view.get_untracked());
+        async move {
+            match first.await {
+                Ok(board) => {
+                    view! { <Board board=board.into() sessions=sessions.await quiet=quiet.await view /> }
+                        .into_any()
+                }
+                Err(failure) => view! { <Unreadable failure /> }.into_any(),
+            }
         }
     });
     view! {
@@ -46,7 +54,6 @@ pub fn OverviewPage() -> impl IntoView {
                     <h1>"Overview"</h1>
                     <Transition>{state}</Transition>
                 </div>
-                <Ranges range />
             </header>
             <RestartNote />
             <Transition fallback=Loading>{board}</Transition>

@@ -79,6 +79,7 @@ fn List(list: SessionList) -> impl IntoView {
                 <h1 id="title">"Sessions"</h1>
                 <LiveState as_of />
             </div>
+            <a class="button" href="/search" rel="external">"Search all sessions"</a>
         </header>
         <RestartNote />
         {part(move || {
@@ -137,7 +138,7 @@ fn row_of(first: SessionRow, list: Memo<Arc<SessionList>>) -> Part {
 }
 
 fn cells(row: &SessionRow, as_of: i64, zone: Zone) -> AnyView {
-    let href = format!("/s/{}", row.id);
+    let href = format!("/sessions/{}", row.id);
     let about =
         [row.kind.as_deref(), row.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let started = format!("{}{}", zone.clock(row.started_at / 1_000), zone.suffix());

@@ -1,6 +1,6 @@
 //! Figures that never change, and a backend that serves them.
 
-use crate::load_tests;
+use crate::{load_tests, panels};
 use streamgauge_app::api::backend::{Answer, Backend, Unavailable};
 use streamgauge_core::{
     board::{Level, Notice, Origin, Overview, Point},
@@ -9,9 +9,11 @@ use streamgauge_core::{
     kpi,
     load_test::{Kept, KeptList, Row},
     numbers::{Basis, Reduction},
-    range::Range,
+    panels::Panels,
+    range::View,
     status::{State, StatusEvent},
-    view::{PublicSession, SessionList, SessionRow},
+    timeline::Story,
+    view::{Found, PublicSession, Search, SessionList, SessionRow},
 };
 
 /// 23 November 2026, 14:42:07 UTC.
@@ -29,13 +31,33 @@ pub struct Fake {
 }
 
 impl Backend for Fake {
-    fn overview(&self, range: Range) -> Answer<'_, Overview> {
+    fn overview(&self, view: View) -> Answer<'_, Overview> {
         let answer = if self.down {
             Err(Unavailable("The history is not reachable; streams go on.".into()))
         } else {
-            Ok(overview(range, self.fresh))
+            Ok(overview(view, self.fresh))
         };
         Box::pin(async { answer })
+    }
+
+    fn panels(&self, view: View) -> Answer<'_, Panels> {
+        let answer = if self.down {
+            Err(Unavailable("The history is not reachable; streams go on.".into()))
+        } else {
+            Ok(panels::panels(view, self.fresh))
+        };
+        Box::pin(async { answer })
+    }
+
+    fn find_sessions(&self, search: Search) -> Answer<'_, Found> {
+        let rows: Vec<SessionRow> = if self.fresh { Vec::new() } else { (0..14).map(row).collect() };
+        let next = rows.last().map(|row| (row.started_at, row.id.to_string()));
+        Box::pin(async { Ok(Found { search, rows, next, as_of: NOW * 1_000 }) })
+    }
+
+    fn story(&self, id: SessionId) -> Answer<'_, Option<Story>> {
+        let story = (id.as_str() != "nowhere").then(|| panels::story(id, self.fresh));
+        Box::pin(async { Ok(story) })
     }
 
     fn sessions(&self) -> Answer<'_, SessionList> {
@@ -114,7 +136,8 @@ fn row(n: i64) -> SessionRow {
 }
 
 /// Believable: a slow wave, some noise, a burst of latency and, from 20 to 24 in a hundred, a hole.
-pub fn overview(range: Range, fresh: bool) -> Overview {
+pub fn overview(view: View, fresh: bool) -> Overview {
+    let range = view.range;
     let (from, to) = range.window(NOW);
     let count = range.seconds() / range.step();
     let points = (0..count).map(|n| point(n, count, from + n * range.step())).collect();
@@ -122,7 +145,14 @@ pub fn overview(range: Range, fresh: bool) -> Overview {
     let reduction = Reduction { polling: 1_200.0, streaming: 26.4, basis: Basis::Measured };
     let minutes = if fresh { 0 } else { 4_812 };
     Overview {
-        range,
+        before: if view.compare {
+            (0..count).map(|n| point(n, count, from - (to - from) + n * range.step())).collect()
+        } else {
+            Vec::new()
+        },
+        annotations: panels::annotations(from, to),
+        regions: vec!["ap-south".into(), "eu-central".into(), "us-east".into()],
+        view,
         from,
         to,
         as_of: NOW * 1_000,

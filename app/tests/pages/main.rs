@@ -4,5 +4,6 @@
 mod fake; // figures that never change, and a backend that serves them
 mod load_tests; // `/load-tests` and `/load-tests/{id}`
 mod overview; // `/`
+mod panels; // what stands behind the figures, `/search`, `/sessions/{id}`
 mod render; // one request through leptos_axum
 mod sessions; // `/sessions` and `/s/{id}`

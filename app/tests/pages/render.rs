@@ -32,6 +32,17 @@ impl Page {
         assert!(text.contains(expected), "{expected:?} is not in: {text}");
     }
 
+    /// The same where cells and list items stand side by side: each tag is a blank.
+    #[track_caller]
+    pub fn tells(&self, expected: &str) {
+        let parts =
+            self.html.split('<').skip(1).map(|part| part.split_once('>').map_or("", |(_, text)| text));
+        let text = parts.collect::<Vec<_>>().join(" ");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = text.replace("&lt;", "<").replace("&gt;", ">").replace(" , ", ", ").replace(" . ", ". ");
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+
     #[track_caller]
     pub fn has(&self, expected: &str) {
         assert!(self.html.contains(expected), "{expected:?} is not in the document");
@@ -48,6 +59,7 @@ pub async fn get(path: &str, backend: Fake) -> Page {
         js: Some("/assets/app.1.js".into()),
         wasm: Some("/assets/app.1.wasm".into()),
         session: Some("/assets/session.1.js".into()),
+        overview: Some("/assets/overview.1.js".into()),
     };
     let context = move || {
         provide_context(backend.clone());

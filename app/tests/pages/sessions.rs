@@ -5,7 +5,7 @@ async fn running_sessions_are_listed() {
     let page = get("/sessions", Fake::default()).await;
     page.says("14 sessions running");
     // The browser's build has no route to it.
-    page.has("href=\"/s/tr-9f31\" rel=\"external\"");
+    page.has("href=\"/sessions/tr-9f31\" rel=\"external\"");
     page.says("transcription, eu-central");
     page.says("12 %");
 }

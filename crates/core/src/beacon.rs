@@ -13,7 +13,7 @@ const MOST_FALLBACKS: usize = 16;
 const LONGEST_MS: u32 = 86_400_000;
 
 /// Why a page turned to polling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FallbackReason {
     NoEventSource,

@@ -1,6 +1,6 @@
 //! What a dashboard shows at one moment, and the message that the admin stream sends each second.
 
-use crate::{kpi::Kpi, range::Range};
+use crate::{annotation::Annotation, kpi::Kpi, range::View};
 use serde::{Deserialize, Serialize};
 
 /// One step of the charts. A field is `None` where nothing was measured: a hole, never a zero.
@@ -74,8 +74,8 @@ pub struct Origin {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
-    pub range: Range,
-    /// `[from, to)`, Unix seconds; `points` has one entry each `range.step()` seconds.
+    pub view: View,
+    /// `[from, to)`, Unix seconds; `points` has one entry each `view.range.step()` seconds.
     pub from: i64,
     pub to: i64,
     /// When it was computed, Unix milliseconds.
@@ -84,6 +84,12 @@ pub struct Overview {
     /// The four figures over the whole range, in [`crate::kpi::KpiKey::ALL`]'s order.
     pub kpis: Vec<Kpi>,
     pub points: Vec<Point>,
+    /// Those of the range before, at their own times, where the view compares.
+    pub before: Vec<Point>,
+    /// Oldest first.
+    pub annotations: Vec<Annotation>,
+    /// All that are told apart, by name.
+    pub regions: Vec<String>,
     pub notices: Vec<Notice>,
     /// Deliveries in the whole range.
     pub deliveries: u64,
@@ -171,7 +177,11 @@ impl Overview {
         self.as_of = live.as_of;
         self.origin.started_at = live.origin.started_at;
         self.notices.clone_from(&live.notices);
-        if self.range != Range::Hour {
+        if !self.view.is_whole() {
+            // A node's or a region's figures come from the history alone.
+            return;
+        }
+        if !self.view.is_live() {
             // The longer ranges are read again when their step has passed; what is open now is always news.
             for (mine, new) in self.kpis.iter_mut().zip(&live.kpis) {
                 if new.key == crate::kpi::KpiKey::ActiveConnections {
@@ -183,13 +193,14 @@ impl Overview {
         }
         self.kpis.clone_from(&live.kpis);
         self.deliveries = live.messages_delivered;
-        let step = self.range.step();
+        let range = self.view.range;
+        let step = range.step();
         let mut next = self.points.last().map_or(live.latest.at, |point| point.at);
         if live.latest.at < next {
             return;
         }
         // At most one window's worth of holes, however long the page slept.
-        next = next.max(live.latest.at - self.range.seconds());
+        next = next.max(live.latest.at - range.seconds());
         while next + step < live.latest.at {
             next += step;
             self.points.push(Point { at: next, ..Point::default() });
@@ -199,7 +210,7 @@ impl Overview {
             _ => self.points.push(live.latest),
         }
         self.to = live.latest.at + step;
-        self.from = self.to - self.range.seconds();
+        self.from = self.to - range.seconds();
         let from = self.from;
         self.points.retain(|point| point.at >= from);
     }

@@ -6,6 +6,7 @@
 use crate::{
     history::HistoryLimits,
     limits::{Knob, Limits},
+    region::Network,
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -51,6 +52,22 @@ keys! {
         "a whole number from 1000 to 604800000";
     ticket_ms: "How long the ticket lives that comes with a new session, ms [default: 3600000]",
         "a whole number from 1000 to 86400000";
+    region_header: "Header by which a trusted proxy says where a follower is, such as cf-ipcountry; without it, or geoip_file, no regions are told apart",
+        "the name of a header";
+    geoip_file: "MaxMind DB file (GeoLite2 Country or City) that says in which country an address is",
+        "the path of a file";
+    trusted_proxies: "Networks of proxies whose headers are believed, with commas between them [default: 127.0.0.0/8,::1]",
+        "networks such as 10.0.0.0/8, with commas between them";
+    probe_ms: "How often the node probes itself with a stream of its own, ms; 0 turns it off [default: 10000]",
+        "0, or a whole number from 1000 to 60000";
+    keep_samples_days: "Days for which 10 s rows are kept [default: 3]",
+        "a whole number from 1 to 3650";
+    keep_minutes_days: "The same for rows of a minute [default: 35]",
+        "a whole number from 1 to 3650";
+    keep_hours_days: "The same for rows of an hour [default: 400]",
+        "a whole number from 1 to 3650";
+    keep_days_days: "The same for rows of a day [default: 1830]",
+        "a whole number from 1 to 3650";
     demo: "Make demo traffic [default: false]",
         "true or false";
 }
@@ -88,6 +105,13 @@ pub struct Settings {
     pub history: HistoryLimits,
     pub abandon_after_ms: i64,
     pub ticket_ms: u64,
+    pub region_header: Option<String>,
+    pub geoip_file: Option<PathBuf>,
+    pub trusted_proxies: Vec<Network>,
+    /// `None`: off.
+    pub probe_ms: Option<u32>,
+    /// Days for which rows are kept: 10 s, minutes, hours, days.
+    pub keep_days: [u32; 4],
     pub demo: bool,
 }
 
@@ -150,6 +174,22 @@ impl RawSettings {
             },
             abandon_after_ms: self.whole("abandon_after_ms", 1_000, 604_800_000)?.unwrap_or(3_600_000),
             ticket_ms: self.whole("ticket_ms", 1_000, 86_400_000)?.unwrap_or(3_600_000),
+            region_header: self.read("region_header", header_name)?,
+            geoip_file: self.read("geoip_file", non_empty)?.map(PathBuf::from),
+            trusted_proxies: self
+                .read("trusted_proxies", networks)?
+                .unwrap_or_else(|| networks("127.0.0.0/8,::1").unwrap_or_default()),
+            probe_ms: self
+                .read("probe_ms", |text| {
+                    text.parse().ok().filter(|ms| *ms == 0 || (1_000..=60_000).contains(ms))
+                })?
+                .map_or(Some(10_000), |ms| Some(ms).filter(|&ms| ms > 0)),
+            keep_days: [
+                self.whole("keep_samples_days", 1, 3_650)?.unwrap_or(3),
+                self.whole("keep_minutes_days", 1, 3_650)?.unwrap_or(35),
+                self.whole("keep_hours_days", 1, 3_650)?.unwrap_or(400),
+                self.whole("keep_days_days", 1, 3_650)?.unwrap_or(1_830),
+            ],
             demo: self.read("demo", |text| text.parse().ok())?.unwrap_or(false),
         })
     }
@@ -207,6 +247,16 @@ fn redis_url(text: &str) -> Option<String> {
         text.starts_with("unix:///")
     };
     good.then(|| text.to_owned())
+}
+
+fn networks(text: &str) -> Option<Vec<Network>> {
+    text.split(',').map(|network| Network::parse(network.trim())).collect()
+}
+
+/// In small letters.
+fn header_name(text: &str) -> Option<String> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_ascii_lowercase())
 }
 
 fn non_empty(text: &str) -> Option<String> {

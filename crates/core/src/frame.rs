@@ -21,6 +21,17 @@ pub enum GapReason {
     Epoch,
 }
 
+impl GapReason {
+    /// As it stands in the event.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GapReason::Unknown => "unknown",
+            GapReason::Evicted => "evicted",
+            GapReason::Epoch => "epoch",
+        }
+    }
+}
+
 /// `status`, or `end` for the event that ends its session. Carries the id by which a follower resumes.
 pub fn status(event: &StatusEvent) -> String {
     let name = if event.state.has_ended() { "end" } else { "status" };

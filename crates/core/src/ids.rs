@@ -17,7 +17,18 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The session by which a node probes itself: nobody else may use it, and nothing of it is counted as traffic.
+    pub fn probe(node: &str) -> Option<SessionId> {
+        format!("{PROBE}{node}").parse().ok()
+    }
+
+    pub fn is_probe(&self) -> bool {
+        self.0.starts_with(PROBE)
+    }
 }
+
+const PROBE: &str = "~probe.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a session id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")]

@@ -32,6 +32,16 @@ impl KpiKey {
         }
     }
 
+    /// Where on the Overview it is drawn over time.
+    pub fn chart(self) -> &'static str {
+        match self {
+            KpiKey::UpdateLatency => "#latency",
+            KpiKey::RequestReduction => "#worth",
+            KpiKey::ActiveConnections => "#connections",
+            KpiKey::ErrorRate => "#levels",
+        }
+    }
+
     /// Beside the value.
     pub fn unit(self) -> &'static str {
         match self {

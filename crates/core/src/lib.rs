@@ -3,10 +3,12 @@
 //! `now`, ids and seeds are arguments, so every rule here is tested as a table or a property.
 
 pub mod access; // API keys, scopes, tickets
+pub mod annotation; // flags on the charts: deploys, restarts, changes, notes
 pub mod beacon; // what a page saw, within its bounds
 pub mod board; // what a dashboard shows at one moment, and the admin stream's message
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns
+pub mod fallback; // why clients left the stream: counts, patterns in words
 pub mod frame; // Server-Sent Events as text
 pub mod heard; // what a node does with a message that it hears of a session
 pub mod history; // bounded events of one session, and what a resuming follower is owed
@@ -15,9 +17,15 @@ pub mod kpi; // the four headline figures: value, target, state, trend, comparis
 pub mod limits; // the numbers that may be turned while a node runs
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
+pub mod panels; // the Overview's quieter panels
 pub mod plain; // what back ends publish to Redis by themselves
-pub mod range; // 1h, 24h, 7d and the step of their charts
+pub mod range; // what a page shows: range, step, whose figures; as the address has it
+pub mod region; // where followers are: names, networks, places on the map
+pub mod savings; // what streaming spares against polling, in bytes, requests and money
+pub mod sla; // service levels: objectives, budgets, burn rates, uptime
+pub mod sources; // one number from several sources, and every delivery accounted for
 pub mod status; // a status event, and what a publisher may say in it
+pub mod timeline; // what happened to one session
 pub mod view; // what the pages other than the board show
 
 #[cfg(feature = "measure")]

@@ -3,7 +3,7 @@
 use crate::{
     cohort::Cohort,
     ids::SessionId,
-    status::{State, StatusEvent},
+    status::{State, StatusEvent, is_label},
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,4 +54,47 @@ pub struct PublicSession {
     pub poll_url: String,
     /// Silence after which its stream is sent a ping, milliseconds.
     pub heartbeat_ms: u64,
+}
+
+/// What the list of all sessions is asked for. It lives in the address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Beginning of an id, a user or a kind.
+    pub text: String,
+    pub state: Option<State>,
+    /// Of the session, as its publisher said it.
+    pub region: String,
+    /// Where this page begins: what follows this session's beginning (Unix milliseconds) and id.
+    pub after: Option<(i64, String)>,
+}
+
+/// Rows of one page.
+pub const PAGE: usize = 50;
+
+impl Search {
+    pub fn of(mut get: impl FnMut(&str) -> Option<String>) -> Search {
+        let mut label = |name: &str| {
+            let text = get(name).unwrap_or_default().trim().to_owned();
+            if is_label(&text, SessionId::MAX) { text } else { String::new() }
+        };
+        let (text, state, region, after) = (label("q"), label("state"), label("region"), label("after"));
+        let after = after.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+        Search { text, state: State::parse(&state), region, after }
+    }
+
+    /// Anything but the plain list.
+    pub fn is_narrowed(&self) -> bool {
+        !self.text.is_empty() || self.state.is_some() || !self.region.is_empty()
+    }
+}
+
+/// One page of the sessions that were asked for, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    pub search: Search,
+    pub rows: Vec<SessionRow>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<(i64, String)>,
+    /// Unix milliseconds.
+    pub as_of: i64,
 }

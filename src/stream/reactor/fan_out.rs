@@ -6,17 +6,19 @@ use super::{
     pending::{Holds, Part},
     thread::Thread,
 };
-use crate::clock;
+use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use streamgauge_core::{
+    cohort::Cohort,
     frame,
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
+    region::Region,
 };
 
 /// So many deliveries share one look at the clock: the last of them is at most some 20 µs older than it says.
-const SHARED_CLOCK: u64 = 8;
+const SHARED_CLOCK: usize = 8;
 
 /// Deliveries of one fan-out, counted apart and added up once.
 #[derive(Default)]
@@ -26,8 +28,25 @@ pub struct Tally {
     given: u64,
     conflated: u64,
     bytes: u64,
-    /// Written since the clock was last looked at.
-    fresh: u64,
+    /// Where those are that were written to since the clock was last looked at.
+    fresh: Fresh,
+    /// Deliveries by region.
+    regions: ByRegion,
+}
+
+struct ByRegion([u32; Region::COUNT]);
+
+impl Default for ByRegion {
+    fn default() -> Self {
+        ByRegion([0; Region::COUNT])
+    }
+}
+
+/// The followers that share one look at the clock.
+#[derive(Default)]
+struct Fresh {
+    regions: [Region; SHARED_CLOCK],
+    count: usize,
 }
 
 impl Thread {
@@ -41,7 +60,7 @@ impl Thread {
         let interval = self.knobs.get(Knob::BatchMs);
         let session = self.sessions.get(index);
         // Who left since the hub counted is gone, and did not get it.
-        self.recorder.add(Counter::DroppedGone, due.saturating_sub(session.followers.len() as u64));
+        session.recorder.add(Counter::DroppedGone, due.saturating_sub(session.followers.len() as u64));
         session.owed += session.followers.len() as u64;
         let next = session.last_out.map_or(0, |last| last.saturating_add(interval));
         if session.batch.is_empty() && (now >= next || message.ends) {
@@ -89,6 +108,7 @@ impl Thread {
         let whole = together(messages);
         let session = self.sessions.get(index);
         let (cohort, followers) = (session.cohort, std::mem::take(&mut session.followers));
+        let recorder = session.recorder.clone();
         let owed = std::mem::take(&mut session.owed);
         let now = self.now();
         let mut tally = Tally::default();
@@ -121,14 +141,17 @@ impl Thread {
             match parked.write(&part, &mut tally.bytes) {
                 Written::All => {
                     tally.delivered += events;
+                    tally.regions.0[parked.region.index()] += events as u32;
                     if events < whole.holds.events() {
                         // Only what it was given is timed.
-                        time(&self.recorder, &part.holds, &mut 1);
+                        time(&recorder, &part.holds, &[parked.region]);
                     } else {
-                        tally.fresh += 1;
+                        tally.fresh.regions[tally.fresh.count] = parked.region;
+                        tally.fresh.count += 1;
                     }
-                    if tally.fresh == SHARED_CLOCK {
-                        time(&self.recorder, &whole.holds, &mut tally.fresh);
+                    if tally.fresh.count == SHARED_CLOCK {
+                        time(&recorder, &whole.holds, &tally.fresh.regions);
+                        tally.fresh.count = 0;
                     }
                     if let Some(reason) = part.ends {
                         self.leaving.push((key, reason));
@@ -137,12 +160,15 @@ impl Thread {
                 failed => self.not_all(key, failed, events),
             }
         }
-        time(&self.recorder, &whole.holds, &mut tally.fresh);
-        self.recorder.add(Counter::Delivered, tally.delivered);
+        time(&recorder, &whole.holds, &tally.fresh.regions[..tally.fresh.count]);
+        recorder.add(Counter::Delivered, tally.delivered);
+        for (index, &count) in tally.regions.0.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
+            count_at(&recorder, Region::at(index), count.into());
+        }
         // Owed and not given: the follower's snapshot or replay had it already.
-        self.recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
-        self.recorder.add(Counter::Conflated, tally.conflated);
-        self.count_bytes(cohort, 0, tally.bytes);
+        recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
+        recorder.add(Counter::Conflated, tally.conflated);
+        count_bytes(&recorder, cohort, 0, tally.bytes);
         self.sessions.get(index).followers = followers;
         self.close_leaving();
     }
@@ -153,11 +179,11 @@ impl Thread {
             Written::All => {}
             Written::Blocked => self.watch_for_room(key),
             Written::Gone => {
-                self.recorder.add(Counter::DroppedGone, events);
+                self.recorder_of(key).add(Counter::DroppedGone, events);
                 self.leaving.push((key, Counter::ClosedByClient));
             }
             Written::Stalled => {
-                self.recorder.add(Counter::DroppedSlow, events);
+                self.recorder_of(key).add(Counter::DroppedSlow, events);
                 self.leaving.push((key, Counter::ClosedSlow));
             }
         }
@@ -215,14 +241,38 @@ fn together(messages: &[Arc<Message>]) -> Part {
     Part { bytes: bytes.freeze(), holds: Holds::Many(messages.into()), ends }
 }
 
-/// Records the age of the events that `fresh` followers have just been sent.
-pub fn time(recorder: &crate::gauge::Recorder, holds: &Holds, fresh: &mut u64) {
-    if *fresh == 0 {
+pub fn count_bytes(recorder: &Recorder, cohort: Cohort, heard: u64, written: u64) {
+    recorder.add(Counter::StreamBytesIn, heard);
+    recorder.add(Counter::StreamBytesOut, written);
+    let both = match cohort {
+        Cohort::Stream => Counter::StreamCohortBytes,
+        Cohort::Poll => Counter::PollCohortBytes,
+    };
+    recorder.add(both, heard + written);
+}
+
+/// Counts and times what one follower alone was given.
+pub fn delivered(recorder: &Recorder, holds: &Holds, region: Region) {
+    recorder.add(Counter::Delivered, holds.events());
+    count_at(recorder, region, holds.events());
+    time(recorder, holds, &[region]);
+}
+
+/// What a region was given was also due to it.
+fn count_at(recorder: &Recorder, region: Region, events: u64) {
+    recorder.add_at(region, Counter::DeliveriesDue, events);
+    recorder.add_at(region, Counter::Delivered, events);
+}
+
+/// Records the age of the events that followers in these regions have just been sent.
+fn time(recorder: &Recorder, holds: &Holds, regions: &[Region]) {
+    if regions.is_empty() {
         return;
     }
     let now = clock::now_us();
     for accepted in holds.accepted_us() {
-        recorder.record_n(Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0), *fresh);
+        let age = u64::try_from(now - accepted).unwrap_or(0);
+        recorder.record_n(Measure::Delivery, age, regions.len() as u64);
+        regions.iter().for_each(|&region| recorder.record_at(region, Measure::Delivery, age));
     }
-    *fresh = 0;
 }

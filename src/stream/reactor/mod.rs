@@ -15,6 +15,7 @@ pub use thread::Thread;
 use super::{knobs::Knobs, limits::Permit, message::Message};
 use crate::{broker::Broker, gauge::Recorder};
 use bytes::Bytes;
+use kernel_bytes::Carried;
 use mio::{Poll, Token, Waker};
 use std::{
     io,
@@ -27,6 +28,7 @@ use std::{
 use streamgauge_core::{
     cohort::Cohort,
     ids::{EventId, SessionId},
+    region::Region,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
@@ -37,11 +39,14 @@ const WAKE: Token = Token(usize::MAX);
 /// A socket on its way to the reactor.
 pub struct Arrival {
     pub socket: TcpStream,
+    /// What was read and written before.
+    pub counted: Carried,
     pub session: SessionId,
     /// Set by the hub.
     pub key: u64,
     /// Set by the hub.
     pub cohort: Cohort,
+    pub region: Region,
     pub broker: Arc<dyn Broker>,
     /// Retry, gap, snapshot or replay: the first chunk of the body.
     pub opening: Bytes,

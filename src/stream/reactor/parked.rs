@@ -4,9 +4,10 @@ use super::{
     super::limits::Permit,
     pending::{Part, Pending},
 };
+use kernel_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
-use streamgauge_core::ids::EventId;
+use streamgauge_core::{ids::EventId, region::Region};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A follower has nothing to say. Some bytes are forgiven (a pipelined request, which it may repeat elsewhere); one
@@ -16,6 +17,8 @@ const FORGIVEN: u16 = 8 * 1024;
 /// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
 pub struct Parked {
     pub socket: TcpStream,
+    /// What was read and written, to be compared with the kernel's count in the end.
+    pub counted: Carried,
     /// Index of its session.
     pub session: u32,
     /// Index in its session's list of followers.
@@ -33,6 +36,7 @@ pub struct Parked {
     pub stamp: u32,
     /// Bytes that the follower said.
     pub heard: u16,
+    pub region: Region,
     /// At `until` because the server stops, not because a ticket expires.
     pub drains: bool,
     pub _place: OwnedSemaphorePermit,
@@ -59,6 +63,7 @@ impl Parked {
         match write(&mut self.socket, &part.bytes) {
             Ok(written) => {
                 *bytes += written as u64;
+                self.counted.sent += written as u64;
                 if written == part.bytes.len() {
                     return Written::All;
                 }
@@ -77,6 +82,7 @@ impl Parked {
                 Ok(0) => return Written::Blocked,
                 Ok(written) => {
                     *bytes += written as u64;
+                    self.counted.sent += written as u64;
                     if let Some(part) = pending.wrote(written) {
                         done(part);
                     }
@@ -97,6 +103,7 @@ impl Parked {
                 Ok(0) => return (heard, false),
                 Ok(read) => {
                     heard += read as u64;
+                    self.counted.received += read as u64;
                     self.heard = self.heard.saturating_add(u16::try_from(read).unwrap_or(u16::MAX));
                     if self.heard > FORGIVEN {
                         return (heard, false);

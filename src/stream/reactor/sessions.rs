@@ -1,7 +1,7 @@
 //! The sessions of a reactor, and who follows them.
 
 use super::super::message::Message;
-use crate::broker::Broker;
+use crate::{broker::Broker, gauge::Recorder};
 use slab::Slab;
 use std::{collections::HashMap, sync::Arc};
 use streamgauge_core::{cohort::Cohort, ids::SessionId};
@@ -10,6 +10,8 @@ pub struct Session {
     pub key: u64,
     pub id: SessionId,
     pub cohort: Cohort,
+    /// Counts for it, or nothing.
+    pub recorder: Recorder,
     pub broker: Arc<dyn Broker>,
     /// Keys of parked sockets.
     pub followers: Vec<u32>,
@@ -41,11 +43,19 @@ impl Sessions {
         self.all.get_mut(index as usize)
     }
 
-    pub fn find_or_add(&mut self, key: u64, id: SessionId, cohort: Cohort, broker: &Arc<dyn Broker>) -> u32 {
+    pub fn find_or_add(
+        &mut self,
+        key: u64,
+        id: SessionId,
+        cohort: Cohort,
+        broker: &Arc<dyn Broker>,
+        recorder: &Recorder,
+    ) -> u32 {
         *self.by_key.entry(key).or_insert_with(|| {
-            let broker = broker.clone();
+            let (broker, recorder) = (broker.clone(), recorder.of(&id));
             let (followers, batch) = (Vec::new(), Vec::new());
-            let session = Session { key, id, cohort, broker, followers, last_out: None, batch, owed: 0 };
+            let session =
+                Session { key, id, cohort, recorder, broker, followers, last_out: None, batch, owed: 0 };
             // Indices are below the number of sessions held, which is far below 2^32.
             self.all.insert(session) as u32
         })

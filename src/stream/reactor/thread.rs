@@ -2,24 +2,24 @@
 
 use super::{
     Arrival, Command, Reactor, WAKE,
-    fan_out::time,
+    fan_out::{count_bytes, delivered},
     parked::{Parked, Written},
     pending::{Holds, Part},
     sessions::Sessions,
 };
 use crate::{
     gauge::Recorder,
-    stream::{Hub, jitter, knobs::Knobs, wheel::Wheel},
+    stream::{Hub, jitter, knobs::Knobs, meter::reconcile, open::closed, wheel::Wheel},
 };
 use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use slab::Slab;
 use std::{
     collections::BTreeSet,
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    cohort::Cohort,
     frame,
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
@@ -130,8 +130,9 @@ impl Thread {
 
     fn park(&mut self, arrival: Arrival) {
         let now = self.now();
-        let Arrival { socket, session, key, cohort, broker, opening, told, ends, position, .. } = arrival;
-        let index = self.sessions.find_or_add(key, session, cohort, &broker);
+        let Arrival { socket, counted, session, key, cohort, broker, opening, told, ends, position, .. } =
+            arrival;
+        let index = self.sessions.find_or_add(key, session, cohort, &broker, &self.recorder);
         let entry = self.streams.vacant_entry();
         // Bounded by the number of connections.
         let stream = entry.key() as u32;
@@ -142,6 +143,7 @@ impl Thread {
         followers.push(stream);
         entry.insert(Parked {
             socket,
+            counted,
             session: index,
             place,
             position,
@@ -153,21 +155,23 @@ impl Thread {
             until: arrival.expires_in_ms.map_or(NEVER, |ms| now.saturating_add(ms).min(NEVER - 1)),
             stamp: 0,
             heard: 0,
+            region: arrival.region,
             drains: false,
             _place: arrival.place,
         });
         self.arm(stream, now);
         if registered.is_err() {
-            self.recorder.add(Counter::DroppedGone, u64::from(told));
+            self.recorder_of(stream).add(Counter::DroppedGone, u64::from(told));
             self.leaving.push((stream, Counter::ClosedByClient));
             return self.close_leaving();
         }
         let ends = ends.then_some(Counter::ClosedAtEnd);
+        self.recorder_of(stream).add(Counter::OpeningBytes, opening.len() as u64);
         self.hand(stream, Part { bytes: opening, holds: Holds::Told(told), ends });
         for message in arrival.live {
             let Some(parked) = self.streams.get_mut(stream as usize) else { return };
             if parked.has(message.id) {
-                self.recorder.add(Counter::Repeated, 1);
+                self.recorder_of(stream).add(Counter::Repeated, 1);
                 continue;
             }
             parked.position = message.id;
@@ -184,7 +188,7 @@ impl Thread {
         let events = part.holds.events();
         if let Some(pending) = &mut parked.pending {
             let (conflated, slow) = pending.push(part);
-            self.recorder.add(Counter::Conflated, conflated);
+            self.recorder_of(key).add(Counter::Conflated, conflated);
             if slow {
                 self.leaving.push((key, Counter::ClosedSlow));
             }
@@ -193,8 +197,8 @@ impl Thread {
         let mut bytes = 0;
         match parked.write(&part, &mut bytes) {
             Written::All => {
-                self.recorder.add(Counter::Delivered, events);
-                time(&self.recorder, &part.holds, &mut 1);
+                let region = parked.region;
+                delivered(&self.recorder_of(key), &part.holds, region);
                 if let Some(reason) = part.ends {
                     self.leaving.push((key, reason));
                 }
@@ -219,11 +223,11 @@ impl Thread {
         let mut written = 0;
         let mut reason = Counter::ClosedByClient;
         if there && event.is_writable() && parked.pending.is_some() {
-            let recorder = &self.recorder;
+            let recorder = &self.sessions.get(parked.session).recorder;
             let leaving = &mut self.leaving;
+            let region = parked.region;
             let end = parked.flush(&mut written, |part| {
-                recorder.add(Counter::Delivered, part.holds.events());
-                time(recorder, &part.holds, &mut 1);
+                delivered(recorder, &part.holds, region);
                 if let Some(reason) = part.ends {
                     leaving.push((key, reason));
                 }
@@ -312,6 +316,10 @@ impl Thread {
         let Some(parked) = self.streams.try_remove(key as usize) else { return };
         let now = self.now();
         let session = self.sessions.get(parked.session);
+        let recorder = session.recorder.clone();
+        if !session.id.is_probe() {
+            reconcile(&recorder, parked.counted, parked.socket.as_fd());
+        }
         session.followers.swap_remove(parked.place as usize);
         if let Some(&moved) = session.followers.get(parked.place as usize)
             && let Some(moved) = self.streams.get_mut(moved as usize)
@@ -321,18 +329,25 @@ impl Thread {
         // What a batch still holds for it was owed to it, unless it came later than the event.
         let batched = session.batch.iter().filter(|message| !parked.has(message.id)).count() as u64;
         session.owed = session.owed.saturating_sub(batched);
-        self.recorder.add(Counter::DroppedGone, batched);
+        recorder.add(Counter::DroppedGone, batched);
         let lost = parked.pending.as_ref().map_or(0, |pending| pending.events());
         let dropped = if reason == Counter::ClosedSlow { Counter::DroppedSlow } else { Counter::DroppedGone };
-        self.recorder.add(dropped, lost);
-        self.recorder.add(reason, 1);
-        self.recorder.record(Measure::Duration, u64::from(now.saturating_sub(parked.opened)));
+        recorder.add(dropped, lost);
+        if dropped == Counter::DroppedSlow {
+            recorder.add_at(parked.region, Counter::DeliveriesDue, lost);
+            recorder.add_at(parked.region, Counter::DroppedSlow, lost);
+        }
+        recorder.add_at(parked.region, Counter::StreamsClosed, 1);
+        recorder.add(reason, 1);
+        let lived = u64::from(now.saturating_sub(parked.opened));
+        recorder.record(Measure::Duration, lived);
+        closed(&recorder, &session.id, reason, lived);
         session.broker.unwatch(&session.id);
         if let Some(hub) = &self.hub {
             hub.unpark(&session.id, 1);
         }
         if session.followers.is_empty() {
-            self.recorder.add(Counter::Repeated, session.owed);
+            recorder.add(Counter::Repeated, session.owed);
             self.sessions.remove(parked.session);
         }
         if self.streams.is_empty() {
@@ -341,23 +356,19 @@ impl Thread {
         }
     }
 
+    /// What counts for a stream's session.
+    pub(super) fn recorder_of(&mut self, key: u32) -> Recorder {
+        let session = self.streams.get(key as usize).map(|parked| parked.session);
+        let session = session.and_then(|index| self.sessions.try_get(index));
+        session.map_or_else(|| self.recorder.clone(), |session| session.recorder.clone())
+    }
+
     pub(super) fn count_stream_bytes(&mut self, key: u32, heard: u64, written: u64) {
         if heard + written > 0
             && let Some(parked) = self.streams.get(key as usize)
             && let Some(session) = self.sessions.try_get(parked.session)
         {
-            let cohort = session.cohort;
-            self.count_bytes(cohort, heard, written);
+            count_bytes(&session.recorder, session.cohort, heard, written);
         }
-    }
-
-    pub(super) fn count_bytes(&self, cohort: Cohort, heard: u64, written: u64) {
-        self.recorder.add(Counter::StreamBytesIn, heard);
-        self.recorder.add(Counter::StreamBytesOut, written);
-        let both = match cohort {
-            Cohort::Stream => Counter::StreamCohortBytes,
-            Cohort::Poll => Counter::PollCohortBytes,
-        };
-        self.recorder.add(both, heard + written);
     }
 }

@@ -29,6 +29,10 @@ impl Client {
         self.http.patch(format!("{}{path}", self.base))
     }
 
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(format!("{}{path}", self.base))
+    }
+
     pub async fn create(&self, session: &str) -> Response {
         self.post("/api/v1/sessions").json(&json!({ "id": session })).send().await.expect("an answer")
     }

@@ -21,6 +21,8 @@ impl Launch {
         }
         // A test has no herd to spread.
         command.env("STREAMGAUGE_DRAIN_WINDOW_MS", "500");
+        // A test that counts wants nothing counted that it did not cause; the probe's own test turns it on.
+        command.env("STREAMGAUGE_PROBE_MS", "0");
         command.arg("serve").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::null());
         Launch(command)
     }

@@ -14,8 +14,15 @@ use crate::workspace::Workspace;
 /// The browser SDK, which pages import by this name.
 pub const SDK: &str = "sdk/streamgauge.js";
 /// Browsers, robots and other people's pages ask for these by name.
-const PLAIN: [&str; 6] =
-    ["favicon.svg", "favicon.ico", "robots.txt", "apple-touch-icon.png", SDK, "sdk/streamgauge.d.ts"];
+const PLAIN: [&str; 7] = [
+    "favicon.svg",
+    "world.svg",
+    "favicon.ico",
+    "robots.txt",
+    "apple-touch-icon.png",
+    SDK,
+    "sdk/streamgauge.d.ts",
+];
 
 /// Kept beside the SDK for npm; a browser has no use for them.
 const FOR_NPM: [&str; 2] = ["sdk/package.json", "sdk/README.md"];

@@ -17,8 +17,10 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Seconds in which the node measured. Divides every `*_seconds` and `*_sum` into a mean.
+    /// Seconds in which a node measured, summed over nodes.
     Seconds => "seconds",
+    /// Seconds in which any node measured: divides sums over time into levels and rates of all nodes together.
+    CoveredSeconds => "covered_seconds",
 
     /// Requests for a stream that were let in or failed; refusals by a limit are apart.
     ConnectAttempts => "connect_attempts",
@@ -35,6 +37,8 @@ counters! {
     ClosedByDrain => "closed_by_drain",
     /// The ticket's time was over.
     ClosedExpired => "closed_expired",
+    /// Streams that ended, for whatever reason: with `connect_established` it tells a region's open ones.
+    StreamsClosed => "streams_closed",
     /// Open streams, summed each second.
     StreamSeconds => "stream_seconds",
     /// Sessions polled within the last two intervals, summed each second.
@@ -67,6 +71,8 @@ counters! {
     /// Wire bytes of stream requests, heads included.
     StreamBytesIn => "stream_bytes_in",
     StreamBytesOut => "stream_bytes_out",
+    /// Of them what it took to open streams: request, head, and what a follower is told first.
+    OpeningBytes => "opening_bytes",
     PollRequests => "poll_requests",
     /// Polls answered 304.
     PollsUnchanged => "polls_unchanged",
@@ -108,6 +114,20 @@ counters! {
     FallbackRefused => "fallback_refused",
     FallbackTooManyTabs => "fallback_too_many_tabs",
 
+    /// Probes that were served in time.
+    ProbesGood => "probes_good",
+    /// Probes that were not.
+    ProbesBad => "probes_bad",
+    /// Probes that could not be made: they say nothing about the service.
+    ProbesUnknown => "probes_unknown",
+
+    /// Bytes that the kernel says it received and had acknowledged on connections that the meter counted whole.
+    KernelBytesIn => "kernel_bytes_in",
+    KernelBytesOut => "kernel_bytes_out",
+    /// What the meter counted on the same connections.
+    MeterBytesIn => "meter_bytes_in",
+    MeterBytesOut => "meter_bytes_out",
+
     /// CPU time used, microseconds.
     CpuMicros => "cpu_micros",
     /// Resident bytes, summed each second.
@@ -138,6 +158,10 @@ impl Counters {
         *cell = cell.saturating_add(amount);
     }
 
+    pub fn set(&mut self, counter: Counter, amount: u64) {
+        self.0[counter as usize] = amount;
+    }
+
     pub fn merge(&mut self, other: &Counters) {
         for &counter in Counter::ALL {
             self.add(counter, other.get(counter));
@@ -164,6 +188,10 @@ impl Counters {
         let mut counters = Counters::default();
         for &counter in Counter::ALL {
             counters.add(counter, json.get(counter.name()).and_then(serde_json::Value::as_u64).unwrap_or(0));
+        }
+        // Rows of before there were rows for all nodes are of one node each.
+        if counters.get(Counter::CoveredSeconds) == 0 {
+            counters.set(Counter::CoveredSeconds, counters.get(Counter::Seconds));
         }
         counters
     }

@@ -91,7 +91,7 @@ impl Sample {
     }
 }
 
-/// Merges samples of any nodes and steps into one that covers `[start, start + step)`.
+/// Merges what one node measured at different times.
 pub fn merged<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a Sample>) -> Sample {
     let mut whole = Sample::new("", start, step);
     for sample in samples {
@@ -100,18 +100,23 @@ pub fn merged<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a S
     whole
 }
 
-/// One chart point of the samples of one bucket. Levels (streams, memory) are means over a node's measured
-/// seconds, summed over nodes; rates are divided by measured seconds, so a half-measured bucket is not half as high.
-pub fn point(at: i64, samples: &[Sample]) -> Point {
-    let mut nodes: BTreeMap<&str, Sample> = BTreeMap::new();
+/// Merges rows of any nodes into one for all of them. Nodes that measured in the same bucket covered it once: levels
+/// and rates of the result are those of all nodes together.
+pub fn all_nodes<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a Sample>) -> Sample {
+    let mut whole = Sample::new("", start, step);
+    let mut covered: BTreeMap<(i64, i64), BTreeMap<&str, u64>> = BTreeMap::new();
     for sample in samples {
-        nodes.entry(&sample.node).or_insert_with(|| Sample::new("", at, sample.step)).merge(sample);
+        whole.merge(sample);
+        let bucket = covered.entry((sample.start, sample.step)).or_default();
+        *bucket.entry(&sample.node).or_default() += sample.counters.get(Counter::CoveredSeconds);
     }
-    let whole = merged(at, 0, nodes.values());
-    let sum_of_means = |counter| {
-        let means: Vec<f64> = nodes.values().filter_map(|node| node.mean(counter)).collect();
-        (!means.is_empty()).then(|| means.iter().sum())
-    };
+    let seconds = covered.values().map(|nodes| nodes.values().copied().max().unwrap_or(0)).sum();
+    whole.counters.set(Counter::CoveredSeconds, seconds);
+    whole
+}
+
+/// One chart point of a bucket of all nodes.
+pub fn point(at: i64, whole: &Sample) -> Point {
     Point {
         at,
         p50: whole.delivery_ms(50.0),
@@ -119,14 +124,17 @@ pub fn point(at: i64, samples: &[Sample]) -> Point {
         p99: whole.delivery_ms(99.0),
         deliveries: whole.counters.get(Counter::Delivered),
         polling: whole.mean_of(Measure::Staleness),
-        streams: sum_of_means(Counter::StreamSeconds),
-        pollers: sum_of_means(Counter::PollerSeconds),
-        published: sum_of_means(Counter::Published),
-        delivered: sum_of_means(Counter::Delivered),
-        memory: sum_of_means(Counter::MemorySum),
-        cpu: sum_of_means(Counter::CpuMicros).map(|micros: f64| micros / 10_000.0),
+        streams: whole.level(Counter::StreamSeconds),
+        pollers: whole.level(Counter::PollerSeconds),
+        published: whole.level(Counter::Published),
+        delivered: whole.level(Counter::Delivered),
+        memory: whole.level(Counter::MemorySum).filter(|_| whole.region.is_empty()),
+        cpu: whole
+            .level(Counter::CpuMicros)
+            .map(|micros| micros / 10_000.0)
+            .filter(|_| whole.region.is_empty()),
         // One bucket's followed time is short: the cohort floor would hide it, and the chart shows noise honestly.
-        request_reduction: bucket_reduction(&whole),
+        request_reduction: bucket_reduction(whole),
         error_rate: whole.error_rate(),
     }
 }
@@ -173,7 +181,7 @@ impl Headline<'_> {
                 self.pollers,
                 self.max_connections,
                 window.counters.get(Counter::Seconds),
-                self.before.and_then(|sample| sample.mean(Counter::StreamSeconds)),
+                self.before.and_then(|sample| sample.level(Counter::StreamSeconds)),
             ),
             kpi::error_rate(
                 window.error_rate(),
@@ -191,6 +199,7 @@ mod tests {
     fn sample(node: &str, seconds: u64, streams: u64, delivered: u64) -> Sample {
         let mut sample = Sample::new(node, 100, 10);
         sample.counters.add(Counter::Seconds, seconds);
+        sample.counters.add(Counter::CoveredSeconds, seconds);
         sample.counters.add(Counter::StreamSeconds, streams * seconds);
         sample.counters.add(Counter::Delivered, delivered);
         sample.histograms.record_n(Measure::Delivery, 5_000, delivered);
@@ -199,17 +208,27 @@ mod tests {
 
     #[test]
     fn a_point_sums_levels_over_nodes_and_not_over_time() {
-        let point = point(100, &[sample("a", 10, 30, 100), sample("b", 5, 12, 50), sample("a", 10, 50, 100)]);
-        assert_eq!(point.streams, Some(52.0));
-        assert_eq!(point.delivered, Some(20.0));
-        assert_eq!(point.deliveries, 250);
-        assert!((point.p95.expect("deliveries") - 5.0).abs() < 0.05);
+        let rows = [sample("a", 10, 30, 100), sample("b", 10, 12, 50)];
+        let minute = all_nodes(100, 10, &rows);
+        let first = point(100, &minute);
+        assert_eq!((first.streams, first.delivered, first.deliveries), (Some(42.0), Some(15.0), 150));
+        assert!((first.p95.expect("deliveries") - 5.0).abs() < 0.05);
+        // Merged again over time it stays the level of both.
+        let mut later = minute.clone();
+        later.start = 110;
+        assert_eq!(point(100, &merged(100, 20, [&minute, &later])).streams, Some(42.0));
+        // A node that was there half of the time counts for half.
+        let half = all_nodes(100, 10, &[sample("a", 10, 30, 100), sample("b", 5, 12, 50)]);
+        assert_eq!(point(100, &half).streams, Some(36.0));
+        // Two processes of one node, one after the other, cover what they measured together.
+        let again = all_nodes(100, 10, &[sample("a", 4, 10, 0), sample("a", 5, 10, 0)]);
+        assert_eq!(again.level(Counter::StreamSeconds), Some(10.0));
     }
 
     #[test]
     fn a_bucket_that_nobody_measured_is_a_hole() {
-        assert_eq!(point(100, &[]), Point { at: 100, ..Point::default() });
-        let idle = point(100, &[sample("a", 10, 0, 0)]);
+        assert_eq!(point(100, &all_nodes(100, 10, &[])), Point { at: 100, ..Point::default() });
+        let idle = point(100, &sample("a", 10, 0, 0));
         assert_eq!((idle.streams, idle.p95), (Some(0.0), None));
     }
 

@@ -25,10 +25,14 @@ pub enum Measure {
     FirstUpdate,
     /// Publish to receipt in the browser above the quickest way of late, ms, as browsers report it.
     ClientLatency,
+    /// The probe's first packet to its stream's head, µs.
+    ProbeConnect,
+    /// The probe's publish, sent, to its arrival on the probe's stream, µs.
+    ProbeDelivery,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 8] = [
+    pub const ALL: [Measure; 10] = [
         Measure::Delivery,
         Measure::Connect,
         Measure::Duration,
@@ -37,7 +41,17 @@ impl Measure {
         Measure::PollTime,
         Measure::FirstUpdate,
         Measure::ClientLatency,
+        Measure::ProbeConnect,
+        Measure::ProbeDelivery,
     ];
+
+    /// Microseconds; the others are milliseconds.
+    pub fn is_micros(self) -> bool {
+        !matches!(
+            self,
+            Measure::Duration | Measure::Staleness | Measure::FirstUpdate | Measure::ClientLatency
+        )
+    }
 
     /// Its column in PostgreSQL.
     pub fn name(self) -> &'static str {
@@ -50,6 +64,8 @@ impl Measure {
             Measure::PollTime => "poll_time",
             Measure::FirstUpdate => "first_update",
             Measure::ClientLatency => "client_latency",
+            Measure::ProbeConnect => "probe_connect",
+            Measure::ProbeDelivery => "probe_delivery",
         }
     }
 }
@@ -118,13 +134,16 @@ impl Histograms {
     }
 }
 
-/// What one node measured in `[start, start + step)`.
+/// What was measured in `[start, start + step)`.
 #[derive(Clone, Debug)]
 pub struct Sample {
+    /// Empty: all nodes, merged.
     pub node: String,
+    /// Whose followers it is about; empty: all of them.
+    pub region: String,
     /// Unix seconds, a multiple of `step`.
     pub start: i64,
-    /// Seconds: 10 as measured, 60 and 3,600 merged.
+    /// Seconds: 10 as measured, more when merged.
     pub step: i64,
     pub counters: Counters,
     pub histograms: Histograms,
@@ -134,6 +153,7 @@ impl Sample {
     pub fn new(node: impl Into<String>, start: i64, step: i64) -> Sample {
         Sample {
             node: node.into(),
+            region: String::new(),
             start,
             step,
             counters: Counters::default(),
@@ -151,9 +171,10 @@ impl Sample {
         self.histograms.unmerge(&other.histograms);
     }
 
-    /// Mean over the seconds that were measured.
-    pub fn mean(&self, sum: Counter) -> Option<f64> {
-        let seconds = self.counters.get(Counter::Seconds);
+    /// A level (what is summed each second) or a rate a second, of all nodes in the sample together: over the seconds
+    /// that were measured, so a half-measured bucket is not half as high.
+    pub fn level(&self, sum: Counter) -> Option<f64> {
+        let seconds = self.counters.get(Counter::CoveredSeconds);
         (seconds > 0).then(|| self.counters.get(sum) as f64 / seconds as f64)
     }
 
@@ -173,6 +194,7 @@ impl Sample {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packed {
     pub node: String,
+    pub region: String,
     /// Unix seconds.
     pub start: i64,
     /// Seconds.
@@ -186,6 +208,7 @@ impl Sample {
     pub fn pack(&self) -> Packed {
         Packed {
             node: self.node.clone(),
+            region: self.region.clone(),
             start: self.start,
             step: self.step,
             counters: self.counters,
@@ -198,6 +221,7 @@ impl Packed {
     /// A histogram that cannot be read (of another version, or damaged) is left out; the counters stay.
     pub fn unpack(&self) -> Sample {
         let mut sample = Sample::new(self.node.clone(), self.start, self.step);
+        sample.region.clone_from(&self.region);
         sample.counters = self.counters;
         for (measure, bytes) in Measure::ALL.into_iter().zip(&self.histograms) {
             if let Some(bytes) = bytes {

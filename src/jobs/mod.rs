@@ -1,4 +1,9 @@
-//! What runs beside the requests: sweeping, the list of sessions, other nodes' samples.
+//! What runs beside the requests: sweeping, the list of sessions, other nodes' samples; on the elected node what is to
+//! be done once for all nodes; on each the probe.
+
+mod probe; // a stream of the node's own, through its own port
+
+pub use probe::{HEADER as PROBE_HEADER, Probe};
 
 use crate::{broker::Published, clock, http::session_list, node::Node, stop::stopped, store};
 use bytes::Bytes;
@@ -15,6 +20,8 @@ pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
     every(Duration::from_secs(5), node, stop, read_keys);
     every(Duration::from_secs(10), node, stop, hear_other_nodes);
     every(Duration::from_secs(10), node, stop, sweep);
+    every(Duration::from_secs(2), node, stop, roll_up);
+    every(Duration::from_secs(20), node, stop, retain);
     if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
         tokio::spawn(count_taken(node.clone(), taken, stop.clone()));
     }
@@ -96,5 +103,37 @@ async fn sweep(node: Arc<Node>) {
     match store::abandon(node.store.pool(), now - node.settings.abandon_after_ms).await {
         Ok(count) => node.recorder.add(Counter::SessionsAbandoned, count),
         Err(error) => tracing::debug!(%error, "abandoned sessions could not be noted"),
+    }
+}
+
+/// Buckets that closed so long ago are merged, seconds: by then every node that is not cut off has written its rows.
+const SETTLED: i64 = 15;
+
+/// Merges what is due, on the elected node.
+async fn roll_up(node: Arc<Node>) {
+    if !node.store.leads() {
+        return;
+    }
+    loop {
+        match store::roll_up(node.store.pool(), clock::now_ms() / 1_000 - SETTLED).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => return tracing::debug!(%error, "samples could not be merged"),
+        }
+    }
+}
+
+/// Drops what is older than its tier is kept, on the elected node.
+async fn retain(node: Arc<Node>) {
+    if !node.store.leads() {
+        return;
+    }
+    match store::retain(node.store.pool(), clock::now_ms() / 1_000, &node.settings.keep_days).await {
+        Ok(0) => {}
+        Ok(partitions) => tracing::info!(partitions, "samples beyond their time were dropped"),
+        Err(error) => tracing::warn!(%error, "old samples could not be dropped"),
+    }
+    if let Err(error) = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000).await {
+        tracing::warn!(%error, "old traces could not be dropped");
     }
 }

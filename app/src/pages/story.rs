@@ -1,0 +1,264 @@
+//! `/sessions/{id}`: what happened to one session, on one line of time. Rendered here and never hydrated: what happened
+//! does not change while it is read.
+
+use super::missing::answer_with;
+use crate::{
+    api,
+    components::{
+        bound::waiting,
+        empty::{Loading, Unreadable},
+        frame::Frame,
+    },
+    text::{
+        html::escape,
+        number::{brief, count},
+        time::{self, Zone},
+    },
+};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use std::fmt::Write;
+use streamgauge_core::{
+    ids::SessionId,
+    kpi::thousands,
+    timeline::{Mark, MarkKind, Story},
+};
+
+#[component]
+pub fn StoryPage() -> impl IntoView {
+    let id = use_params_map().with_untracked(|params| params.get("id")?.parse::<SessionId>().ok());
+    let title = id.as_ref().map_or_else(|| "No such session".into(), SessionId::to_string);
+    let page = waiting(move || {
+        let read = id.clone().map(api::story);
+        async move {
+            let found = match read {
+                Some(read) => read.await,
+                None => Ok(None),
+            };
+            match found {
+                Ok(Some(story)) => view! { <Whole story /> }.into_any(),
+                Ok(None) => view! { <NoStory /> }.into_any(),
+                Err(failure) => view! {
+                    <header class="top"><h1>"Session"</h1></header>
+                    <Unreadable failure />
+                }
+                .into_any(),
+            }
+        }
+    });
+    view! {
+        <Title text=title />
+        <Frame>
+            <Suspense fallback=Loading>{page}</Suspense>
+        </Frame>
+    }
+    .into_any()
+}
+
+#[component]
+fn NoStory() -> impl IntoView {
+    answer_with(http::StatusCode::NOT_FOUND);
+    view! {
+        <header class="top"><h1>"No such session"</h1></header>
+        <p>"It never began, or what was kept of it is gone. "<a href="/search">"All sessions"</a></p>
+    }
+    .into_any()
+}
+
+#[component]
+fn Whole(story: Story) -> impl IntoView {
+    let public = format!("/s/{}", story.id);
+    let about = [
+        ("Kind", story.kind.clone()),
+        ("Region", story.region.clone()),
+        ("User", story.user.clone()),
+        ("Cohort", Some(story.cohort.as_str().to_owned())),
+        ("Started, UTC", Some(Zone::Utc.moment(story.started_at / 1_000))),
+        (
+            "Lasted",
+            Some(time::span((story.ended_at.unwrap_or(story.last_event_at) - story.started_at) / 1_000)),
+        ),
+        ("Events", Some(thousands(story.events))),
+        ("Stage", story.last.as_ref().map(|event| event.stage.clone())),
+    ];
+    let fact = |(name, value): (&'static str, Option<String>)| {
+        value.map(|value| view! { <div><dt>{name}</dt><dd>{value}</dd></div> })
+    };
+    let state = story.state.as_str();
+    view! {
+        <header class="top">
+            <div>
+                <h1 class="id">{story.id.to_string()}</h1>
+                <p class="legend">
+                    <span class=format!("outcome {state}")>{state}</span>
+                    <a href=public>"Its public page"</a>
+                    <a href="/search">"All sessions"</a>
+                </p>
+            </div>
+        </header>
+        <dl class="panel facts">{about.map(fact).into_iter().collect_view()}</dl>
+        {timeline(&story)}
+        {table(&story)}
+    }
+    .into_any()
+}
+
+/// Height of a lane, and of the drawing's foot.
+const LANE: u32 = 34;
+const FOOT: u32 = 20;
+
+/// The lanes of the drawing, top to bottom.
+const LANES: [(&str, &[MarkKind]); 5] = [
+    ("Events", &[MarkKind::Event]),
+    ("Streams", &[MarkKind::StreamOpened, MarkKind::StreamClosed]),
+    ("Polls", &[MarkKind::Polls]),
+    ("Fallbacks, gaps", &[MarkKind::Fallback, MarkKind::Gap]),
+    ("Latency, ms", &[MarkKind::Latency, MarkKind::FirstUpdate]),
+];
+
+fn timeline(story: &Story) -> AnyView {
+    if story.marks.is_empty() {
+        return view! {
+            <section class="panel"><p class="mut none">"Nothing is kept of its course: timelines go after 35 days."</p></section>
+        }
+        .into_any();
+    }
+    let from = story.marks.first().map_or(story.started_at, |mark| mark.at).min(story.started_at);
+    let to = story.marks.last().map_or(from, |mark| mark.at).max(from + 1_000);
+    let x = |at: i64| (at - from) as f64 / (to - from) as f64 * 100.0;
+    let mut svg = String::new();
+    let bottom = LANE * LANES.len() as u32;
+    for (index, (_, kinds)) in LANES.iter().enumerate() {
+        let middle = index as u32 * LANE + LANE / 2;
+        let _ = write!(svg, "<line class=\"lane\" x1=\"0\" x2=\"100%\" y1=\"{middle}\" y2=\"{middle}\"/>");
+        let marks = story.marks.iter().filter(|mark| kinds.contains(&mark.kind));
+        for mark in marks {
+            draw(&mut svg, mark, x(mark.at), middle, story, &x);
+        }
+    }
+    for step in 0..=4 {
+        let at = from + (to - from) * step / 4;
+        let anchor = ["start", "middle", "middle", "middle", "end"][step as usize];
+        let _ = write!(
+            svg,
+            "<text x=\"{}%\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            step * 25,
+            bottom + FOOT - 5,
+            Zone::Utc.clock(at / 1_000)
+        );
+    }
+    let streams = story.marks.iter().filter(|mark| mark.kind == MarkKind::StreamOpened).count() as u64;
+    let falls = story.marks.iter().filter(|mark| mark.kind == MarkKind::Fallback).count() as u64;
+    let said = format!(
+        "{} over {}: {}, {}, {}.",
+        count(story.marks.len() as u64, "mark", "marks"),
+        time::span((to - from) / 1_000),
+        count(streams, "stream opened", "streams opened"),
+        count(falls, "fallback", "fallbacks"),
+        count(story.events, "event", "events"),
+    );
+    let names = LANES.map(|(name, _)| view! { <li>{name}</li> });
+    view! {
+        <section class="panel story" aria-labelledby="course">
+            <header>
+                <h2 id="course">"Course"</h2>
+                <p class="legend">"UTC"</p>
+            </header>
+            <div class="lanes">
+                <ul aria-hidden="true">{names.into_iter().collect_view()}</ul>
+                <svg width="100%" height=bottom + FOOT role="img" aria-label=said.clone() inner_html=svg></svg>
+            </div>
+            <p class="mut cap">{said}</p>
+        </section>
+    }
+    .into_any()
+}
+
+fn draw(svg: &mut String, mark: &Mark, x: f64, middle: u32, story: &Story, place: &impl Fn(i64) -> f64) {
+    let title = escape(&words(mark));
+    let class = mark.kind.as_str();
+    let _ = match mark.kind {
+        MarkKind::StreamClosed => {
+            // Its beginning is so far back as it lived.
+            let began = mark.at - mark.value.unwrap_or(0.0) as i64;
+            let left = place(began.max(story.started_at)).max(0.0);
+            write!(
+                svg,
+                "<rect class=\"{class}\" x=\"{left:.2}%\" width=\"{:.2}%\" y=\"{}\" height=\"8\" rx=\"2\"><title>{title}</title></rect>",
+                (x - left).max(0.15),
+                middle - 4,
+            )
+        }
+        MarkKind::Latency | MarkKind::FirstUpdate => {
+            // A millisecond lies at the lane's foot, ten seconds at its head.
+            let share = (mark.value.unwrap_or(1.0).max(1.0).log10() / 4.0).clamp(0.0, 1.0);
+            let y = f64::from(middle) + 12.0 - share * 24.0;
+            write!(
+                svg,
+                "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.1}\" r=\"2.5\"><title>{title}</title></circle>"
+            )
+        }
+        MarkKind::Event => {
+            let share = (mark.value.unwrap_or(0.0) / 100.0).clamp(0.0, 1.0);
+            let y = f64::from(middle) + 12.0 - share * 24.0;
+            write!(
+                svg,
+                "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.1}\" r=\"2.5\"><title>{title}</title></circle>"
+            )
+        }
+        _ => write!(
+            svg,
+            "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{middle}\" r=\"3.5\"><title>{title}</title></circle>"
+        ),
+    };
+}
+
+/// "Stream closed: by client, lived 12 s".
+fn words(mark: &Mark) -> String {
+    let value = mark.value.map(|value| match mark.kind {
+        MarkKind::Event => format!("{} %", brief(value)),
+        MarkKind::StreamClosed => format!("lived {}", time::span((value / 1_000.0) as i64)),
+        MarkKind::Polls => count(value as u64, "poll within a minute", "polls within a minute"),
+        MarkKind::Latency => format!("median {} ms", brief(value)),
+        MarkKind::FirstUpdate => format!("after {} ms", brief(value)),
+        MarkKind::StreamOpened | MarkKind::Gap | MarkKind::Fallback => brief(value),
+    });
+    let parts = [Some(mark.detail.clone()).filter(|detail| !detail.is_empty()), value];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let title = mark.kind.title();
+    if parts.is_empty() { title.into() } else { format!("{title}: {}", parts.join(", ")) }
+}
+
+fn table(story: &Story) -> impl IntoView + use<> {
+    let row = |mark: &Mark| {
+        let at = mark.at / 1_000;
+        view! {
+            <tr>
+                <th scope="row"><time datetime=time::iso(at)>{Zone::Utc.clock(at)}</time></th>
+                <td>{words(mark)}</td>
+                <td>{mark.node.clone()}</td>
+            </tr>
+        }
+    };
+    let more = story.more.then(|| view! { <p class="mut">"Older marks are left out."</p> });
+    view! {
+        <section class="panel" aria-labelledby="marks">
+            <header>
+                <h2 id="marks">"What happened"</h2>
+                <p class="legend">"newest first; progress at most every ten seconds"</p>
+            </header>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Time, UTC"</th>
+                        <th scope="col">"What"</th>
+                        <th scope="col">"Node"</th>
+                    </tr>
+                </thead>
+                <tbody>{story.marks.iter().rev().map(row).collect_view()}</tbody>
+            </table>
+            {more}
+        </section>
+    }
+}

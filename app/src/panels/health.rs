@@ -1,0 +1,142 @@
+//! Where the followers are and how they are served: a map that works offline, and the same as a table.
+
+use crate::text::{html::escape, number::brief};
+use leptos::prelude::*;
+use std::fmt::Write;
+use streamgauge_core::{
+    kpi::thousands,
+    panels::{Health, Panels, RegionHealth},
+    range::View,
+    region::{Place, place},
+};
+
+/// The map's box; `public/world.svg` is drawn in the same.
+const WIDTH: f64 = 1_000.0;
+const HEIGHT: f64 = 372.0;
+/// Degrees north at its upper and lower edge.
+const TOP: f64 = 78.0;
+const BOTTOM: f64 = -56.0;
+/// Radius of the largest region.
+const LARGEST: f64 = 26.0;
+
+fn class(health: Health) -> &'static str {
+    match health {
+        Health::Good => "good",
+        Health::Slow => "warning",
+        Health::Bad => "critical",
+        Health::Unknown => "unknown",
+    }
+}
+
+fn words(health: Health) -> &'static str {
+    match health {
+        Health::Good => "good",
+        Health::Slow => "slow",
+        Health::Bad => "bad",
+        Health::Unknown => "not enough data",
+    }
+}
+
+pub fn health(panels: &Panels) -> AnyView {
+    let body = if panels.health.is_empty() { none(panels).into_any() } else { shown(panels).into_any() };
+    view! {
+        <section class="panel health" id="regions" aria-labelledby="health-title">
+            <header>
+                <h2 id="health-title">"Connection health"</h2>
+                <p class="legend">
+                    <span class="state">"p95 < 100 ms"</span>
+                    <span class="state warning">"< 250"</span>
+                    <span class="state critical">"slower"</span>
+                </p>
+            </header>
+            {body}
+        </section>
+    }
+    .into_any()
+}
+
+fn none(panels: &Panels) -> impl IntoView + use<> {
+    let known = !panels.regions.is_empty();
+    let words = if known {
+        "Nobody from a known region followed anything in this range."
+    } else {
+        "No regions are told apart. Name the header by which your proxy says where a follower is (region_header, such as \
+         cf-ipcountry), or a GeoIP file (geoip_file), and start again."
+    };
+    view! { <p class="mut none">{words}</p> }
+}
+
+fn shown(panels: &Panels) -> impl IntoView + use<> {
+    let rows = panels.health.iter().map(|region| row(region, &panels.view)).collect_view();
+    let total: f64 = panels.health.iter().map(|region| region.streams).sum();
+    let caption = format!(
+        "Streams open on average, {}; {} regions, {} streams.",
+        panels.view.range.in_words(),
+        panels.health.len(),
+        brief(total)
+    );
+    view! {
+        <div class="world">
+            <div class="map" aria-hidden="true">
+                <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") inner_html=marks(&panels.health)></svg>
+            </div>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Region"</th>
+                        <th scope="col" class="num">"Streams"</th>
+                        <th scope="col" class="num">"p95"</th>
+                        <th scope="col" class="num">"Fallbacks"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="mut cap">{caption}</p>
+    }
+}
+
+fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
+    let name = shown_name(&region.region);
+    let href = format!("/?{}", View { region: region.region.clone(), ..view.clone() }.query());
+    let sessions = format!("/search?region={}", region.region);
+    let state = region.health();
+    let p95 = region.p95.map_or_else(|| "\u{2013}".into(), |ms| format!("{} ms", brief(ms)));
+    view! {
+        <tr>
+            <th scope="row"><a href=href>{name.clone()}</a></th>
+            <td class="num">{brief(region.streams)}</td>
+            <td class=format!("num {}", class(state))>{p95}<span class="sr">", "{words(state)}</span></td>
+            <td class="num">
+                <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">", sessions of "{name}</span></a>
+            </td>
+        </tr>
+    }
+}
+
+/// Countries have their code in capitals.
+fn shown_name(region: &str) -> String {
+    if region.len() == 2 { region.to_ascii_uppercase() } else { region.to_owned() }
+}
+
+/// A circle a region whose place its name says: the area is the number of streams.
+fn marks(regions: &[RegionHealth]) -> String {
+    let most = regions.iter().map(|region| region.streams).fold(0.0, f64::max);
+    let mut svg = String::new();
+    for region in regions {
+        let Some(Place { north, east }) = place(&region.region) else { continue };
+        let x = (east + 180.0) / 360.0 * WIDTH;
+        let y = (TOP - north) / (TOP - BOTTOM) * HEIGHT;
+        let radius = if most > 0.0 { (region.streams / most).sqrt() * LARGEST } else { 0.0 };
+        let class = class(region.health());
+        let _ = write!(
+            svg,
+            "<g class=\"{class}\"><circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"{:.1}\"/>\
+             <circle class=\"core\" cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"3\"/><title>{}: {} streams</title></g>",
+            radius.max(6.0),
+            escape(&region.region),
+            brief(region.streams),
+        );
+    }
+    svg
+}

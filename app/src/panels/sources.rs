@@ -1,0 +1,97 @@
+//! One number from several sources, how far they are apart, and every delivery accounted for.
+
+use crate::text::number::{brief, fixed};
+use leptos::prelude::*;
+use streamgauge_core::{
+    kpi::thousands,
+    panels::Panels,
+    sources::{Account, Agreement, Pair, Tolerance},
+};
+
+pub fn sources(panels: &Panels) -> AnyView {
+    let rows = panels.pairs.iter().map(row).collect_view();
+    let drifts = panels.pairs.iter().filter(|pair| pair.agreement() == Agreement::Drifts).count()
+        + usize::from(!panels.account.is_balanced());
+    let (class, verdict) = match drifts {
+        0 => ("state", "no drift".to_owned()),
+        1 => ("state critical", "one drifts".to_owned()),
+        more => ("state critical", format!("{more} drift")),
+    };
+    view! {
+        <section class="panel sources" id="sources" aria-labelledby="sources-title">
+            <header>
+                <h2 id="sources-title">"Can these figures be trusted?"</h2>
+                <span class=class>{verdict}</span>
+            </header>
+            <table class="stack">
+                <thead>
+                    <tr>
+                        <th scope="col">"Number"</th>
+                        <th scope="col">"One source"</th>
+                        <th scope="col">"Another"</th>
+                        <th scope="col" class="num">"Apart"</th>
+                        <th scope="col" class="num">"Tolerated"</th>
+                        <th scope="col">"Verdict"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {account(panels.account)}
+        </section>
+    }
+    .into_any()
+}
+
+fn row(pair: &Pair) -> impl IntoView + use<> {
+    let side = |(who, value): &(String, Option<f64>)| {
+        let value =
+            value.map_or_else(|| "\u{2013}".into(), |value| format!("{} {}", brief(value), pair.unit));
+        format!("{who} {value}")
+    };
+    let apart = match (pair.tolerance, pair.percent(), pair.difference()) {
+        (Tolerance::Percent(_), Some(percent), _) => format!("{} %", fixed(percent.abs(), 3)),
+        (Tolerance::Within(_), _, Some(units)) => format!("{} {}", brief(units.abs()), pair.unit),
+        _ => "\u{2013}".into(),
+    };
+    let tolerated = match pair.tolerance {
+        Tolerance::Percent(percent) => format!("{} %", brief(percent)),
+        Tolerance::Within(units) => format!("{} {}", brief(units), pair.unit),
+    };
+    let (class, words) = match pair.agreement() {
+        Agreement::Agrees => ("state", "agree"),
+        Agreement::Drifts => ("state critical", "drift"),
+        Agreement::NotEnoughData => ("state unknown", "not enough data"),
+    };
+    view! {
+        <tr>
+            <th scope="row">{pair.number.clone()}</th>
+            <td data-label="One source">{side(&pair.first)}</td>
+            <td data-label="Another">{side(&pair.second)}</td>
+            <td data-label="Apart" class="num">{apart}</td>
+            <td data-label="Tolerated" class="num">{tolerated}</td>
+            <td data-label="Verdict"><span class=class>{words}</span></td>
+        </tr>
+    }
+}
+
+fn account(account: Account) -> impl IntoView + use<> {
+    let open = account.open();
+    let rest = if account.is_balanced() {
+        format!("{} are on their way", thousands(open.unsigned_abs()))
+    } else {
+        format!("{} are not accounted for", thousands(open.unsigned_abs()))
+    };
+    let words = format!(
+        "{} events published, {} deliveries due: {} delivered, {} conflated, {} repeated (the snapshot had them), {} dropped \
+         because the reader was slow, {} because it had gone; {rest}.",
+        thousands(account.published),
+        thousands(account.due),
+        thousands(account.delivered),
+        thousands(account.conflated),
+        thousands(account.repeated),
+        thousands(account.dropped_slow),
+        thousands(account.dropped_gone),
+    );
+    let class = if account.is_balanced() { "mut" } else { "bad" };
+    view! { <p class=class>{words}</p> }
+}

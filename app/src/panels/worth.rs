@@ -1,0 +1,97 @@
+//! Business impact: what streaming spared in the range, and what users say of it.
+
+use crate::text::{
+    number::{brief, fixed},
+    time,
+};
+use leptos::prelude::*;
+use streamgauge_core::{
+    kpi::thousands,
+    numbers::Basis,
+    panels::Panels,
+    savings::{MicroUsd, Saved},
+};
+
+pub fn worth(panels: &Panels) -> AnyView {
+    let savings = match &panels.saved {
+        Some(saved) => spared(saved, panels).into_any(),
+        None => view! {
+            <p class="mut none">
+                "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute."
+            </p>
+        }
+        .into_any(),
+    };
+    view! {
+        <div class="row two" id="worth">
+            <section class="panel" aria-labelledby="satisfaction-title">
+                <header><h2 id="satisfaction-title">"Satisfaction with status updates"</h2></header>
+                <p class="mut none">
+                    "No survey has been answered. Scores of both cohorts will stand here, 1 to 10, with their number and interval, \
+                    once users are asked."
+                </p>
+            </section>
+            <section class="panel worth" aria-labelledby="worth-title">
+                <header>
+                    <h2 id="worth-title">"Worth"</h2>
+                    <p class="legend">{panels.view.range.in_words()}</p>
+                </header>
+                {savings}
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+fn spared(saved: &Saved, panels: &Panels) -> impl IntoView + use<> {
+    let basis = match saved.basis {
+        Basis::Measured => "measured against the control group",
+        Basis::Modelled => "modelled: there is no control group, or it was followed too little",
+    };
+    let even = panels.break_even.map_or_else(
+        || "Polling takes fewer bytes however long a session lasts.".to_owned(),
+        |seconds| {
+            format!(
+                "Sessions shorter than {} take fewer bytes by polling.",
+                time::span(seconds.round() as i64)
+            )
+        },
+    );
+    let mega = saved.bytes as f64 / f64::from(1 << 20);
+    view! {
+        <p class="big"><b>{usd(saved.total())}</b>" "<i>"spared"</i></p>
+        <table>
+            <tbody>
+                <tr>
+                    <th scope="row">"Bandwidth, 0.12 USD a GB"</th>
+                    <td class="num">{format!("{} MB", brief(mega))}</td>
+                    <td class="num">{usd(saved.bandwidth)}</td>
+                </tr>
+                <tr>
+                    <th scope="row">"Requests, 0.40 USD a million"</th>
+                    <td class="num">{signed(saved.requests)}</td>
+                    <td class="num">{usd(saved.request_cost)}</td>
+                </tr>
+            </tbody>
+        </table>
+        <p class="mut">
+            {format!("Over {} session hours, {basis}. Servers, database and support are not in it. ", brief(saved.session_hours))}
+            {even}
+        </p>
+    }
+}
+
+fn signed(count: i64) -> String {
+    let sign = if count < 0 { "\u{2212}" } else { "" };
+    format!("{sign}{}", thousands(count.unsigned_abs()))
+}
+
+/// `$3,412.07`; below a cent as it is, so that a quiet hour does not look like nothing.
+fn usd(amount: MicroUsd) -> String {
+    let (sign, micros) = (if amount.0 < 0 { "\u{2212}" } else { "" }, amount.0.unsigned_abs());
+    if micros < 10_000 {
+        return format!("{sign}${}", fixed(micros as f64 / 1e6, 4));
+    }
+    let cents = (micros + 5_000) / 10_000;
+    format!("{sign}${}.{:02}", thousands(cents / 100), cents % 100)
+}

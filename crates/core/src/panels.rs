@@ -1,0 +1,115 @@
+//! The Overview's quieter panels: what changes by the minute and not by the second.
+
+use crate::{
+    annotation::Annotation,
+    fallback::Analysis,
+    range::View,
+    savings::Saved,
+    sla::{Day, Level},
+    sources::{Account, Pair},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Panels {
+    pub view: View,
+    /// `[from, to)`, Unix seconds.
+    pub from: i64,
+    pub to: i64,
+    /// Unix milliseconds.
+    pub as_of: i64,
+    /// What the pickers offer.
+    pub nodes: Vec<String>,
+    pub regions: Vec<String>,
+    /// Over thirty days, whatever the range.
+    pub levels: Vec<Level>,
+    /// Ninety days, oldest first.
+    pub strip: Vec<Day>,
+    /// The most streams first.
+    pub health: Vec<RegionHealth>,
+    pub fallback: Analysis,
+    /// `None`: not enough data in the range.
+    pub saved: Option<Saved>,
+    /// Session length under which polling takes fewer bytes, seconds.
+    pub break_even: Option<f64>,
+    pub pairs: Vec<Pair>,
+    pub account: Account,
+    /// Oldest first.
+    pub annotations: Vec<Annotation>,
+}
+
+/// How one region's followers were served in the range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionHealth {
+    pub region: String,
+    /// Open on average.
+    pub streams: f64,
+    pub deliveries: u64,
+    /// ms; `None`: too few deliveries.
+    pub p95: Option<f64>,
+    /// Percent.
+    pub error_rate: Option<f64>,
+    /// Fallbacks that pages from there reported.
+    pub fallbacks: u64,
+}
+
+/// By the epic's target and the drawing's legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    Slow,
+    Bad,
+    Unknown,
+}
+
+impl RegionHealth {
+    pub fn health(&self) -> Health {
+        match self.p95 {
+            None => Health::Unknown,
+            Some(ms) if ms < 100.0 => Health::Good,
+            Some(ms) if ms < 250.0 => Health::Slow,
+            Some(_) => Health::Bad,
+        }
+    }
+}
+
+#[cfg(feature = "measure")]
+impl RegionHealth {
+    pub fn of(sample: &crate::measure::sample::Sample) -> RegionHealth {
+        use crate::{
+            beacon::FallbackReason,
+            measure::{counters::Counter, sample::Measure},
+            numbers,
+        };
+        let count = |counter| sample.counters.get(counter);
+        let fallbacks = FallbackReason::ALL.map(|reason| count(reason.counter()));
+        RegionHealth {
+            region: sample.region.clone(),
+            streams: sample.level(Counter::StreamSeconds).unwrap_or(0.0),
+            deliveries: count(Counter::Delivered),
+            p95: sample
+                .percentile(Measure::Delivery, 95.0, numbers::PERCENTILE_FLOOR)
+                .map(|micros| micros / 1_000.0),
+            error_rate: sample.error_rate().filter(|_| sample.operations() >= numbers::RATE_FLOOR),
+            fallbacks: fallbacks.iter().sum(),
+        }
+    }
+}
+
+#[cfg(feature = "measure")]
+impl crate::beacon::FallbackReason {
+    /// Where it is counted.
+    pub fn counter(self) -> crate::measure::counters::Counter {
+        use crate::{beacon::FallbackReason, measure::counters::Counter};
+        match self {
+            FallbackReason::NoEventSource => Counter::FallbackNoEventSource,
+            FallbackReason::ConnectFailed => Counter::FallbackConnectFailed,
+            FallbackReason::Watchdog => Counter::FallbackWatchdog,
+            FallbackReason::Buffered => Counter::FallbackBuffered,
+            FallbackReason::Refused => Counter::FallbackRefused,
+            FallbackReason::TooManyTabs => Counter::FallbackTooManyTabs,
+        }
+    }
+}

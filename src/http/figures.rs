@@ -1,0 +1,307 @@
+//! The dashboards' figures: the last hour from memory, everything else out of PostgreSQL, read once for all who look.
+
+use crate::{
+    clock,
+    node::Node,
+    store::{self, Health, Whose},
+};
+use sqlx::PgPool;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+use streamgauge_app::api::backend::Unavailable;
+use streamgauge_core::{
+    board::{Overview, Point},
+    fallback::Analysis,
+    limits::Knob,
+    measure::{
+        counters::Counter,
+        history::{Headline, merged, point},
+        sample::Sample,
+    },
+    panels::{Panels, RegionHealth},
+    range::View,
+    savings::{Saved, break_even_seconds},
+    sla::{BUDGET_DAYS, BURN_WINDOWS, Counted, Day, Level, Objective, STRIP_DAYS},
+    sources::{Account, pairs},
+};
+
+/// How long what was read serves everybody, ms. Its newest row is ten seconds old at best, and a month merges thousands
+/// of histograms.
+const KEEP_MS: i64 = 10_000;
+/// Views that are kept: everybody's, of a morning.
+const VIEWS: usize = 64;
+const DAY: i64 = 86_400;
+
+pub struct Figures {
+    node: Arc<Node>,
+    overviews: Kept<View, Overview>,
+    panels: Kept<View, Panels>,
+    levels: Kept<(), (Vec<Level>, Vec<Day>)>,
+}
+
+/// Answers by what was asked, with the time at which they were read (Unix ms).
+struct Kept<K, V>(Mutex<HashMap<K, (i64, V)>>);
+
+impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
+    fn new() -> Kept<K, V> {
+        Kept(Mutex::default())
+    }
+
+    fn get(&self, key: &K, since: i64) -> Option<V> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(key).filter(|(at, _)| *at >= since).map(|(_, value)| value.clone())
+    }
+
+    fn put(&self, key: K, now: i64, value: V) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= VIEWS {
+            kept.retain(|_, (at, _)| *at >= now - KEEP_MS);
+        }
+        if kept.len() < VIEWS {
+            kept.insert(key, (now, value));
+        }
+    }
+}
+
+pub fn unavailable(what: &str, error: &dyn Display) -> Unavailable {
+    tracing::debug!(%error, what, "the history could not be read");
+    Unavailable(format!("{what} are in PostgreSQL, which cannot be reached."))
+}
+
+impl Figures {
+    pub fn new(node: Arc<Node>) -> Figures {
+        Figures { node, overviews: Kept::new(), panels: Kept::new(), levels: Kept::new() }
+    }
+
+    /// Not even tried while the database is away: it must not hold up a page for its time-out.
+    pub fn history(&self, what: &str) -> Result<&PgPool, Unavailable> {
+        let store = &self.node.store;
+        if store.health() == Health::Good { Ok(store.pool()) } else { Err(unavailable(what, &"it is away")) }
+    }
+
+    pub async fn overview(&self, view: View) -> Result<Overview, Unavailable> {
+        let now = clock::now_ms();
+        if view.is_live() && !view.compare {
+            return Ok(self.live(view, now).await);
+        }
+        if let Some(kept) = self.overviews.get(&view, now - KEEP_MS) {
+            return Ok(kept);
+        }
+        let what = format!("Figures of the {}", view.range.in_words());
+        let read = match self.history(&what) {
+            Ok(pool) => self.stored(pool, &view, now).await.map_err(|error| unavailable(&what, &error)),
+            Err(away) => Err(away),
+        };
+        match read {
+            Ok(overview) => {
+                self.overviews.put(view, now, overview.clone());
+                Ok(overview)
+            }
+            Err(away) => {
+                // Old figures with their date and today's notices say more than none.
+                let notices = self.node.board.levels().notices;
+                self.overviews.get(&view, 0).map(|kept| Overview { notices, ..kept }).ok_or(away)
+            }
+        }
+    }
+
+    /// The last hour of everything, which needs no database; what is told apart in it does.
+    async fn live(&self, view: View, now: i64) -> Overview {
+        let board = self.node.board.overview();
+        let around = async {
+            let pool = self.history("").ok()?;
+            store::annotations(pool, board.from, board.to, "").await.ok()
+        };
+        let annotations = around.await.unwrap_or_default();
+        Overview {
+            view,
+            annotations,
+            regions: self.regions(),
+            as_of: board.as_of.max(now - KEEP_MS),
+            ..board
+        }
+    }
+
+    /// Those from which somebody followed this node since it began.
+    fn regions(&self) -> Vec<String> {
+        self.node.whereabouts.regions.names()
+    }
+
+    async fn stored(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Overview> {
+        let node = &self.node;
+        let (from, to) = view.range.window(now / 1_000);
+        let (step, whose) = (view.range.step(), whose(view));
+        let loaded = store::load(pool, from, to, step, &whose).await?;
+        let before = store::load(pool, from - (to - from), from, step, &whose).await?;
+        let nodes = store::nodes_between(pool, from, to).await?;
+        let annotations = store::annotations(pool, from, to, &view.node).await?;
+        let levels = node.board.levels();
+        let poll_interval_ms = node.settings.poll_interval_ms;
+        let open = if view.is_whole() && view.range.is_live() {
+            (levels.streams, levels.pollers)
+        } else {
+            // The last bucket's, of those that are shown.
+            let last = loaded.steps.values().next_back();
+            let level = |counter| last.and_then(|sample| sample.level(counter)).unwrap_or(0.0).round() as u64;
+            (level(Counter::StreamSeconds), level(Counter::PollerSeconds))
+        };
+        let headline = Headline {
+            window: &loaded.whole,
+            before: (before.whole.counters.get(Counter::Seconds) > 0).then_some(&before.whole),
+            poll_interval_ms,
+            open_streams: open.0,
+            pollers: open.1,
+            max_connections: u64::from(node.door.hub.knobs().get(Knob::MaxConnections)),
+        };
+        let points = |steps: &BTreeMap<i64, Sample>, from: i64, to: i64| {
+            let hole = |at| Point { at, ..Point::default() };
+            let starts = (from..to).step_by(usize::try_from(step).unwrap_or(1));
+            starts.map(|at| steps.get(&at).map_or_else(|| hole(at), |sample| point(at, sample))).collect()
+        };
+        Ok(Overview {
+            view: view.clone(),
+            from,
+            to,
+            as_of: now,
+            origin: node.board.origin(nodes),
+            kpis: headline.kpis(),
+            points: points(&loaded.steps, from, to),
+            before: if view.compare { points(&before.steps, from - (to - from), from) } else { Vec::new() },
+            annotations,
+            regions: self.regions(),
+            notices: levels.notices,
+            deliveries: loaded.whole.counters.get(Counter::Delivered),
+            polling_baseline: loaded.whole.staleness(poll_interval_ms).0,
+        })
+    }
+
+    pub async fn panels(&self, view: View) -> Result<Panels, Unavailable> {
+        let now = clock::now_ms();
+        if let Some(kept) = self.panels.get(&view, now - KEEP_MS) {
+            return Ok(kept);
+        }
+        let what = "Service levels, regions and fallbacks";
+        let read = match self.history(what) {
+            Ok(pool) => self.read_panels(pool, &view, now).await.map_err(|error| unavailable(what, &error)),
+            Err(away) => Err(away),
+        };
+        match read {
+            Ok(panels) => {
+                self.panels.put(view, now, panels.clone());
+                Ok(panels)
+            }
+            Err(away) => self.panels.get(&view, 0).ok_or(away),
+        }
+    }
+
+    async fn read_panels(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Panels> {
+        let (from, to) = view.range.window(now / 1_000);
+        // A minute at least: a panel has no points that ten seconds would serve.
+        let step = view.range.step().max(60);
+        let (wide_from, wide_to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
+        let whole = store::load(pool, wide_from, wide_to, step, &whose(view)).await?.whole;
+        let (levels, strip) = match self.levels.get(&(), now - KEEP_MS) {
+            Some(kept) => kept,
+            None => {
+                let read = levels(pool, now / 1_000).await?;
+                self.levels.put((), now, read.clone());
+                read
+            }
+        };
+        let by_region = store::load_regions(pool, wide_from, wide_to, step, &view.node).await?;
+        let mut regions = self.regions();
+        regions.extend(by_region.iter().map(|sample| sample.region.clone()));
+        regions.sort_unstable();
+        regions.dedup();
+        let mut health: Vec<RegionHealth> = by_region
+            .iter()
+            .filter(|sample| view.region.is_empty() || sample.region == view.region)
+            .map(RegionHealth::of)
+            .collect();
+        health.sort_by(|a, b| b.streams.total_cmp(&a.streams).then_with(|| a.region.cmp(&b.region)));
+        let events = store::fallbacks(pool, from, to, &view.region).await?;
+        let seen = store::pages_seen(pool, from, to, &view.region).await?;
+        let interval = self.node.settings.poll_interval_ms;
+        let count = |counter| whole.counters.get(counter);
+        let (requests, bytes) = (whole.request_reduction(interval), whole.bandwidth_reduction(interval));
+        Ok(Panels {
+            view: view.clone(),
+            from,
+            to,
+            as_of: now,
+            nodes: store::nodes_between(pool, from, to).await?,
+            regions,
+            levels,
+            strip,
+            health,
+            fallback: Analysis {
+                fell_back: count(Counter::SessionsFellBack),
+                sessions: count(Counter::StreamCohortSessions),
+                ..Analysis::of(&events, &seen, (from, to, view.range.step()))
+            },
+            saved: requests
+                .zip(bytes)
+                .map(|(requests, bytes)| Saved::of(requests, bytes, count(Counter::StreamCohortSeconds))),
+            break_even: bytes.and_then(|bytes| break_even(&whole, bytes.polling)),
+            pairs: pairs(&whole),
+            account: Account::of(&whole),
+            annotations: store::annotations(pool, from, to, &view.node).await?,
+        })
+    }
+}
+
+fn whose(view: &View) -> Whose {
+    Whose { node: view.node.clone(), region: view.region.clone() }
+}
+
+/// From what opening a stream took and what the stream took from then on.
+fn break_even(whole: &Sample, poll_bytes_per_hour: f64) -> Option<f64> {
+    let count = |counter| whole.counters.get(counter) as f64;
+    let (opened, hours) = (count(Counter::ConnectEstablished), count(Counter::StreamCohortSeconds) / 3_600.0);
+    let opening = count(Counter::OpeningBytes);
+    if opened == 0.0 || hours == 0.0 {
+        return None;
+    }
+    let going = (count(Counter::StreamCohortBytes) - opening).max(0.0) / hours;
+    break_even_seconds(opening / opened, going, poll_bytes_per_hour)
+}
+
+/// The five objectives over thirty days, and the uptime of each of the last ninety.
+async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Day>)> {
+    let all = Whose::default();
+    let to = now.div_euclid(DAY) * DAY + DAY;
+    let days = store::load(pool, to - STRIP_DAYS * DAY, to, DAY, &all).await?.steps;
+    let month: Vec<&Sample> = days.range(to - BUDGET_DAYS * DAY..).map(|(_, day)| day).collect();
+    let month = merged(to - BUDGET_DAYS * DAY, BUDGET_DAYS * DAY, month);
+    let minute = now.div_euclid(60) * 60 + 60;
+    let minutes = store::load(pool, minute - 21_600, minute, 60, &all).await?.steps;
+    let hour = now.div_euclid(3_600) * 3_600 + 3_600;
+    let three_days = store::load(pool, hour - 259_200, hour, 3_600, &all).await?.whole;
+    let windows = BURN_WINDOWS.map(|(seconds, _)| {
+        if seconds > 21_600 {
+            return three_days.clone();
+        }
+        let recent: Vec<&Sample> = minutes.range(minute - seconds..).map(|(_, sample)| sample).collect();
+        merged(minute - seconds, seconds, recent)
+    });
+    let level = |objective: Objective| {
+        let counted: [Counted; BURN_WINDOWS.len()] =
+            windows.each_ref().map(|window| objective.counted(window));
+        Level::of(objective, objective.value(&month), objective.counted(&month), counted)
+    };
+    let strip = (0..STRIP_DAYS).map(|index| {
+        let at = to - (STRIP_DAYS - index) * DAY;
+        let count = |counter| days.get(&at).map_or(0, |day| day.counters.get(counter));
+        Day {
+            at,
+            good: count(Counter::ProbesGood),
+            bad: count(Counter::ProbesBad),
+            unknown: count(Counter::ProbesUnknown),
+        }
+    });
+    Ok((Objective::ALL.into_iter().map(level).collect(), strip.collect()))
+}

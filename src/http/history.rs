@@ -1,0 +1,232 @@
+//! The history for others: figures by step as JSON or CSV, panels, charts as SVG, annotations.
+
+use super::{asked::Asked, figures::Figures, problem::Problem, publish::Checked};
+use crate::{
+    clock,
+    node::Node,
+    store::{self, Whose},
+};
+use axum::{
+    Extension, Json,
+    extract::{Path, RawQuery, State},
+    response::{Html, IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::{fmt::Write, sync::Arc};
+use streamgauge_app::api::backend::Unavailable;
+use streamgauge_core::{
+    annotation::{Annotation, Wish},
+    measure::{
+        counters::Counter,
+        sample::{Measure, Sample},
+        tiers::TIERS,
+    },
+    numbers::Reduction,
+    panels::Panels,
+    range::{Range, View},
+};
+
+/// Steps of one answer.
+const MOST: i64 = 10_000;
+
+#[derive(Deserialize)]
+pub struct Window {
+    range: Option<String>,
+    /// Unix seconds.
+    from: Option<String>,
+    to: Option<String>,
+    /// Seconds; the range's own, if it is not given.
+    step: Option<i64>,
+    node: Option<String>,
+    region: Option<String>,
+    format: Option<String>,
+}
+
+impl From<Unavailable> for Problem {
+    fn from(away: Unavailable) -> Problem {
+        Problem::away(&away.0)
+    }
+}
+
+/// One row a step, `null` for what was not measured in it. Steps in which nothing at all was measured are left out.
+pub async fn metrics(
+    State(node): State<Arc<Node>>,
+    Extension(figures): Extension<Arc<Figures>>,
+    Asked(window): Asked<Window>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let range = range(&window)?;
+    let now = clock::now_ms() / 1_000;
+    let step = window.step.unwrap_or(range.step());
+    if step < 10 || step % 10 != 0 || step > 2_678_400 || !TIERS.iter().any(|tier| step % tier == 0) {
+        return Err(Problem::field("step", "step must be a multiple of 10 seconds, at most 2678400."));
+    }
+    let (from, to) = range.window(now);
+    let (from, to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
+    if (to - from) / step > MOST {
+        return Err(Problem::field("step", format!("step makes more than {MOST} rows; make it longer.")));
+    }
+    let names = View::of(|name| match name {
+        "node" => window.node.clone(),
+        "region" => window.region.clone(),
+        _ => None,
+    });
+    let whose = Whose { node: names.node, region: names.region };
+    let pool = figures.history("Figures")?;
+    let loaded = store::load(pool, from, to, step, &whose).await;
+    let loaded = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
+    let rows: Vec<Map<String, Value>> =
+        loaded.steps.iter().map(|(at, sample)| row(*at, sample, node.settings.poll_interval_ms)).collect();
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if window.format.as_deref() == Some("csv") || accept.contains("text/csv") {
+        let name = format!("attachment; filename=\"streamgauge-{from}-{to}.csv\"");
+        let mut response = csv(&rows).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
+        );
+        if let Ok(name) = HeaderValue::from_str(&name) {
+            headers.insert(header::CONTENT_DISPOSITION, name);
+        }
+        return Ok(response);
+    }
+    let whose = json!({ "node": whose.node, "region": whose.region });
+    Ok(Json(json!({ "from": from, "to": to, "step": step, "of": whose, "rows": rows })).into_response())
+}
+
+fn range(window: &Window) -> Result<Range, Problem> {
+    if let (Some(from), Some(to)) = (&window.from, &window.to) {
+        let chosen = from.parse().ok().zip(to.parse().ok()).and_then(|(from, to)| Range::custom(from, to));
+        return chosen.ok_or_else(|| {
+            Problem::field("from", "from and to must be Unix seconds, from a minute to 366 days apart.")
+        });
+    }
+    match &window.range {
+        None => Ok(Range::Hour),
+        Some(text) => Range::parse(text).ok_or_else(|| {
+            Problem::field("range", "range must be 1h, 24h, 7d, 30d or FROM-TO in Unix seconds.")
+        }),
+    }
+}
+
+/// Counters as they are stored, percentiles in milliseconds, and the numbers that are made of them.
+fn row(at: i64, sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
+    let mut row = Map::new();
+    row.insert("at".into(), at.into());
+    let mut put = |name: &str, value: Option<f64>| {
+        row.insert(name.to_owned(), value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6)));
+    };
+    let percent = |reduction: Option<Reduction>| reduction.and_then(Reduction::percent);
+    put("streams", sample.level(Counter::StreamSeconds));
+    put("pollers", sample.level(Counter::PollerSeconds));
+    put("published_per_second", sample.level(Counter::Published));
+    put("delivered_per_second", sample.level(Counter::Delivered));
+    put("memory_bytes", sample.level(Counter::MemorySum));
+    put("cpu_percent", sample.level(Counter::CpuMicros).map(|micros| micros / 10_000.0));
+    put("error_rate_percent", sample.error_rate());
+    put("request_reduction_percent", percent(sample.request_reduction(poll_interval_ms)));
+    put("bandwidth_reduction_percent", percent(sample.bandwidth_reduction(poll_interval_ms)));
+    for measure in Measure::ALL {
+        let scale = if measure.is_micros() { 1_000.0 } else { 1.0 };
+        for (name, percentile) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {
+            let value = sample.percentile(measure, percentile, 1).map(|value| value / scale);
+            put(&format!("{}_{name}_ms", measure.name()), value);
+        }
+        put(&format!("{}_count", measure.name()), Some(sample.histograms.get(measure).len() as f64));
+    }
+    for &counter in Counter::ALL {
+        row.insert(counter.name().to_owned(), sample.counters.get(counter).into());
+    }
+    row
+}
+
+/// Nothing in it can begin a formula: names are ours, and all values are numbers.
+fn csv(rows: &[Map<String, Value>]) -> String {
+    let names = row(0, &Sample::new("", 0, 10), 3_000);
+    let mut text = names.keys().map(String::as_str).collect::<Vec<_>>().join(",") + "\r\n";
+    for row in rows {
+        for (index, name) in names.keys().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            match row.get(name) {
+                Some(Value::Null) | None => text.push_str(comma),
+                Some(value) => {
+                    let _ = write!(text, "{comma}{value}");
+                }
+            }
+        }
+        text.push_str("\r\n");
+    }
+    text
+}
+
+fn view(query: Option<String>) -> View {
+    View::parse(query.as_deref().unwrap_or_default())
+}
+
+/// What the Overview's panels show.
+pub async fn panels(
+    Extension(figures): Extension<Arc<Figures>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Panels>, Problem> {
+    Ok(Json(figures.panels(view(query)).await?))
+}
+
+/// The same as the page has it: what the page puts in by itself.
+pub async fn fragment(Extension(figures): Extension<Arc<Figures>>, RawQuery(query): RawQuery) -> Response {
+    let panels = figures.panels(view(query)).await.map_err(|away| away.into());
+    Html(streamgauge_app::fragment(panels)).into_response()
+}
+
+/// One of the Overview's charts as a picture that stands alone.
+pub async fn chart(
+    Extension(figures): Extension<Arc<Figures>>,
+    Path(file): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let overview = figures.overview(view(query)).await?;
+    let name = file.strip_suffix(".svg").unwrap_or_default();
+    let svg = streamgauge_app::chart_svg(name, &overview)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "There is no such chart."))?;
+    let name = format!("attachment; filename=\"{name}.svg\"");
+    let mut response = svg.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+pub async fn annotations(
+    Extension(figures): Extension<Arc<Figures>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<Annotation>>, Problem> {
+    let view = view(query);
+    let (from, to) = view.range.window(clock::now_ms() / 1_000);
+    let found = store::annotations(figures.history("Annotations")?, from, to, &view.node).await;
+    found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
+}
+
+pub async fn annotate(
+    Extension(figures): Extension<Arc<Figures>>,
+    Checked(wish): Checked<Wish>,
+) -> Result<Response, Problem> {
+    let checked = Annotation::check(wish, clock::now_ms() / 1_000);
+    let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
+    let id = store::add_annotation(figures.history("Annotations")?, &annotation).await;
+    let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
+    Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
+}
+
+pub async fn remove_annotation(
+    Extension(figures): Extension<Arc<Figures>>,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    let removed = store::remove_annotation(figures.history("Annotations")?, id).await;
+    match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.")),
+    }
+}

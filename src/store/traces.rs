@@ -1,0 +1,205 @@
+//! Rows of `fallbacks`, `pages_seen`, `annotations` and `session_marks`.
+
+use super::{Traces, millis, seconds};
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use streamgauge_core::{
+    annotation::{Annotation, AnnotationKind},
+    beacon::FallbackReason,
+    fallback::{FallbackEvent, Seen},
+    ids::SessionId,
+    timeline::{MOST, Mark, MarkKind},
+};
+
+/// All or nothing.
+pub(super) async fn write(pool: &PgPool, node: &str, traces: &Traces) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    if !traces.fallbacks.is_empty() {
+        let fallen = &traces.fallbacks;
+        let text = |read: fn(&super::Fallen) -> String| fallen.iter().map(read).collect::<Vec<String>>();
+        let at: Vec<DateTime<Utc>> = fallen.iter().map(|fallen| millis(fallen.at)).collect();
+        sqlx::query!(
+            "INSERT INTO fallbacks (at, session, reason, browser, region, route, node)
+             SELECT *, $7 FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])",
+            &at,
+            &text(|fallen| fallen.session.to_string()),
+            &text(|fallen| fallen.reason.as_str().to_owned()),
+            &text(|fallen| fallen.place.browser.clone()),
+            &text(|fallen| fallen.place.region.clone()),
+            &text(|fallen| fallen.place.route.clone()),
+            node,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    for ((bucket, place), pages) in &traces.pages {
+        sqlx::query!(
+            "INSERT INTO pages_seen AS seen (bucket_start, browser, region, route, pages) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (bucket_start, browser, region, route) DO UPDATE SET pages = seen.pages + excluded.pages",
+            seconds(*bucket),
+            place.browser,
+            place.region,
+            place.route,
+            pages,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    for annotation in &traces.annotations {
+        sqlx::query!(
+            "INSERT INTO annotations (at, kind, node, text) VALUES ($1, $2, $3, $4)",
+            seconds(annotation.at),
+            annotation.kind.as_str(),
+            annotation.node,
+            annotation.text,
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// Fallbacks in `[from, to)`, newest first, and no more than can be looked through.
+pub async fn fallbacks(pool: &PgPool, from: i64, to: i64, region: &str) -> sqlx::Result<Vec<FallbackEvent>> {
+    let rows = sqlx::query!(
+        "SELECT at, session, reason, browser, region, route FROM fallbacks
+         WHERE at >= $1 AND at < $2 AND ($3 = '' OR region = $3) ORDER BY at DESC LIMIT 50000",
+        seconds(from),
+        seconds(to),
+        region,
+    )
+    .fetch_all(pool)
+    .await?;
+    let events = rows.into_iter().filter_map(|row| {
+        Some(FallbackEvent {
+            at: row.at.timestamp(),
+            session: row.session,
+            reason: FallbackReason::parse(&row.reason)?,
+            browser: row.browser,
+            region: row.region,
+            route: row.route,
+        })
+    });
+    Ok(events.collect())
+}
+
+/// Pages seen in `[from, to)`.
+pub async fn pages_seen(pool: &PgPool, from: i64, to: i64, region: &str) -> sqlx::Result<Vec<Seen>> {
+    let rows = sqlx::query!(
+        r#"SELECT browser, region, route, sum(pages)::bigint AS "pages!" FROM pages_seen
+           WHERE bucket_start >= $1 AND bucket_start < $2 AND ($3 = '' OR region = $3)
+           GROUP BY browser, region, route LIMIT 10000"#,
+        // The ten minutes that the range begins in.
+        seconds(from - 600),
+        seconds(to),
+        region,
+    )
+    .fetch_all(pool)
+    .await?;
+    let pages = |count: i64| u64::try_from(count).unwrap_or(0);
+    let seen = rows.into_iter().map(|row| Seen {
+        browser: row.browser,
+        region: row.region,
+        route: row.route,
+        pages: pages(row.pages),
+    });
+    Ok(seen.collect())
+}
+
+/// Annotations in `[from, to)`, oldest first; the newest 200.
+pub async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx::Result<Vec<Annotation>> {
+    let rows = sqlx::query!(
+        "SELECT id, at, kind, node, text FROM annotations
+         WHERE at >= $1 AND at < $2 AND ($3 = '' OR node = '' OR node = $3) ORDER BY at DESC LIMIT 200",
+        seconds(from),
+        seconds(to),
+        node,
+    )
+    .fetch_all(pool)
+    .await?;
+    let annotations = rows.into_iter().rev().filter_map(|row| {
+        let kind = AnnotationKind::parse(&row.kind)?;
+        Some(Annotation { id: row.id, at: row.at.timestamp(), kind, node: row.node, text: row.text })
+    });
+    Ok(annotations.collect())
+}
+
+/// Answers its id.
+pub async fn add_annotation(pool: &PgPool, annotation: &Annotation) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "INSERT INTO annotations (at, kind, node, text) VALUES ($1, $2, $3, $4) RETURNING id",
+        seconds(annotation.at),
+        annotation.kind.as_str(),
+        annotation.node,
+        annotation.text,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// `false`: there is none.
+pub async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query!("DELETE FROM annotations WHERE id = $1", id).execute(pool).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn write_marks(pool: &PgPool, marks: &[(SessionId, Mark)]) -> sqlx::Result<()> {
+    let days = marks.iter().map(|(_, mark)| mark.at.div_euclid(86_400_000));
+    for day in days.collect::<std::collections::BTreeSet<_>>() {
+        sqlx::query!("SELECT session_marks_partition($1)", millis(day * 86_400_000)).execute(pool).await?;
+    }
+    let text = |read: fn(&(SessionId, Mark)) -> String| marks.iter().map(read).collect::<Vec<String>>();
+    let at: Vec<DateTime<Utc>> = marks.iter().map(|(_, mark)| millis(mark.at)).collect();
+    let values: Vec<Option<f64>> = marks.iter().map(|(_, mark)| mark.value).collect();
+    sqlx::query!(
+        "INSERT INTO session_marks (session, at, kind, node, detail, value)
+         SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::float8[])",
+        &text(|(session, _)| session.to_string()),
+        &at,
+        &text(|(_, mark)| mark.kind.as_str().to_owned()),
+        &text(|(_, mark)| mark.node.clone()),
+        &text(|(_, mark)| mark.detail.clone()),
+        &values as &[Option<f64>],
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A session's newest marks, oldest first, and whether there are more.
+pub async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(Vec<Mark>, bool)> {
+    let rows = sqlx::query!(
+        "SELECT at, kind, node, detail, value FROM session_marks WHERE session = $1 ORDER BY at DESC LIMIT $2",
+        session.as_str(),
+        MOST + 1,
+    )
+    .fetch_all(pool)
+    .await?;
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    let more = rows.len() > most;
+    let mut marks: Vec<Mark> = rows
+        .into_iter()
+        .take(most)
+        .filter_map(|row| {
+            let kind = MarkKind::parse(&row.kind)?;
+            Some(Mark {
+                at: row.at.timestamp_millis(),
+                kind,
+                node: row.node,
+                detail: row.detail,
+                value: row.value,
+            })
+        })
+        .collect();
+    marks.reverse();
+    Ok((marks, more))
+}
+
+/// For how long all of this is kept, days.
+const KEPT: i64 = 35;
+
+/// Lets go of what is older.
+pub async fn retain(pool: &PgPool, now: i64) -> sqlx::Result<()> {
+    sqlx::query!("SELECT traces_drop($1)", seconds(now - KEPT * 86_400)).execute(pool).await?;
+    Ok(())
+}

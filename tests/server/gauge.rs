@@ -1,0 +1,232 @@
+//! The gauge: the probe, regions, fallbacks and their patterns, timelines, annotations; and all its ways out agree.
+
+use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+async fn get(client: &Client, path: &str) -> Value {
+    let answer = client.get(path).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    answer.json().await.expect("JSON")
+}
+
+/// The sum of a counter over the last hour, as the admin API has it.
+async fn summed(client: &Client, counter: &str, whose: &str) -> u64 {
+    let metrics = get(client, &format!("/api/admin/metrics?range=1h{whose}")).await;
+    let rows = metrics["rows"].as_array().expect("rows").clone();
+    rows.iter().map(|row| row[counter].as_u64().expect("a count")).sum()
+}
+
+#[tokio::test]
+async fn the_probe_sees_the_service_and_is_no_traffic() {
+    let (database, mut redis) = (Database::new().await, Redis::start());
+    let server = Launch::on(&database).redis(&redis).env("STREAMGAUGE_PROBE_MS", "1000").start();
+    let client = server.client();
+    eventually("good probes are stored", 30, async || {
+        (summed(&client, "probes_good", "").await >= 3).then_some(())
+    })
+    .await;
+    let metrics = get(&client, "/api/admin/metrics?range=1h").await;
+    let last = metrics["rows"].as_array().and_then(|rows| rows.last()).expect("a row").clone();
+    assert!(last["probe_delivery_p50_ms"].as_f64().expect("measured") < 5_000.0, "{last}");
+    for counter in [
+        "published",
+        "deliveries_due",
+        "delivered",
+        "connect_attempts",
+        "stream_requests",
+        "stream_bytes_out",
+    ] {
+        assert_eq!(summed(&client, counter, "").await, 0, "{counter}");
+    }
+    assert_eq!(last["streams"], 0.0);
+    let list = get(&client, "/api/admin/panels").await;
+    assert_eq!(list["levels"][2]["objective"], "uptime");
+
+    // Its session is nobody else's.
+    let foreign = client.event("~probe.x", 1).send().await.expect("an answer");
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+    assert_eq!(client.poll("~probe.x").await.status(), StatusCode::FORBIDDEN);
+
+    // Redis goes: streams are refused, and the probe says so.
+    redis.kill();
+    eventually("the probe fails", 30, async || (summed(&client, "probes_bad", "").await > 0).then_some(()))
+        .await;
+    server.stop();
+}
+
+fn regional(database: &Database) -> Server {
+    Launch::on(database).flag("region-header", "cf-ipcountry").start()
+}
+
+#[tokio::test]
+async fn followers_are_told_apart_by_region() {
+    let database = Database::new().await;
+    let server = regional(&database);
+    let (client, session) = (server.client(), fresh("world"));
+    client.create(&session).await;
+    let from = |country: &'static str| client.stream(&session).header("cf-ipcountry", country);
+    let mut german = crate::support::Follower::open(from("DE")).await;
+    let mut french = crate::support::Follower::open(from("FR")).await;
+    let mut unknown = crate::support::Follower::open(from("XX")).await;
+    client.publish_all(&session, 1..=30).await;
+    for follower in [&mut german, &mut french, &mut unknown] {
+        follower.numbers(30).await;
+    }
+    drop(french);
+    let panels = eventually("both regions are stored", 40, async || {
+        let panels = get(&client, "/api/admin/panels").await;
+        (panels["health"].as_array().expect("health").len() == 2).then_some(panels)
+    })
+    .await;
+    let names: Vec<&str> =
+        panels["regions"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    assert_eq!(names, ["de", "fr"]);
+    eventually("all is stored", 40, async || {
+        let german = summed(&client, "delivered", "&region=de").await;
+        let closed = summed(&client, "streams_closed", "&region=fr").await;
+        (german == 30 && closed == 1).then_some(())
+    })
+    .await;
+    assert_eq!(summed(&client, "delivered", "").await, 90);
+    assert_eq!(summed(&client, "connect_established", "&region=fr").await, 1);
+    let page = client.get("/?region=de").send().await.expect("a page").text().await.expect("text");
+    assert!(page.contains("Connection health") && page.contains(">DE<"), "{page}");
+    server.stop();
+}
+
+#[tokio::test]
+async fn fallbacks_become_patterns_and_marks() {
+    let database = Database::new().await;
+    let server = regional(&database);
+    let client = server.client();
+    let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36";
+    let mut streaming = Vec::new();
+    for n in 0..80 {
+        let session = format!("{}-{n}", fresh("fall"));
+        let created: Value = client.create(&session).await.json().await.expect("JSON");
+        if created["cohort"] != "stream" {
+            continue;
+        }
+        let (region, fallbacks) = match n {
+            0..20 => ("IN", json!([{ "reason": "watchdog", "at_ms": 5 }])),
+            20..22 => ("DE", json!([{ "reason": "watchdog", "at_ms": 5 }])),
+            _ => ("DE", json!([])),
+        };
+        let beacon = json!({ "v": 1, "session": session, "page": "p-1", "seq": 0, "mode": "poll", "first_update_ms": 120,
+                             "latencies_ms": [10, 30, 20], "fallbacks": fallbacks });
+        let sent = client.post("/api/v1/beacons").header("cf-ipcountry", region).header("user-agent", chrome);
+        let sent =
+            sent.header("referer", "https://app.example/meetings/8f3a91/notes").body(beacon.to_string());
+        assert_eq!(sent.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
+        streaming.push((session, n < 22));
+    }
+    let fell = streaming.iter().filter(|(_, fell)| *fell).count() as u64;
+    let panels = eventually("fallbacks are stored", 40, async || {
+        let panels = get(&client, "/api/admin/panels").await;
+        (panels["fallback"]["fellBack"].as_u64() == Some(fell)).then_some(panels)
+    })
+    .await;
+    let fallback = &panels["fallback"];
+    assert_eq!(fallback["sessions"].as_u64(), Some(streaming.len() as u64));
+    assert_eq!(fallback["byReason"], json!([["watchdog", fell]]));
+    assert_eq!(fallback["byBrowser"], json!([["Chrome", fell]]));
+    assert_eq!(fallback["byRoute"], json!([["/meetings/:id/notes", fell]]));
+    assert_eq!(fallback["patterns"][0]["value"], "in", "{fallback}");
+    let page = client.get("/").send().await.expect("a page").text().await.expect("text");
+    assert!(page.contains("times likelier in in than elsewhere"), "the pattern stands on the page");
+
+    // One session's story.
+    let (session, _) = &streaming[0];
+    client.publish_all(session, 1..=3).await;
+    client.complete(session).await;
+    let story = eventually("its story is stored", 20, async || {
+        let page = client.get(&format!("/sessions/{session}")).send().await.expect("a page");
+        let text = page.text().await.expect("text");
+        text.contains("Fallback: Watchdog").then_some(text)
+    })
+    .await;
+    assert!(
+        story.contains("Latency: Chrome, median 20 ms")
+            && story.contains("First update: Chrome, after 120 ms")
+    );
+
+    // And it is found among all.
+    eventually("it is found", 20, async || {
+        let found = client.get(&format!("/search?q={session}&state=completed")).send().await.expect("a page");
+        found.text().await.expect("text").contains(&format!("/sessions/{session}\"")).then_some(())
+    })
+    .await;
+    let none = client.get("/search?q=100%25_").send().await.expect("a page").text().await.expect("text");
+    assert!(none.contains("No session is like that."), "a pattern's letters are letters");
+    server.stop();
+}
+
+#[tokio::test]
+async fn what_happens_around_is_flagged() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("node", "flagged").start();
+    let client = server.client();
+    let posted =
+        client.post("/api/admin/annotations").json(&json!({ "kind": "deploy", "text": "api <v2.3>" }));
+    let posted = posted.send().await.expect("an answer");
+    assert_eq!(posted.status(), StatusCode::CREATED);
+    let id = posted.json::<Value>().await.expect("JSON")["id"].as_i64().expect("an id");
+    let bad = client.post("/api/admin/annotations").json(&json!({ "kind": "restart", "text": "x" }));
+    let bad = bad.send().await.expect("an answer");
+    assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bad.json::<Value>().await.expect("JSON")["field"], "kind");
+    client.patch("/api/admin/limits").json(&json!({ "batch_ms": 250 })).send().await.expect("an answer");
+    let flags = eventually("all three are there", 20, async || {
+        let flags = get(&client, "/api/admin/annotations").await;
+        (flags.as_array().expect("flags").len() == 3).then_some(flags)
+    })
+    .await;
+    let texts: Vec<&str> =
+        flags.as_array().expect("flags").iter().filter_map(|flag| flag["text"].as_str()).collect();
+    for expected in ["flagged started, v", "api <v2.3>", "batch_ms = 250 on flagged"] {
+        assert!(texts.iter().any(|text| text.starts_with(expected)), "{texts:?}");
+    }
+    let page = client.get("/").send().await.expect("a page").text().await.expect("text");
+    assert!(page.contains("api &lt;v2.3&gt;") && !page.contains("api <v2.3>"));
+    let gone = client.delete(&format!("/api/admin/annotations/{id}")).send().await.expect("an answer");
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let again = client.delete(&format!("/api/admin/annotations/{id}")).send().await.expect("an answer");
+    assert_eq!(again.status(), StatusCode::NOT_FOUND);
+    server.stop();
+}
+
+#[tokio::test]
+async fn the_history_is_there_for_others() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = server.client();
+    eventually("a row is stored", 30, async || {
+        let metrics = get(&client, "/api/admin/metrics?range=1h").await;
+        (!metrics["rows"].as_array().expect("rows").is_empty()).then_some(())
+    })
+    .await;
+    let csv = client.get("/api/admin/metrics?range=1h&step=60").header("accept", "text/csv");
+    let csv = csv.send().await.expect("an answer");
+    assert!(csv.headers()["content-type"].to_str().expect("text").starts_with("text/csv"));
+    let text = csv.text().await.expect("text");
+    let mut lines = text.lines();
+    let columns = lines.next().expect("a header").split(',').count();
+    assert!(columns > 60 && lines.next().expect("a row").split(',').count() == columns);
+    for (query, field) in
+        [("step=7", "step"), ("range=1y", "range"), ("from=5&to=4", "from"), ("range=30d&step=10", "step")]
+    {
+        let bad = client.get(&format!("/api/admin/metrics?{query}")).send().await.expect("an answer");
+        assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY, "{query}");
+        assert_eq!(bad.json::<Value>().await.expect("JSON")["field"], field);
+    }
+    for chart in ["latency", "connections", "throughput", "resources"] {
+        let svg =
+            client.get(&format!("/api/admin/charts/{chart}.svg?range=24h")).send().await.expect("an answer");
+        assert_eq!(svg.headers()["content-type"], "image/svg+xml", "{chart}");
+        assert!(svg.text().await.expect("text").starts_with("<svg xmlns="));
+    }
+    let none = client.get("/api/admin/charts/nothing.svg").send().await.expect("an answer");
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+    server.stop();
+}
