@@ -93,6 +93,20 @@ async fn limits_can_be_turned_while_the_server_runs() {
     server.stop();
 }
 
+#[tokio::test]
+async fn only_the_hard_limit_of_open_files_bounds_connections() {
+    const WANTED: u64 = 1_000;
+    let database = Database::new().await;
+    for (limit, allowed) in [("-S -n 256", WANTED), ("-n 256", 256 - 64)] {
+        let server = Launch::on(&database).flag("max-connections", WANTED).files(limit).start();
+        let limits = server.client().get("/api/admin/limits").send().await.expect("it");
+        let limits: Value = limits.json().await.expect("JSON");
+        assert_eq!(limits["max_connections"], allowed, "{limit}");
+        assert_eq!(server.log().contains("max_connections is lowered"), allowed < WANTED, "{limit}");
+        server.stop();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_at_the_cap_is_refused_apart() {
     const CAP: usize = 100;
