@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{error::Error, sync::Arc};
 use streamgauge_core::{
     load_test::{BadOutcome, KeptList, Outcome, Row},
+    said::plainly,
     status::is_label,
 };
 
@@ -79,7 +80,7 @@ fn failed(error: &(dyn Error + 'static)) -> Problem {
 
 impl From<BadOutcome> for Problem {
     fn from(error: BadOutcome) -> Problem {
-        let detail = error.to_string();
+        let detail = plainly(&error);
         match error {
             BadOutcome::Syntax(_) => Problem::new(StatusCode::BAD_REQUEST, detail),
             BadOutcome::Field { field, .. } => Problem::field(field, detail),

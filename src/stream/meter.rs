@@ -163,6 +163,8 @@ impl ConnectionMeter {
 
 impl Drop for ConnectionMeter {
     fn drop(&mut self) {
+        // Read since the last write, and never answered.
+        self.written(0);
         let lost = self.state().leaving.len() as u64;
         self.recorder.add(Counter::DroppedGone, lost);
     }

@@ -181,7 +181,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         })
         .await
     };
-    let mut io = connection.into_parts().io;
+    let http1::Parts { mut io, read_buf, .. } = connection.into_parts();
     match end {
         End::Closed => {
             let _ = poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await;
@@ -189,7 +189,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         End::Park(opened) => {
             // The socket's byte counter goes with the connection; the reactor counts on.
             drop((meter, parking));
-            park(&hub, io, *opened, place);
+            park(&hub, io, read_buf.len(), *opened, place);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whatever is sent gets a good answer, and the next request is served.
 
-use crate::support::{Client, Database, Launch, Server, Shared, fresh};
+use crate::support::{Client, Database, Launch, Server, Shared, eventually, fresh};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -194,6 +194,61 @@ async fn a_body_that_dribbles_is_cut_off() {
         dribble("/api/v1/sessions/a/complete")
     );
     healthy(&server.0.client()).await;
+}
+
+/// A stream's socket is no HTTP any more: what its client says there is passed over, whether it came along with the
+/// request or later, and one that keeps talking is cut off.
+#[tokio::test]
+async fn a_follower_that_talks_is_borne_for_8_kb() {
+    let server = server().await;
+    let (client, port) = (&server.0.client(), server.0.port);
+    let session = fresh("talks");
+    client.publish(&session, 1).await;
+    let again = format!("GET /api/v1/sessions/{session}/status/stream HTTP/1.1\r\nhost: a\r\n\r\n");
+    // Bytes sent with the request, bytes sent later, and whether the stream bears that.
+    for (along, later, borne) in [
+        (again.len(), 0, true),
+        (0, 8_000, true),
+        (4_000, 4_000, true),
+        (9_000, 0, false),
+        (4_000, 5_000, false),
+        (0, 100_000, false),
+    ] {
+        let talk = |bytes| again.bytes().cycle().take(bytes).collect::<Vec<u8>>();
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+        socket.write_all(&[again.as_bytes(), &talk(along)].concat()).await.expect("sent");
+        if borne || along <= 8_000 {
+            until(&mut socket, "\"data\":1").await;
+        }
+        let _ = socket.write_all(&talk(later)).await;
+        if borne {
+            client.publish(&session, 2).await;
+            until(&mut socket, "\"data\":2").await;
+            client.publish(&session, 1).await;
+        } else {
+            let mut rest = Vec::new();
+            let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest))
+                .await
+                .expect("cut");
+        }
+        healthy(client).await;
+    }
+    eventually("nobody follows", 5, async || {
+        (client.metrics().await["activeConnections"] == 0).then_some(())
+    })
+    .await;
+}
+
+/// Reads until the text has come.
+async fn until(socket: &mut TcpStream, text: &str) {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let mut some = [0; 4_096];
+        let bytes = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut some)).await;
+        let bytes = bytes.unwrap_or_else(|_| panic!("no {text}")).expect("an open stream");
+        assert!(bytes > 0, "closed before {text}: {}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&some[..bytes]);
+    }
 }
 
 /// Sends bytes and reads what comes until the server closes.

@@ -7,6 +7,7 @@ pub mod beacon; // what a page saw, within its bounds
 pub mod board; // what a dashboard shows at one moment, and the admin stream's message
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns
+pub mod follow; // what a request for a stream asks, and what its client says afterwards
 pub mod frame; // Server-Sent Events as text
 pub mod heard; // what a node does with a message that it hears of a session
 pub mod history; // bounded events of one session, and what a resuming follower is owed
@@ -17,6 +18,7 @@ pub mod load_test; // a load test's result: its document, its bounds, how runs c
 pub mod numbers; // every number's one definition: unit, formula, window
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // 1h, 24h, 7d and the step of their charts
+pub mod said; // a parser's words, fit to be repeated
 pub mod status; // a status event, and what a publisher may say in it
 pub mod view; // what the pages other than the board show
 

@@ -26,6 +26,7 @@ use std::{
 };
 use streamgauge_core::{
     cohort::Cohort,
+    follow::Said,
     ids::{EventId, SessionId},
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -56,6 +57,8 @@ pub struct Arrival {
     pub permit: Option<Box<Permit>>,
     /// The stream ends then, ms from now.
     pub expires_in_ms: Option<u32>,
+    /// What came after the request.
+    pub said: Said,
     /// The connection's place among all that the server may have open.
     pub place: OwnedSemaphorePermit,
 }
