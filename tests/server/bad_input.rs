@@ -1,6 +1,6 @@
 //! Whatever is sent gets a good answer, and the next request is served.
 
-use crate::support::{Client, Database, Launch, Server, Shared, eventually, fresh};
+use crate::support::{Bare, Client, Database, Launch, Server, Shared, fresh, streams};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -215,40 +215,23 @@ async fn a_follower_that_talks_is_borne_for_8_kb() {
         (0, 100_000, false),
     ] {
         let talk = |bytes| again.bytes().cycle().take(bytes).collect::<Vec<u8>>();
-        let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-        socket.write_all(&[again.as_bytes(), &talk(along)].concat()).await.expect("sent");
-        if borne || along <= 8_000 {
-            until(&mut socket, "\"data\":1").await;
+        let mut one = Bare::connect(port).await;
+        one.say([again.as_bytes(), &talk(along)].concat()).await.expect("sent");
+        if along <= 8_000 {
+            one.until("\"data\":1").await;
         }
-        let _ = socket.write_all(&talk(later)).await;
+        // It may be cut before all is said.
+        let _ = one.say(talk(later)).await;
         if borne {
             client.publish(&session, 2).await;
-            until(&mut socket, "\"data\":2").await;
+            one.until("\"data\":2").await;
             client.publish(&session, 1).await;
         } else {
-            let mut rest = Vec::new();
-            let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest))
-                .await
-                .expect("cut");
+            one.rest().await;
         }
         healthy(client).await;
     }
-    eventually("nobody follows", 5, async || {
-        (client.metrics().await["activeConnections"] == 0).then_some(())
-    })
-    .await;
-}
-
-/// Reads until the text has come.
-async fn until(socket: &mut TcpStream, text: &str) {
-    let mut read = Vec::new();
-    while !String::from_utf8_lossy(&read).contains(text) {
-        let mut some = [0; 4_096];
-        let bytes = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut some)).await;
-        let bytes = bytes.unwrap_or_else(|_| panic!("no {text}")).expect("an open stream");
-        assert!(bytes > 0, "closed before {text}: {}", String::from_utf8_lossy(&read));
-        read.extend_from_slice(&some[..bytes]);
-    }
+    streams(client, 0, 5).await;
 }
 
 /// Sends bytes and reads what comes until the server closes.

@@ -9,6 +9,7 @@ mod broker; // the contract of a broker, through both of them
 mod database_away; // PostgreSQL stops for a while
 mod draining; // deploys
 mod exactness; // what is measured is what was on the wire
+mod faults; // thousands at once, half-open peers, proxies
 mod killed; // kill -9
 mod limits; // how many streams, for whom
 mod load_tests; // results of load tests, kept and shown
