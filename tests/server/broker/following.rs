@@ -2,6 +2,7 @@
 
 use super::Stage;
 use crate::support::{Follower, fresh};
+use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -130,4 +131,19 @@ pub(super) async fn silence_is_pinged_then_closed(Stage { client, .. }: &Stage) 
     assert_eq!(follower.next().await, None);
     assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
     assert!((3..=5).contains(&pings), "{pings}");
+}
+
+pub(super) async fn numbers_stay_as_they_were_published(Stage { client, .. }: &Stage) {
+    const DATA: &str = "[8.888888888888891e+109,0.1,1e-7,-2.2250738585072014e-308,9007199254740993]";
+    let session = fresh("numbers");
+    client.create(&session).await;
+    let mut follower = client.follow(&session).await;
+    let event = format!("{{\"stage\":\"work\",\"progress\":1,\"data\":{DATA}}}");
+    let request = client.post(&format!("/api/v1/sessions/{session}/status"));
+    let answer = request.header("content-type", "application/json").body(event).send().await;
+    assert_eq!(answer.expect("an answer").status(), StatusCode::ACCEPTED);
+    let told = follower.news().await.expect("an open stream");
+    assert_eq!(told.data["data"].to_string(), DATA);
+    let polled = client.poll(&session).await.text().await.expect("JSON");
+    assert!(polled.contains(DATA), "{polled}");
 }

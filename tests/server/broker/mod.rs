@@ -77,6 +77,7 @@ contract! {
         a_newcomer_gets_a_snapshot_then_every_event
         however_often_a_follower_is_cut_it_misses_nothing
         an_absurd_position_is_a_gap_or_refused
+        numbers_stay_as_they_were_published
         everybody_gets_everything;
     following [("history-events", 4)] =>
         what_history_let_go_is_a_gap;
