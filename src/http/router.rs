@@ -56,6 +56,7 @@ pub fn router(node: Arc<Node>) -> Router {
                     .layer(from_fn(in_time)),
             ),
         )
+        .route("/api/admin/load-tests/{id}", get(load_tests::one))
         .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
 
