@@ -29,8 +29,8 @@ use tower::Service;
 
 /// A client that has not sent its whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Read and write buffer of a connection; also bounds the size of a request's head.
-const BUFFER: usize = 16 * 1024;
+/// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
+const BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection.
 const MULTIPLEXED: u32 = 128;
 /// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms. hyper waits for a

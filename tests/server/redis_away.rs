@@ -1,6 +1,6 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
-use crate::support::{Client, Database, Follower, Launch, Proxy, Redis, Server, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, Loading, Proxy, Redis, Server, eventually, fresh};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -263,4 +263,26 @@ async fn a_primary_that_becomes_a_replica_is_left_and_lost_events_are_a_gap() {
     assert_eq!(gaps, 1);
     client.publish(&session, 7).await;
     assert_eq!(follower.numbers(1).await, [7]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_loading_is_away_until_it_has_loaded() {
+    let (mut redis, database) = (Redis::that_keeps(), Database::new().await);
+    let server = node("a", &database, &redis);
+    let (client, session) = (server.client(), fresh("loads"));
+    client.publish(&session, 1).await;
+    let mut follower = client.follow(&session).await;
+    assert_eq!(follower.numbers(1).await, [1]);
+    redis.kill();
+    let loading = Loading::on(redis.port()).await;
+    refused(&client, &session, &mut follower).await;
+    assert!(loading.asked() > 0, "it was asked, and answered");
+    drop(loading);
+    redis.again();
+    publish_when_possible(&client, &session, 2).await;
+    assert_eq!(follower.numbers(1).await, [2]);
+    eventually("the node is ready", 10, async || {
+        (client.get("/readyz").send().await.expect("an answer").status() == StatusCode::OK).then_some(())
+    })
+    .await;
 }

@@ -4,6 +4,7 @@ mod bare; // streams as bare sockets, by the thousand
 mod client; // requests as a publisher and a poller make them
 mod folder; // where services keep their files
 mod follower; // one stream, read event by event
+mod loading; // a Redis that is not ready yet
 mod memory; // back where it was, or not
 mod nginx; // an nginx of one's own
 mod postgres; // a PostgreSQL for tests, and what is stored in it
@@ -19,6 +20,7 @@ pub use bare::{Bare, streams};
 pub use client::Client;
 pub use folder::Folder;
 pub use follower::{Event, Follower};
+pub use loading::Loading;
 pub use memory::Memory;
 pub use nginx::Nginx;
 pub use postgres::{Database, PrivateFolder};
