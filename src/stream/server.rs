@@ -181,11 +181,9 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         })
         .await
     };
-    let http1::Parts { mut io, read_buf, .. } = connection.into_parts();
+    let http1::Parts { io, read_buf, .. } = connection.into_parts();
     match end {
-        End::Closed => {
-            let _ = poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await;
-        }
+        End::Closed => io.part().await,
         End::Park(opened) => {
             // The socket's byte counter goes with the connection; the reactor counts on.
             drop((meter, parking));

@@ -90,7 +90,7 @@ async fn ten_megabytes_are_refused() {
     let client = &server.0.client();
     let path = format!("/api/v1/sessions/{}/status", fresh("large"));
     let large = client.post(&path).header("content-type", "application/json").body(vec![b' '; 10_000_000]);
-    // The refusal may come, and the connection be closed, while the body is still being sent.
+    // Of so large a body the server does not take the rest: the refusal may come while it is still being sent.
     match large.send().await {
         Ok(answer) => assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE),
         Err(error) => assert!(error.is_request() || error.is_body(), "{error}"),
@@ -146,10 +146,10 @@ async fn what_is_no_http_harms_nobody() {
     assert!(said.starts_with("HTTP/1.1 431 ") && said.contains("application/problem+json"), "{said}");
     let long = client.get(&format!("/healthz?{}", "x".repeat(9_000)));
     check(client, long, StatusCode::URI_TOO_LONG).await;
-    // More than the connection's buffer: the answer may be lost in the reset.
+    // More than the connection's buffer.
     let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(200_000));
     let said = raw(port, head.as_bytes()).await;
-    assert!(said.starts_with("HTTP/1.1 431 ") || said.is_empty(), "{said}");
+    assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
     healthy(client).await;
 
     for garbage in [

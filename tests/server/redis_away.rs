@@ -1,6 +1,8 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
-use crate::support::{Client, Database, Follower, Launch, Loading, Proxy, Redis, Server, eventually, fresh};
+use crate::support::{
+    Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh,
+};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -53,6 +55,7 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
             followers.push(follower);
         }
     }
+    let memory = [Memory::of(&a.1), Memory::of(&b.1)];
     for _ in 0..2 {
         redis.kill();
         refused(&a.0, &sessions[0], &mut followers[0]).await;
@@ -84,6 +87,8 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
     }
     let ready = a.0.get("/readyz").send().await.expect("an answer");
     assert_eq!(ready.status(), StatusCode::OK);
+    memory[0].is_back(&a.1, 8_000_000).await;
+    memory[1].is_back(&b.1, 8_000_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
