@@ -5,6 +5,7 @@ mod broker; // joins publishers to followers, in process or through Redis
 mod clock; // the one look at the clock
 pub mod config; // settings: file < environment < flags
 mod demo; // real traffic for a first look
+mod files; // how many of them may be open
 mod gauge; // what is measured
 mod http; // routes
 mod jobs; // what runs beside the requests

@@ -4,6 +4,7 @@ use crate::{
     access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
+    files::most_connections,
     gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder},
     http, jobs,
     node::Node,
@@ -28,8 +29,6 @@ use tokio::{
 
 /// How long the server waits at its start for a database of the operator's own. After that it serves without history.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(5);
-/// File descriptors that are not connections: database, Redis, listeners, logs.
-const SPARE_FILES: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -99,7 +98,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_postgres, ending) = watch::channel(false);
 
     let most = most_connections();
-    let node = assemble(within(settings, most), access, store, started_at, draining).await?;
+    let node = assemble(within(settings, most), most, access, store, started_at, draining).await?;
     node.store.outbox().annotate(Annotation {
         id: 0,
         at: started_at / 1_000,
@@ -179,6 +178,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Puts the node together, with what the database knows from before.
 async fn assemble(
     settings: Settings,
+    most_connections: u32,
     access: Access,
     store: Store,
     started_at: i64,
@@ -227,7 +227,7 @@ async fn assemble(
     }
     let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
     Ok(Arc::new(Node {
-        most_connections: most_connections(),
+        most_connections,
         whereabouts: Whereabouts::new(&settings)?,
         probe_secret: probe_secret()?,
         settings,
@@ -250,19 +250,13 @@ fn probe_secret() -> std::io::Result<Box<str>> {
     Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 
-/// Connections that the limit of open files leaves room for.
-fn most_connections() -> u32 {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
-    u32::try_from(files.saturating_sub(SPARE_FILES).max(1)).unwrap_or(u32::MAX)
-}
-
 /// More streams than file descriptors would fail one by one, where nobody sees it.
 fn within(mut settings: Settings, most: u32) -> Settings {
     if settings.limits.max_connections > most {
         tracing::warn!(
             wanted = settings.limits.max_connections,
             allowed = most,
-            "max_connections is lowered to what the limit of open files (ulimit -n) allows"
+            "max_connections is lowered to what the hard limit of open files (ulimit -Hn) allows"
         );
         settings.limits.max_connections = most;
     }

@@ -4,7 +4,10 @@ use super::problem::Problem;
 use axum::extract::{FromRequestParts, Path, Query};
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
-use streamgauge_core::ids::{BadSessionId, SessionId};
+use streamgauge_core::{
+    ids::{BadSessionId, SessionId},
+    said::plainly,
+};
 
 /// The session that the path names.
 pub struct Named(pub SessionId);
@@ -27,8 +30,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        let Query(asked) = query
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("{}.", error.body_text())))?;
+        let Query(asked) = query.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, format!("{}.", plainly(error.body_text())))
+        })?;
         Ok(Asked(asked))
     }
 }

@@ -16,11 +16,12 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use serde::{Deserialize, Serialize};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use serde::Serialize;
 use std::sync::Arc;
 use streamgauge_core::{
     fallback::browser,
+    follow::{self, BadSessions, Following, Headers},
     history::Ask,
     ids::{Epoch, EventId, SessionId},
     measure::{counters::Counter, sample::Measure},
@@ -28,43 +29,21 @@ use streamgauge_core::{
     status::{Draft, StatusEvent, is_label},
 };
 
-#[derive(Deserialize)]
-pub struct Following {
-    #[serde(rename = "last-event-id", alias = "lastEventId", alias = "last_event_id")]
-    last_event_id: Option<String>,
-    /// Whose streams are counted together, while access is open. A ticket says it otherwise.
-    user: Option<String>,
-    /// Lets in, where access is closed. EventSource sends no header of one's own.
-    ticket: Option<String>,
-}
-
-impl Following {
-    fn user(&self) -> Result<Option<Box<str>>, Problem> {
-        let Some(user) = self.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(None) };
-        if is_label(user, Draft::MAX_STAGE) {
-            return Ok(Some(user.into()));
-        }
-        Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."))
+/// Whose streams are counted together, while access is open.
+fn user(asked: &Following) -> Result<Option<Box<str>>, Problem> {
+    let Some(user) = asked.user.as_deref().filter(|user| !user.is_empty()) else { return Ok(None) };
+    if is_label(user, Draft::MAX_STAGE) {
+        return Ok(Some(user.into()));
     }
+    Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."))
 }
 
-/// What the client says about its position: the header, as EventSource sends it, or the query.
-fn ask(headers: &HeaderMap, query: Following) -> Ask {
-    match last_event_id(headers, query) {
-        Some(id) => id.parse().map_or(Ask::Unreadable, Ask::Resume),
-        None => newcomer(headers),
-    }
-}
-
-fn last_event_id(headers: &HeaderMap, query: Following) -> Option<String> {
-    let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
-    // EventSource sends no header for an empty id, and neither do we take one for a position.
-    header.or(query.last_event_id).filter(|id| !id.is_empty())
-}
-
-fn newcomer(headers: &HeaderMap) -> Ask {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    Ask::Newcomer { insists: accept.is_some_and(|accept| accept.contains("text/event-stream")) }
+/// The position in each of `count` sessions.
+fn asks(headers: &HeaderMap, asked: &Following, count: usize) -> Vec<Ask> {
+    let bytes = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
+    let last_event_id = bytes(HeaderName::from_static("last-event-id"));
+    let headers = Headers { last_event_id, accept: bytes(header::ACCEPT) };
+    follow::asks(headers, asked.last_event_id.as_deref(), count)
 }
 
 pub fn poll_url(id: &SessionId) -> String {
@@ -85,7 +64,7 @@ pub async fn stream(
     let admitted = gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
     let (user, expires_in) = match admitted {
         Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
-        None => (asked.user()?, None),
+        None => (user(&asked)?, None),
     };
     let region = node.whereabouts.region(&parts.headers, address);
     if id.is_probe() {
@@ -93,7 +72,8 @@ pub async fn stream(
     }
     let from = whence(&node, &parts.headers, region);
     let who = Who { user, address, region, from };
-    let opened = open(&node.door, &id, cohort, ask(&parts.headers, asked), who, expires_in).await;
+    let ask = asks(&parts.headers, &asked, 1).pop().unwrap_or(Ask::Unreadable);
+    let opened = open(&node.door, &id, cohort, ask, who, expires_in).await;
     if opened.is_ok() {
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
         meter.classify(Traffic::Stream(cohort));
@@ -138,9 +118,6 @@ fn body(node: &Node, members: Vec<Member>, meter: Arc<ConnectionMeter>) -> Body 
     Body::new(StreamBody::new(members, hub.knobs().clone(), drain, meter, recorder))
 }
 
-/// Sessions over one connection.
-const MOST_SESSIONS: usize = 16;
-
 /// Several sessions over one connection, for browsers, which allow six on HTTP/1.1. An event's id is its follower's
 /// position in all of them, in their order, so that one `Last-Event-ID` resumes them all.
 pub async fn streams(
@@ -150,16 +127,16 @@ pub async fn streams(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let meter = parts.extensions.get::<Arc<ConnectionMeter>>().cloned().ok_or_else(no_connection)?;
-    let sessions = named(parts.uri.query().unwrap_or_default())?;
+    let sessions = follow::sessions(parts.uri.query().unwrap_or_default())?;
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-    let (ticket, user) = (asked.ticket.clone(), asked.user()?);
-    let positions = asks(&parts.headers, asked, sessions.len());
-    let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or_else(no_session)?;
+    let user = user(&asked)?;
+    let positions = asks(&parts.headers, &asked, sessions.len());
+    let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or(BadSessions::Missing)?;
     let region = node.whereabouts.region(&parts.headers, address);
     let from = whence(&node, &parts.headers, region);
     let mut members = Vec::new();
     for (id, ask) in sessions.iter().zip(positions) {
-        let admitted = gate::follower(&node, &parts, id, ticket.as_deref())?;
+        let admitted = gate::follower(&node, &parts, id, asked.ticket.as_deref())?;
         let (user, expires_in) = match admitted {
             Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
             None => (user.clone(), None),
@@ -190,36 +167,6 @@ pub async fn streams(
     let mut response = body(&node, members, meter).into_response();
     event_stream_headers(response.headers_mut());
     Ok(response)
-}
-
-/// The sessions that `?session=a&session=b` names. Their ids need no decoding.
-fn named(query: &str) -> Result<Vec<SessionId>, Problem> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let ids = pairs.filter(|(name, _)| *name == "session").map(|(_, id)| id);
-    let mut sessions = Vec::new();
-    for id in ids {
-        let id: SessionId = id.parse()?;
-        if sessions.len() == MOST_SESSIONS || sessions.contains(&id) {
-            let detail =
-                format!("session may stand in the query {MOST_SESSIONS} times, each time another one.");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-        }
-        sessions.push(id);
-    }
-    if sessions.is_empty() { Err(no_session()) } else { Ok(sessions) }
-}
-
-fn no_session() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "Name the sessions in the query: ?session=a&session=b.")
-}
-
-/// The position in each of `count` sessions.
-fn asks(headers: &HeaderMap, query: Following, count: usize) -> Vec<Ask> {
-    let Some(ids) = last_event_id(headers, query) else {
-        return vec![newcomer(headers); count];
-    };
-    let asks: Vec<Ask> = ids.split(',').map(|id| id.parse().map_or(Ask::Unreadable, Ask::Resume)).collect();
-    if asks.len() == count { asks } else { vec![Ask::Unreadable; count] }
 }
 
 fn no_connection() -> Problem {

@@ -7,14 +7,15 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, sync::Arc};
 use streamgauge_core::{
-    load_test::{BadOutcome, KeptList, Outcome, Row},
+    load_test::{BadOutcome, Kept, KeptList, Outcome, Row},
+    said::plainly,
     status::is_label,
 };
 
@@ -64,6 +65,19 @@ pub async fn list(
     list.map(Json).map_err(|error| failed(&error))
 }
 
+/// One run with its document, and the run of the same load before it.
+pub async fn one(
+    State(node): State<Arc<Node>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<Json<Kept>, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "No such run is kept.");
+    // What is no number is no run.
+    let Path(id) = id.map_err(|_| unknown())?;
+    reachable(&node)?;
+    let found = store::find_load_test(node.store.pool(), id).await.map_err(|error| failed(&error))?;
+    found.map(Json).ok_or_else(unknown)
+}
+
 fn reachable(node: &Node) -> Result<(), Problem> {
     if node.store.health() == Health::Good { Ok(()) } else { Err(away()) }
 }
@@ -79,7 +93,7 @@ fn failed(error: &(dyn Error + 'static)) -> Problem {
 
 impl From<BadOutcome> for Problem {
     fn from(error: BadOutcome) -> Problem {
-        let detail = error.to_string();
+        let detail = plainly(&error);
         match error {
             BadOutcome::Syntax(_) => Problem::new(StatusCode::BAD_REQUEST, detail),
             BadOutcome::Field { field, .. } => Problem::field(field, detail),

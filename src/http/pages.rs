@@ -18,7 +18,7 @@ use leptos::prelude::provide_context;
 use sqlx::PgPool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use streamgauge_app::{
-    api::backend::{Answer, Assets, Backend, SharedBackend, Unavailable},
+    api::backend::{Answer, Assets, Backend, ServedBy, SharedBackend, Unavailable},
     shell,
 };
 use streamgauge_core::{
@@ -41,6 +41,7 @@ pub const LISTED: i64 = 200;
 pub struct Pages {
     backend: SharedBackend,
     assets: Assets,
+    served_by: ServedBy,
 }
 
 impl Pages {
@@ -48,13 +49,15 @@ impl Pages {
         // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
         let _ = any_spawner::Executor::init_tokio();
         streamgauge_app::api::register();
+        let served_by = ServedBy { node: node.settings.node.clone(), version: env!("CARGO_PKG_VERSION") };
         let backend = Arc::new(Reader { node, figures, list: Mutex::default() });
-        Pages { backend, assets }
+        Pages { backend, assets, served_by }
     }
 
     fn contexts(&self) -> impl Fn() + Clone + Send + Sync + 'static {
-        let Pages { backend, assets } = self.clone();
+        let Pages { backend, assets, served_by } = self.clone();
         move || {
+            provide_context(served_by.clone());
             provide_context(backend.clone());
             provide_context(assets.clone());
         }

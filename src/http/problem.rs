@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::borrow::Cow;
-use streamgauge_core::{ids::BadSessionId, status::BadDraft};
+use streamgauge_core::{follow::BadSessions, ids::BadSessionId, status::BadDraft};
 
 /// Seconds after which a refused client should come back; by chance within it, so that they do not return as one.
 const RETRY_AFTER: std::ops::Range<u32> = 2..8;
@@ -106,6 +106,17 @@ impl From<BadSessionId> for Problem {
         Problem {
             field: Some("id".into()),
             ..Problem::new(StatusCode::BAD_REQUEST, sentence(&error.to_string()))
+        }
+    }
+}
+
+impl From<BadSessions> for Problem {
+    fn from(error: BadSessions) -> Problem {
+        match error {
+            BadSessions::Id(id) => id.into(),
+            BadSessions::Missing | BadSessions::TooMany => {
+                Problem::new(StatusCode::BAD_REQUEST, sentence(&error.to_string()))
+            }
         }
     }
 }

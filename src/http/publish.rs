@@ -25,6 +25,7 @@ use streamgauge_core::{
     cohort::Cohort,
     ids::{EventId, SessionId},
     measure::counters::Counter,
+    said::plainly,
     status::{Draft, RawDraft, State as SessionState, is_label},
 };
 
@@ -41,7 +42,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
                 serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
                 _ => StatusCode::BAD_REQUEST,
             };
-            Problem::new(status, format!("The body is not what is expected here: {error}."))
+            Problem::new(status, format!("The body is not what is expected here: {}.", plainly(error)))
         })
     }
 }
@@ -307,7 +308,10 @@ pub async fn batch(
 
 async fn publish_line(node: &Node, line: &[u8]) -> Result<Published, Problem> {
     let bad = |error: serde_json::Error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("The line is not what is expected here: {error}."))
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("The line is not what is expected here: {}.", plainly(error)),
+        )
     };
     let Line { session, draft } = serde_json::from_slice(line).map_err(bad)?;
     let id: SessionId = session.parse()?;

@@ -21,6 +21,10 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 const MAX_BODY: usize = 64 * 1024;
 /// A thousand lines of a status event each.
 const MAX_BATCH: usize = 1024 * 1024;
+/// Sixteen sessions of the longest names, and a ticket for them.
+const MAX_ADDRESS: usize = 8 * 1024;
+/// Address and headers: those of a browser with many cookies.
+const MAX_HEAD: usize = 16 * 1024;
 /// A publisher that dribbles its body is cut off.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -60,6 +64,7 @@ pub fn router(node: Arc<Node>) -> Router {
                     .layer(from_fn(in_time)),
             ),
         )
+        .route("/api/admin/load-tests/{id}", get(load_tests::one))
         .route("/api/admin/metrics", get(history::metrics))
         .route("/api/admin/panels", get(history::panels))
         .route("/api/admin/charts/{file}", get(history::chart))
@@ -107,6 +112,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_layer(header::REFERRER_POLICY, "same-origin"))
+        .layer(from_fn(in_bounds))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()
         }))
@@ -115,6 +121,21 @@ pub fn router(node: Arc<Node>) -> Router {
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Refused here, an address or a head that is too long gets an answer in our shape. What does not even fit the
+/// connection's buffer, or cannot be parsed, never comes this far.
+async fn in_bounds(request: Request, next: Next) -> Response {
+    let address = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if address > MAX_ADDRESS {
+        Problem::new(StatusCode::URI_TOO_LONG, "The address is longer than 8 kB.").into_response()
+    } else if address + fields.sum::<usize>() > MAX_HEAD {
+        let detail = "The request's head is longer than 16 kB.";
+        Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into_response()
+    } else {
+        next.run(request).await
+    }
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

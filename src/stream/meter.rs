@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 use streamgauge_core::{
     cohort::Cohort,
@@ -18,9 +19,14 @@ use streamgauge_core::{
     region::Region,
 };
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
+
+/// What a client still sends after its last answer is read for so long, and so many bytes of it.
+const PARTING: Duration = Duration::from_secs(1);
+const LEFT_OVER: usize = 1024 * 1024;
 
 /// What a request is for, as far as its cost is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +217,8 @@ impl ConnectionMeter {
 
 impl Drop for ConnectionMeter {
     fn drop(&mut self) {
+        // Read since the last write, and never answered.
+        self.written(0);
         let (lost, silent) = {
             let state = self.state();
             (state.leaving.len() as u64, state.silent)
@@ -263,6 +271,23 @@ impl MeteredIo {
         if !self.meter.state().silent {
             reconcile(&self.meter.recorder, self.counted(), self.socket.inner().as_fd());
         }
+    }
+
+    /// Ends the connection so that the last answer arrives. A socket that is closed while bytes wait to be read (a body
+    /// that was refused) is reset, and the answer with it: those are read and passed over, within bounds.
+    pub async fn part(self) {
+        let mut socket = self.socket.into_inner();
+        let _ = socket.shutdown().await;
+        let reading = async {
+            let mut scratch = vec![0; 16 * 1024];
+            let mut left = LEFT_OVER;
+            while left > 0
+                && let Ok(bytes @ 1..) = socket.read(&mut scratch).await
+            {
+                left = left.saturating_sub(bytes);
+            }
+        };
+        let _ = timeout(PARTING, reading).await;
     }
 
     /// The bare socket, in non-blocking mode and out of tokio's hands.

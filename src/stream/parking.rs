@@ -20,7 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
-use streamgauge_core::cohort::Cohort;
+use streamgauge_core::{cohort::Cohort, follow::Said};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The kernel holds at most about twice this for a reader that does not take it.
@@ -57,8 +57,13 @@ impl http_body::Body for NeverBody {
     }
 }
 
-/// Hands the socket over. If that fails, dropping what was opened counts it as gone.
-pub fn park(hub: &Hub, io: MeteredIo, opened: Opened, place: OwnedSemaphorePermit) {
+/// Hands the socket over. If that fails, dropping what was opened counts it as gone. `read`: bytes that hyper has read
+/// beyond the request.
+pub fn park(hub: &Hub, io: MeteredIo, read: usize, opened: Opened, place: OwnedSemaphorePermit) {
+    let mut said = Said::default();
+    if !said.more(read) {
+        return;
+    }
     let counted = io.counted();
     let Ok(socket) = io.into_std() else { return };
     bound_the_kernel(&socket);
@@ -84,6 +89,7 @@ pub fn park(hub: &Hub, io: MeteredIo, opened: Opened, place: OwnedSemaphorePermi
         live: Vec::new(),
         permit,
         expires_in_ms,
+        said,
         place,
     };
     hub.park(seat, arrival);

@@ -29,8 +29,8 @@ use tower::Service;
 
 /// A client that has not sent its whole head by then is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Read and write buffer of a connection; also bounds the size of a request's head.
-const BUFFER: usize = 16 * 1024;
+/// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
+const BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection.
 const MULTIPLEXED: u32 = 128;
 /// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms. hyper waits for a
@@ -181,16 +181,16 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         })
         .await
     };
-    let mut io = connection.into_parts().io;
+    let http1::Parts { io, read_buf, .. } = connection.into_parts();
     match end {
         End::Closed => {
             io.reconcile();
-            let _ = poll_fn(|cx| hyper::rt::Write::poll_shutdown(Pin::new(&mut io), cx)).await;
+            io.part().await;
         }
         End::Park(opened) => {
             // The socket's byte counter goes with the connection; the reactor counts on.
             drop((meter, parking));
-            park(&hub, io, *opened, place);
+            park(&hub, io, read_buf.len(), *opened, place);
         }
     }
 }

@@ -127,7 +127,12 @@ async fn a_follower_needs_a_ticket_for_its_session() {
     assert_eq!(status(poll().query(&[("ticket", ticket)])).await, StatusCode::OK);
     let page = || client.get(&format!("/s/{session}"));
     assert_eq!(status(page()).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(status(page().query(&[("ticket", ticket)])).await, StatusCode::OK);
+    let shown = page().query(&[("ticket", ticket)]).send().await.expect("an answer");
+    assert_eq!(shown.status(), StatusCode::OK);
+    // What it polls stands in it without the ticket, which its script takes from the page's own address.
+    let shown = shown.text().await.expect("HTML");
+    assert!(shown.contains(&format!("data-url=\"/api/v1/sessions/{session}/status\"")), "{shown}");
+    assert!(!shown.contains(ticket), "nobody who copies the page gets the ticket");
 
     let other = fresh("other");
     closed.publish(&other, 1).await;

@@ -1,6 +1,6 @@
 //! Whatever is sent gets a good answer, and the next request is served.
 
-use crate::support::{Client, Database, Launch, Server, Shared, fresh};
+use crate::support::{Bare, Client, Database, Launch, Server, Shared, fresh, streams};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -90,7 +90,7 @@ async fn ten_megabytes_are_refused() {
     let client = &server.0.client();
     let path = format!("/api/v1/sessions/{}/status", fresh("large"));
     let large = client.post(&path).header("content-type", "application/json").body(vec![b' '; 10_000_000]);
-    // The refusal may come, and the connection be closed, while the body is still being sent.
+    // Of so large a body the server does not take the rest: the refusal may come while it is still being sent.
     match large.send().await {
         Ok(answer) => assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE),
         Err(error) => assert!(error.is_request() || error.is_body(), "{error}"),
@@ -143,7 +143,13 @@ async fn what_is_no_http_harms_nobody() {
     let (client, port) = (&server.0.client(), server.0.port);
     let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let said = raw(port, head.as_bytes()).await;
-    assert!(said.starts_with("HTTP/1.1 431 ") || said.is_empty(), "{said}");
+    assert!(said.starts_with("HTTP/1.1 431 ") && said.contains("application/problem+json"), "{said}");
+    let long = client.get(&format!("/healthz?{}", "x".repeat(9_000)));
+    check(client, long, StatusCode::URI_TOO_LONG).await;
+    // More than the connection's buffer.
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(200_000));
+    let said = raw(port, head.as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
     healthy(client).await;
 
     for garbage in [
@@ -194,6 +200,44 @@ async fn a_body_that_dribbles_is_cut_off() {
         dribble("/api/v1/sessions/a/complete")
     );
     healthy(&server.0.client()).await;
+}
+
+/// A stream's socket is no HTTP any more: what its client says there is passed over, whether it came along with the
+/// request or later, and one that keeps talking is cut off.
+#[tokio::test]
+async fn a_follower_that_talks_is_borne_for_8_kb() {
+    let server = server().await;
+    let (client, port) = (&server.0.client(), server.0.port);
+    let session = fresh("talks");
+    client.publish(&session, 1).await;
+    let again = format!("GET /api/v1/sessions/{session}/status/stream HTTP/1.1\r\nhost: a\r\n\r\n");
+    // Bytes sent with the request, bytes sent later, and whether the stream bears that.
+    for (along, later, borne) in [
+        (again.len(), 0, true),
+        (0, 8_000, true),
+        (4_000, 4_000, true),
+        (9_000, 0, false),
+        (4_000, 5_000, false),
+        (0, 100_000, false),
+    ] {
+        let talk = |bytes| again.bytes().cycle().take(bytes).collect::<Vec<u8>>();
+        let mut one = Bare::connect(port).await;
+        one.say([again.as_bytes(), &talk(along)].concat()).await.expect("sent");
+        if along <= 8_000 {
+            one.until("\"data\":1").await;
+        }
+        // It may be cut before all is said.
+        let _ = one.say(talk(later)).await;
+        if borne {
+            client.publish(&session, 2).await;
+            one.until("\"data\":2").await;
+            client.publish(&session, 1).await;
+        } else {
+            one.rest().await;
+        }
+        healthy(client).await;
+    }
+    streams(client, 0, 5).await;
 }
 
 /// Sends bytes and reads what comes until the server closes.

@@ -1,10 +1,8 @@
 //! How many streams, for whom, and what a refused follower is told.
 
-use crate::support::{Client, Database, Follower, Launch, Redis, eventually, fresh};
+use crate::support::{Bare, Client, Database, Follower, Launch, Memory, Redis, eventually, fresh, streams};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use std::{collections::HashSet, time::Duration};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 async fn ask(client: &Client, session: &str, user: &str) -> Response {
     client.stream(session).query(&[("user", user)]).send().await.expect("an answer")
@@ -89,44 +87,22 @@ async fn limits_can_be_turned_while_the_server_runs() {
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
     }
     drop((held, third, more, ann));
-    eventually("nobody is left", 5, async || (open(&client).await == 0).then_some(())).await;
+    streams(&client, 0, 5).await;
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_at_the_cap_is_refused_apart() {
-    const CAP: usize = 100;
-    const CROWD: usize = 200;
+#[tokio::test]
+async fn only_the_hard_limit_of_open_files_bounds_connections() {
+    const WANTED: u64 = 1_000;
     let database = Database::new().await;
-    let server = Launch::on(&database).flag("max-connections", CAP).start();
-    let (client, session) = (server.client(), fresh("crowd"));
-    client.publish(&session, 1).await;
-    let tasks: Vec<_> = (0..CROWD)
-        .map(|_| {
-            let client = client.clone();
-            let session = session.clone();
-            tokio::spawn(async move { client.stream(&session).send().await.expect("an answer") })
-        })
-        .collect();
-    let (mut held, mut waits) = (Vec::new(), Vec::new());
-    for task in tasks {
-        let answer = task.await.expect("no panic");
-        if answer.status() == StatusCode::OK {
-            held.push(answer);
-        } else {
-            waits.push(refused(answer, StatusCode::SERVICE_UNAVAILABLE, &session).await);
-        }
+    for (limit, allowed) in [("-S -n 256", WANTED), ("-n 256", 256 - 64)] {
+        let server = Launch::on(&database).flag("max-connections", WANTED).files(limit).start();
+        let limits = server.client().get("/api/admin/limits").send().await.expect("it");
+        let limits: Value = limits.json().await.expect("JSON");
+        assert_eq!(limits["max_connections"], allowed, "{limit}");
+        assert_eq!(server.log().contains("max_connections is lowered"), allowed < WANTED, "{limit}");
+        server.stop();
     }
-    assert_eq!((held.len(), waits.len()), (CAP, CROWD - CAP));
-    assert!(waits.iter().collect::<HashSet<_>>().len() > 2, "they do not return as one: {waits:?}");
-    assert_eq!(open(&client).await, CAP);
-    // Full of streams, the node still takes events and polls.
-    client.publish(&session, 2).await;
-    assert_eq!(client.poll(&session).await.status(), StatusCode::OK);
-    drop(held);
-    eventually("nobody is left", 5, async || (open(&client).await == 0).then_some(())).await;
-    server.stop();
-    assert_eq!(database.counted("connect_refused").await, (CROWD - CAP) as i64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,15 +111,16 @@ async fn clients_that_reset_before_the_head_leave_no_trace() {
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("reset"));
     client.publish(&session, 1).await;
+    let memory = Memory::of(&server);
     for _ in 0..200 {
-        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.expect("a connection");
+        let mut one = Bare::connect(server.port).await;
         let head =
             format!("GET /api/v1/sessions/{session}/status/stream?user=ann HTTP/1.1\r\nhost: a\r\n\r\n");
-        socket.write_all(head.as_bytes()).await.expect("sent");
-        #[expect(deprecated, reason = "a reset, at once, is what is tested")]
-        socket.set_linger(Some(Duration::ZERO)).expect("a reset instead of an end");
+        one.say(head).await.expect("sent");
+        one.reset();
     }
-    eventually("all permits are back", 10, async || (open(&client).await == 0).then_some(())).await;
+    streams(&client, 0, 10).await;
+    memory.is_back(&server, 6_000_000).await;
     // All three places of the user, too.
     let held = [
         follow(&client, &session, "ann").await,

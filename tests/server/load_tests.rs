@@ -45,7 +45,7 @@ async fn json_of(request: RequestBuilder, expected: StatusCode) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_is_kept_listed_and_shown() {
     let database = Database::new().await;
-    let server = Launch::on(&database).start();
+    let server = Launch::on(&database).flag("node", "here").start();
     let client = &server.client();
     ready(client).await;
 
@@ -80,9 +80,21 @@ async fn a_run_is_kept_listed_and_shown() {
         assert_eq!(problem["field"], name);
     }
 
+    let newest = list["rows"][0]["id"].as_i64().expect("a number");
+    let one = json_of(client.get(&format!("{ROUTE}/{newest}")), StatusCode::OK).await;
+    assert_eq!((&one["row"], &one["before"]), (&list["rows"][0], &list["rows"][2]));
+    assert_eq!(one["outcome"]["findings"][0]["measured"], json!(90.0));
+    for nowhere in ["99999", "x", "%ff", "99999999999999999999"] {
+        let problem = json_of(client.get(&format!("{ROUTE}/{nowhere}")), StatusCode::NOT_FOUND).await;
+        assert_eq!(problem["status"], json!(404));
+    }
+
     let page = sent(client.get("/load-tests"), StatusCode::OK).await.text().await.expect("HTML");
     assert!(page.contains("81 ms worse") && page.contains(&location), "{page}");
     assert!(!page.contains("wasm"), "it is never hydrated");
+    let foot = page.split_once("class=\"foot\"").expect("a foot").1.replace("<!>", "");
+    let expected = concat!("><p>node <b>here</b><br>v", env!("CARGO_PKG_VERSION"), "</p>");
+    assert!(foot.starts_with(expected), "{foot}");
     let page = sent(client.get(&location), StatusCode::OK).await.text().await.expect("HTML");
     assert!(page.contains("A &lt;test&gt;") && page.contains("Message delivery latency"), "{page}");
     for nowhere in ["/load-tests/99999", "/load-tests/x", "/load-tests/99999999999999999999"] {

@@ -9,6 +9,7 @@ mod broker; // the contract of a broker, through both of them
 mod database_away; // PostgreSQL stops for a while
 mod draining; // deploys
 mod exactness; // what is measured is what was on the wire
+mod faults; // thousands at once, half-open peers, proxies
 mod gauge; // the probe, regions, fallbacks, timelines, annotations
 mod history; // several nodes, late rows, retention, who leads
 mod killed; // kill -9

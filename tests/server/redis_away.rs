@@ -1,6 +1,8 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
-use crate::support::{Client, Database, Follower, Launch, Proxy, Redis, Server, eventually, fresh};
+use crate::support::{
+    Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh,
+};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -53,6 +55,7 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
             followers.push(follower);
         }
     }
+    let memory = [Memory::of(&a.1), Memory::of(&b.1)];
     for _ in 0..2 {
         redis.kill();
         refused(&a.0, &sessions[0], &mut followers[0]).await;
@@ -84,6 +87,8 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
     }
     let ready = a.0.get("/readyz").send().await.expect("an answer");
     assert_eq!(ready.status(), StatusCode::OK);
+    memory[0].is_back(&a.1, 8_000_000).await;
+    memory[1].is_back(&b.1, 8_000_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,4 +268,26 @@ async fn a_primary_that_becomes_a_replica_is_left_and_lost_events_are_a_gap() {
     assert_eq!(gaps, 1);
     client.publish(&session, 7).await;
     assert_eq!(follower.numbers(1).await, [7]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_loading_is_away_until_it_has_loaded() {
+    let (mut redis, database) = (Redis::that_keeps(), Database::new().await);
+    let server = node("a", &database, &redis);
+    let (client, session) = (server.client(), fresh("loads"));
+    client.publish(&session, 1).await;
+    let mut follower = client.follow(&session).await;
+    assert_eq!(follower.numbers(1).await, [1]);
+    redis.kill();
+    let loading = Loading::on(redis.port()).await;
+    refused(&client, &session, &mut follower).await;
+    assert!(loading.asked() > 0, "it was asked, and answered");
+    drop(loading);
+    redis.again();
+    publish_when_possible(&client, &session, 2).await;
+    assert_eq!(follower.numbers(1).await, [2]);
+    eventually("the node is ready", 10, async || {
+        (client.get("/readyz").send().await.expect("an answer").status() == StatusCode::OK).then_some(())
+    })
+    .await;
 }

@@ -190,3 +190,69 @@ async fn nothing_of_an_ended_session_stays_in_the_cluster() {
     })
     .await;
 }
+
+/// A session whose slot is that primary's.
+async fn session_of(cluster: &RedisCluster, node: usize) -> String {
+    loop {
+        let session = fresh("sharded");
+        if tokio::task::block_in_place(|| cluster.primary_of(&session)) == node {
+            return session;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_hangs_holds_up_its_own_sessions_only() {
+    let (cluster, database) = (RedisCluster::that_serves_what_is_left(), Database::new().await);
+    let (client, _server) = start(&database, &cluster, "a").await;
+    let mut others = Vec::new();
+    for primary in 0..2 {
+        let session = session_of(&cluster, primary).await;
+        client.publish(&session, 0).await;
+        others.push((client.follow(&session).await, session));
+    }
+    let stuck = session_of(&cluster, 2).await;
+    client.publish(&stuck, 0).await;
+    let mut waiting = client.follow(&stuck).await;
+    assert_eq!(waiting.numbers(1).await, [0]);
+
+    cluster.freeze(2);
+    // Through the time in which the cluster has not noticed, and past it.
+    let since = Instant::now();
+    let held_up = tokio::spawn({
+        let (client, stuck) = (client.clone(), stuck.clone());
+        async move {
+            while since.elapsed() < Duration::from_secs(8) {
+                let asked = Instant::now();
+                let answer = client.event(&stuck, 99).send().await.expect("an answer");
+                assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+                assert!(answer.headers().contains_key("retry-after"));
+                assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+            }
+        }
+    });
+    let (mut n, mut slowest) = (0, Duration::ZERO);
+    while since.elapsed() < Duration::from_secs(8) {
+        n += 1;
+        for (_, session) in &others {
+            let asked = Instant::now();
+            client.publish(session, n).await;
+            slowest = slowest.max(asked.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(n > 100, "{n} events");
+    for (follower, session) in &mut others {
+        assert_eq!(follower.numbers(n as usize + 1).await, (0..=n).collect::<Vec<_>>());
+        // New followers come to them too.
+        assert_eq!(client.follow(session).await.numbers(1).await, [n]);
+    }
+    held_up.await.expect("refused, politely and in time");
+    assert_eq!(client.get("/readyz").send().await.expect("an answer").status(), StatusCode::OK);
+
+    cluster.thaw(2);
+    publish_surely(&client, &stuck, 1).await;
+    // What was refused may have been taken when it woke, as an event that timed out.
+    assert!(until(&mut waiting, 1).await.0.iter().all(|&n| n == 99 || n == 1));
+}

@@ -1,6 +1,6 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Client, Database, Follower, Launch, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, Memory, eventually, fresh};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -105,7 +105,7 @@ async fn a_follower_that_does_not_read_is_let_go() {
     let (stuck, mut late) = (lazy(server.port, &session).await, lazy(server.port, &session).await);
     connected(&client, 3, 5).await;
     let reading = read_all(quick);
-    let before = server.memory();
+    let (before, memory) = (server.memory(), Memory::of(&server));
     // Each event changes the stage, so none may be left out.
     publish(&client, &session, |n| format!("stage {n}")).await;
     let quick = reading.await.expect("the quick one");
@@ -114,6 +114,7 @@ async fn a_follower_that_does_not_read_is_let_go() {
 
     // Both were cut. One reads what was on its way, comes back and is told what it missed.
     connected(&client, 1, 5).await;
+    memory.is_back(&server, 16_000_000).await;
     let mut read = Vec::new();
     // The end of what was on its way, or the reset that comes with it.
     let _ = late.read_to_end(&mut read).await;

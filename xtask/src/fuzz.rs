@@ -1,12 +1,12 @@
 //! The fuzz targets, on the stable toolchain: the flags are those by which libFuzzer sees which code ran.
 
 use crate::process::run;
-use crate::steps::{Outcome, step};
+use crate::steps::{Failure, Outcome, step};
 use crate::workspace::Workspace;
-use std::fs;
+use std::fs::{self, File};
 use std::process::Command;
 
-const TARGETS: [&str; 2] = ["beacon", "framer"];
+const TARGETS: [&str; 3] = ["beacon", "follow", "framer"];
 
 /// What cargo-fuzz passes too, without the sanitizers, which need another toolchain.
 const FLAGS: [&str; 6] = [
@@ -18,29 +18,41 @@ const FLAGS: [&str; 6] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// Each target for so many seconds. What breaks one is left in `target/fuzz/artifacts`.
+/// Each target for so many seconds. What breaks one is left in `target/fuzz/artifacts`; mended, it becomes a seed.
 pub fn fuzz(workspace: &Workspace, seconds: u32) -> Outcome {
     let folder = workspace.target.join("fuzz");
     let artifacts = folder.join("artifacts/");
     fs::create_dir_all(&artifacts)?;
-    // A target of its own: with other flags everything would be built anew.
-    let host = "x86_64-unknown-linux-gnu";
+    // A named target, so that build scripts are built without the flags.
+    let host = host()?;
     step("fuzz targets", || {
         let mut build = Command::new("cargo");
-        build.args(["build", "--quiet", "--release", "--target", host, "--manifest-path"]);
+        build.args(["build", "--quiet", "--locked", "--release", "--target", &host, "--manifest-path"]);
         build.arg(workspace.root.join("fuzz/Cargo.toml")).arg("--target-dir").arg(&folder);
         run(build.env("RUSTFLAGS", FLAGS.join(" ")))
     })?;
     for target in TARGETS {
         let corpus = folder.join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
-        step(&format!("{target} for {seconds} s"), || {
-            let mut fuzzer = Command::new(folder.join(host).join("release").join(target));
+        // libFuzzer says much; what counts is whether it ends well.
+        let log = folder.join(format!("{target}.log"));
+        step(&format!("{target} for {seconds} s (see {})", log.display()), || {
+            let mut fuzzer = Command::new(folder.join(&host).join("release").join(target));
             fuzzer.arg(&corpus).arg(workspace.root.join("fuzz/seeds").join(target));
-            fuzzer.arg(format!("-max_total_time={seconds}")).arg("-max_len=8192").arg("-print_final_stats=0");
+            fuzzer
+                .arg(format!("-max_total_time={seconds}"))
+                .arg("-max_len=8192")
+                .args(["-verbosity=0", "-print_final_stats=1"]);
             fuzzer.arg(format!("-artifact_prefix={}", artifacts.display()));
-            run(&mut fuzzer)
+            run(fuzzer.stderr(File::create(&log)?))
         })?;
     }
     Ok(())
+}
+
+fn host() -> Outcome<String> {
+    let output = Command::new("rustc").arg("-vV").output()?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Failure("rustc does not say for which machine it builds.".into()))
 }

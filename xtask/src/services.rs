@@ -53,7 +53,7 @@ fn clear(folder: &Path) {
     }
 }
 
-/// Stops every PostgreSQL and Redis whose folder is below this one.
+/// Stops every PostgreSQL, Redis and nginx whose folder is below this one.
 pub fn stop_services(folder: &Path) {
     stop_below(folder, DEPTH);
 }
@@ -71,32 +71,35 @@ fn stop_below(folder: &Path, depth: usize) {
                 stop_below(&path, depth - 1);
             }
         } else if path.extension().is_some_and(|e| e == "pid") {
-            stop_redis(&path);
+            stop_program(&path);
         }
     }
 }
 
-/// A pid file outlives its process: only what is called Redis is ended.
-fn stop_redis(pid_file: &Path) {
+/// A pid file outlives its process: only what is called as expected is ended.
+fn stop_program(pid_file: &Path) {
     let text = fs::read_to_string(pid_file).unwrap_or_default();
     let Some(pid) = text.trim().parse().ok().and_then(Pid::from_raw) else {
         return;
     };
-    if !is_redis(pid) || kill_process(pid, Signal::TERM).is_err() {
+    if !is_ours(pid) || kill_process(pid, Signal::TERM).is_err() {
         return;
     }
     let deadline = Instant::now() + Duration::from_secs(5);
-    while is_redis(pid) && Instant::now() < deadline {
+    while is_ours(pid) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    if is_redis(pid) {
+    if is_ours(pid) {
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-fn is_redis(pid: Pid) -> bool {
+fn is_ours(pid: Pid) -> bool {
     let output = std::process::Command::new("ps")
         .args(["-o", "comm=", "-p", &pid.as_raw_nonzero().to_string()])
         .output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("redis-server"))
+    output.is_ok_and(|output| {
+        let name = String::from_utf8_lossy(&output.stdout);
+        ["redis-server", "nginx"].iter().any(|ours| name.contains(ours))
+    })
 }

@@ -24,6 +24,7 @@ struct Count {
 pub fn test(workspace: &Workspace) -> Outcome<Manifest> {
     tools::postgres()?;
     tools::redis()?;
+    tools::nginx()?;
     let chromium = tools::chromium()?;
     tools::node()?;
     tools::npm_packages(workspace)?;

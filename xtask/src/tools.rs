@@ -19,6 +19,11 @@ pub fn redis() -> Outcome {
     need("Redis", "redis-server", "redis", || on_path("redis-server").is_some())
 }
 
+pub fn nginx() -> Outcome {
+    // Debian keeps it where only root looks.
+    need("nginx", "nginx", "nginx", || on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists())
+}
+
 /// A Chromium for Playwright: Debian's, or whichever `CHROMIUM` names.
 pub fn chromium() -> Outcome<PathBuf> {
     if let Some(named) = env::var_os("CHROMIUM") {

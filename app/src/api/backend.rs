@@ -36,6 +36,13 @@ pub trait Backend: Send + Sync + 'static {
 /// As it is found in the context.
 pub type SharedBackend = Arc<dyn Backend>;
 
+/// Which server rendered a page: its node's name, and its version. In the context.
+#[derive(Clone, Debug)]
+pub struct ServedBy {
+    pub node: String,
+    pub version: &'static str,
+}
+
 /// Where the built assets lie, for the tags in the page's head. All are absolute paths.
 #[derive(Clone, Debug, Default)]
 pub struct Assets {

@@ -15,8 +15,12 @@ pub fn Frame(children: Children) -> impl IntoView {
             metrics.as_ref().map(|metrics| (metrics.origin.node.clone(), metrics.origin.version.clone()))
         })
     };
+    let served_by = served_by();
     let foot = part(move || {
-        node().map(|(node, version)| view! { <p>"node "<b>{node}</b><br />"v"{version}</p> }).into_any()
+        node()
+            .or_else(|| served_by.clone())
+            .map(|(node, version)| view! { <p>"node "<b>{node}</b><br />"v"{version}</p> })
+            .into_any()
     });
     view! {
         <a class="skip" href="#main">"Skip to the figures"</a>
@@ -41,6 +45,16 @@ fn load_tests() -> Option<&'static str> {
     #[cfg(feature = "ssr")]
     if leptos_router::hooks::use_location().pathname.with_untracked(|path| path.starts_with("/load-tests")) {
         return Some("page");
+    }
+    None
+}
+
+/// Who rendered a plain page, which nothing follows later. Where the browser takes over, it begins without.
+fn served_by() -> Option<(String, String)> {
+    #[cfg(feature = "ssr")]
+    if leptos_router::hooks::use_location().pathname.with_untracked(|path| crate::app::is_plain(path)) {
+        let served_by = use_context::<crate::api::backend::ServedBy>()?;
+        return Some((served_by.node, served_by.version.into()));
     }
     None
 }

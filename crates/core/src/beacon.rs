@@ -1,7 +1,7 @@
 //! What a page saw, as the browser SDK tells it (docs/beacons.md). Anybody can send one, so nothing in it is believed
 //! beyond its bounds, and none of its words becomes a label.
 
-use crate::ids::SessionId;
+use crate::{ids::SessionId, said::plainly};
 use serde::Deserialize;
 
 /// Bytes of a whole beacon.
@@ -77,7 +77,7 @@ impl Beacon {
             return Err(BadBeacon::TooLong);
         }
         let beacon: Beacon =
-            serde_json::from_slice(body).map_err(|error| BadBeacon::Shape(error.to_string()))?;
+            serde_json::from_slice(body).map_err(|error| BadBeacon::Shape(plainly(error)))?;
         let page = beacon.page.bytes();
         let checks = [
             ("v", beacon.v == 1),
@@ -154,6 +154,7 @@ mod tests {
         check("status_checks", json!(10_001), Err("status_checks"));
         check("fallbacks", json!([{ "reason": "boredom", "at_ms": 1 }]), Err("JSON"));
         check("colour", json!("x".repeat(5_000)), Err("at most 4096 bytes"));
+        check("mode", json!({ "\n": 1 }), Err("unknown variant ` `"));
         assert!(Beacon::parse(b"").is_err() && Beacon::parse(b"[]").is_err());
     }
 

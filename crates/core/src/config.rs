@@ -35,7 +35,7 @@ keys! {
     database_url: "PostgreSQL to use instead of a private one",
         "a URL that starts with postgres:// or postgresql://";
     redis_url: "Redis that joins several nodes: redis://HOST, or redis-cluster://HOST:PORT,HOST:PORT for a Redis Cluster; without it this node is alone",
-        "redis://HOST[:PORT], unix:///PATH, or redis-cluster:// with the addresses of some of its nodes, with commas between them";
+        "redis://HOST[:PORT], unix:///PATH, or redis-cluster:// with the addresses of some of its nodes, with commas between them; rediss:// is not spoken: let a tunnel do TLS";
     redis_plain: "Take in what back ends PUBLISH to session:ID:status in Redis by themselves [default: true]",
         "true or false";
     node: "Name of this node in charts and rows [default: the host's name]",
@@ -308,6 +308,7 @@ mod tests {
         for bad in ["http://h", "redis://a,b", "redis-cluster://a,,b", "redis-cluster://", "unix://h"] {
             check("redis_url", bad, "redis-cluster:// with the addresses");
         }
+        check("redis_url", "rediss://h", "rediss:// is not spoken");
         let secret = settings(&[("database_url", "mysql://u:secret@h/d")]).expect_err("a wrong scheme");
         assert!(!secret.contains("secret") && secret.contains("postgres://"), "{secret}");
     }

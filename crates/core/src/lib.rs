@@ -9,6 +9,7 @@ pub mod board; // what a dashboard shows at one moment, and the admin stream's m
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns
 pub mod fallback; // why clients left the stream: counts, patterns in words
+pub mod follow; // what a request for a stream asks, and what its client says afterwards
 pub mod frame; // Server-Sent Events as text
 pub mod heard; // what a node does with a message that it hears of a session
 pub mod history; // bounded events of one session, and what a resuming follower is owed
@@ -21,6 +22,7 @@ pub mod panels; // the Overview's quieter panels
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // what a page shows: range, step, whose figures; as the address has it
 pub mod region; // where followers are: names, networks, places on the map
+pub mod said; // a parser's words, fit to be repeated
 pub mod savings; // what streaming spares against polling, in bytes, requests and money
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for

@@ -22,7 +22,7 @@ pub async fn follow(shared: Arc<Shared>, seeds: Vec<ConnectionInfo>) {
     let mut running: HashMap<String, AbortHandle> = HashMap::new();
     for round in 0usize.. {
         let mut nodes: Vec<ConnectionInfo> =
-            shared.routes().roads().iter().map(|road| road.info.clone()).collect();
+            shared.map().routes().roads().iter().map(|road| road.info.clone()).collect();
         nodes.extend(seeds.iter().cloned());
         // Another one first each time: one that is cut off from the others believes in what was.
         let first = round % nodes.len().max(1);
@@ -33,7 +33,7 @@ pub async fn follow(shared: Arc<Shared>, seeds: Vec<ConnectionInfo>) {
         }
         while links.try_join_next().is_some() {}
         tokio::time::sleep(LEAST).await;
-        let _ = tokio::time::timeout(EVERY, shared.refresh.notified()).await;
+        let _ = tokio::time::timeout(EVERY, shared.map().refresh.notified()).await;
     }
 }
 
@@ -77,7 +77,7 @@ fn apply(
     running: &mut HashMap<String, AbortHandle>,
 ) {
     let Some(seed) = seeds.first() else { return };
-    let before = shared.routes();
+    let before = shared.map().routes();
     let mut ranges = Vec::new();
     let mut fresh = Vec::new();
     for (first, last, host, port) in slots {
@@ -98,7 +98,7 @@ fn apply(
     }
     let roads = after.roads();
     tracing::info!(primaries = roads.len(), "the cluster's slots lie anew");
-    shared.set_routes(after);
+    shared.map().set(after);
     running.retain(|address, link| {
         let stays = roads.iter().any(|road| is(road, address));
         if !stays {

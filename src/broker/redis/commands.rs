@@ -1,6 +1,9 @@
 //! The connection for commands: pipelined, shared by cloning, to one Redis or to a Redis Cluster.
 
-use super::address::Address;
+use super::{
+    address::Address,
+    routes::{Map, Road},
+};
 use ::redis::{
     Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Script, ServerErrorKind, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
@@ -14,6 +17,7 @@ use std::{
 
 /// A Redis that does not answer for this long is away; a publisher is not kept waiting for it.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
+const UNROUTED: (ErrorKind, &str) = (ErrorKind::Client, "several commands at once go to no one slot");
 /// How often a connection that does no good is replaced.
 const RENEWED: Duration = Duration::from_secs(1);
 
@@ -21,6 +25,50 @@ const RENEWED: Duration = Duration::from_secs(1);
 pub enum Connection {
     One(ConnectionManager),
     Cluster(ClusterConnection),
+    /// To the primary of one slot.
+    Road(Routed),
+}
+
+/// A command for one slot, which goes straight to its primary. The cluster's own connection would do it too; but while
+/// one primary hangs it connects to all of them again and again, and holds everybody's commands meanwhile.
+#[derive(Clone)]
+pub struct Routed {
+    road: Arc<Road>,
+    commands: Commands,
+}
+
+impl Routed {
+    async fn ask(&self, cmd: &Cmd) -> Result<Value, RedisError> {
+        let Inner { line: cluster, map, .. } = &*self.commands.0;
+        let line = self.road.line.as_ref().unwrap_or(cluster);
+        let answer = line.get().req_packed_command(cmd).await.and_then(Value::extract_error);
+        let Err(error) = &answer else { return answer };
+        if error.is_timeout() {
+            line.renew();
+            map.refresh.notify_one();
+            return answer;
+        }
+        if !(is_elsewhere(error) || is_broken_off(error)) {
+            return answer;
+        }
+        // The cluster's connection finds out where to.
+        map.refresh.notify_one();
+        let answer = cluster.get().req_packed_command(cmd).await;
+        if answer.as_ref().is_err_and(RedisError::is_timeout) {
+            cluster.renew();
+        }
+        answer
+    }
+}
+
+/// The slot has gone, is on its way, or nobody has it.
+fn is_elsewhere(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, ExecAbort, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | ExecAbort | Moved | TryAgain))
+}
+
+fn is_broken_off(error: &RedisError) -> bool {
+    error.is_connection_dropped() || error.is_connection_refusal() || error.is_io_error()
 }
 
 /// Connecting, trying again and waiting for an answer, all together.
@@ -31,10 +79,11 @@ async fn patiently<T>(asked: RedisFuture<'_, T>) -> Result<T, RedisError> {
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(patiently(match self {
-            Connection::One(connection) => connection.req_packed_command(cmd),
-            Connection::Cluster(connection) => connection.req_packed_command(cmd),
-        }))
+        match self {
+            Connection::One(connection) => Box::pin(patiently(connection.req_packed_command(cmd))),
+            Connection::Cluster(connection) => Box::pin(patiently(connection.req_packed_command(cmd))),
+            Connection::Road(routed) => Box::pin(routed.ask(cmd)),
+        }
     }
 
     fn req_packed_commands<'a>(
@@ -46,6 +95,8 @@ impl ConnectionLike for Connection {
         Box::pin(patiently(match self {
             Connection::One(connection) => connection.req_packed_commands(pipeline, offset, count),
             Connection::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+            // None is sent: what belongs together is a script.
+            Connection::Road(_) => Box::pin(std::future::ready(Err(UNROUTED.into()))),
         }))
     }
 
@@ -53,6 +104,7 @@ impl ConnectionLike for Connection {
         match self {
             Connection::One(connection) => connection.get_db(),
             Connection::Cluster(connection) => connection.get_db(),
+            Connection::Road(_) => 0,
         }
     }
 }
@@ -62,19 +114,62 @@ impl ConnectionLike for Connection {
 pub struct Commands(Arc<Inner>);
 
 struct Inner {
+    line: Line,
+    map: Arc<Map>,
+    in_cluster: bool,
+}
+
+/// A connection that is replaced when it does no good.
+pub struct Line {
     address: Address,
     current: Mutex<(Connection, Instant)>,
+}
+
+impl Line {
+    pub fn new(address: Address) -> Result<Line, RedisError> {
+        let current = Mutex::new((connect(&address)?, Instant::now()));
+        Ok(Line { address, current })
+    }
+
+    fn get(&self) -> Connection {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// What is under way on the old connection is still waited for.
+    fn renew(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.1.elapsed() < RENEWED {
+            return;
+        }
+        match connect(&self.address) {
+            Ok(connection) => *current = (connection, Instant::now()),
+            Err(error) => tracing::warn!(%error, "no new connection to Redis could be prepared"),
+        }
+    }
 }
 
 impl Commands {
     /// Connects in the background: a Redis that is away now is simply away.
     pub fn new(address: Address) -> Result<Commands, RedisError> {
-        let current = Mutex::new((connect(&address)?, Instant::now()));
-        Ok(Commands(Arc::new(Inner { address, current })))
+        let in_cluster = matches!(address, Address::Cluster(_));
+        Ok(Commands(Arc::new(Inner { line: Line::new(address)?, map: Arc::default(), in_cluster })))
     }
 
+    pub fn map(&self) -> &Map {
+        &self.0.map
+    }
+
+    /// For commands that are about no session.
     pub fn connection(&self) -> Connection {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.0.line.get()
+    }
+
+    /// For commands about what the key's session has.
+    pub fn connection_of(&self, key: &str) -> Connection {
+        match self.0.map.road_of_key(key) {
+            Some(road) if road.line.is_some() => Connection::Road(Routed { road, commands: self.clone() }),
+            _ => self.connection(),
+        }
     }
 
     /// Runs a script. Not by [`Script::invoke_async`], which loads what is missing on **every** node of a cluster and so
@@ -85,7 +180,7 @@ impl Commands {
         keys: &[String],
         arguments: &[String],
     ) -> Result<T, RedisError> {
-        let mut connection = self.connection();
+        let mut connection = keys.first().map_or_else(|| self.connection(), |key| self.connection_of(key));
         let call = |name: &str, script: &str| {
             let mut call = ::redis::cmd(name);
             call.arg(script).arg(keys.len()).arg(keys).arg(arguments);
@@ -100,7 +195,7 @@ impl Commands {
     }
 
     /// After an error that a new connection may mend: the address may lead elsewhere now, and a socket whose other end
-    /// hangs never closes by itself. What is under way on the old connection is still waited for.
+    /// hangs never closes by itself.
     pub fn mend(&self, error: &RedisError) {
         let role_lost = matches!(
             error.kind(),
@@ -108,25 +203,23 @@ impl Commands {
         );
         // Redis 6 puts the code of an error inside a script behind its own.
         let role_lost = role_lost || error.to_string().contains("READONLY");
-        let in_cluster = matches!(self.0.address, Address::Cluster(_));
-        use ServerErrorKind::{Ask, ClusterDown, ExecAbort, Moved, TryAgain};
-        // What the client should have followed by itself, and did not.
-        let led_on =
-            matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | ExecAbort | Moved | TryAgain));
-        let by_itself = error.is_connection_dropped() || error.is_connection_refusal();
-        let broken =
-            error.is_timeout() || role_lost || (in_cluster && (led_on || by_itself || error.is_io_error()));
-        if !broken {
-            return;
+        let broken = if self.0.in_cluster {
+            // A primary that hangs has a line of its own, once it is known.
+            let hangs = error.is_timeout();
+            role_lost
+                || is_elsewhere(error)
+                || (is_broken_off(error) && !hangs)
+                || (hangs && !self.knows_roads())
+        } else {
+            role_lost || error.is_timeout()
+        };
+        if broken {
+            self.0.line.renew();
         }
-        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.1.elapsed() < RENEWED {
-            return;
-        }
-        match connect(&self.0.address) {
-            Ok(connection) => *current = (connection, Instant::now()),
-            Err(error) => tracing::warn!(%error, "no new connection to Redis could be prepared"),
-        }
+    }
+
+    fn knows_roads(&self) -> bool {
+        !self.0.map.routes().roads().is_empty()
     }
 }
 

@@ -106,7 +106,7 @@ async fn keep(
                 }
                 // Not given back, they run out.
                 future::join_all(returned.drain(..).map(|(key, member)| {
-                    let mut connection = store.commands.connection();
+                    let mut connection = store.commands.connection_of(&key);
                     let store = &store;
                     async move { store.noted(connection.zrem::<_, _, ()>(key, member).await) }
                 })).await;

@@ -3,22 +3,19 @@
 use super::{
     address::Address,
     cluster,
-    commands::PATIENCE,
+    commands::{Line, PATIENCE},
     hearing::Hearing,
     link::{Command, Link},
     outlook::{Outlook, Part},
     plain::Plain,
-    routes::{Road, Routes},
+    routes::{Map, Road, Routes},
 };
 use crate::broker::BrokerError;
 use ::redis::ConnectionInfo;
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use streamgauge_core::{history::Held, ids::SessionId};
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
@@ -33,22 +30,11 @@ pub struct Shared {
     pub hearing: Arc<Hearing>,
     pub plain: Plain,
     pub in_cluster: bool,
-    /// The cluster may have changed: look now.
-    pub refresh: Notify,
-    routes: RwLock<Routes>,
 }
 
 impl Shared {
-    pub fn routes(&self) -> Routes {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub fn set_routes(&self, routes: Routes) {
-        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
-    }
-
-    fn road(&self, session: &SessionId) -> Option<Arc<Road>> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).of(session).cloned()
+    pub fn map(&self) -> &Map {
+        self.hearing.store.commands.map()
     }
 
     pub fn outlook(&self) -> &Outlook {
@@ -57,17 +43,18 @@ impl Shared {
 
     /// While another shard stands, sessions go on there, and taking the node out of service would end them too.
     pub fn lost_a_link(&self, why: &str) {
-        if !self.routes().any_stands() {
+        if !self.map().routes().any_stands() {
             self.outlook().note(Part::Hearing, Some(why.to_owned()));
         }
-        self.refresh.notify_one();
+        self.map().refresh.notify_one();
     }
 }
 
 /// A road to there, and the link that serves it.
 pub fn build(shared: &Arc<Shared>, address: String, info: ConnectionInfo) -> (Arc<Road>, Link) {
     let (commands, queue) = mpsc::channel(QUEUE);
-    let road = Arc::new(Road { address, info, commands, stands: false.into() });
+    let line = shared.in_cluster.then(|| Line::new(Address::One(info.clone())).ok()).flatten();
+    let road = Arc::new(Road { address, info, commands, stands: false.into(), line });
     (road.clone(), Link::new(shared.clone(), road, queue))
 }
 
@@ -103,15 +90,14 @@ impl Drop for Watch<'_> {
 impl Listener {
     pub fn start(address: Address, hearing: Arc<Hearing>, plain: Plain) -> Listener {
         let in_cluster = matches!(address, Address::Cluster(_));
-        let refresh = Notify::new();
-        let shared = Arc::new(Shared { hearing, plain, in_cluster, refresh, routes: RwLock::default() });
+        let shared = Arc::new(Shared { hearing, plain, in_cluster });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.hearing.clone().catch_up());
         tasks.spawn(shared.hearing.store.clone().recover());
         match address {
             Address::One(info) => {
                 let (road, link) = build(&shared, info.addr().to_string(), info);
-                shared.set_routes(Routes::new(vec![(0, 16_383, road)]));
+                shared.map().set(Routes::new(vec![(0, 16_383, road)]));
                 tasks.spawn(link.run());
             }
             Address::Cluster(seeds) => {
@@ -140,8 +126,11 @@ impl Listener {
 
     async fn subscribe(&self, session: &SessionId) -> Result<(), BrokerError> {
         let away = |why: &str| BrokerError::Away(why.to_owned());
-        let road =
-            self.shared.road(session).ok_or_else(|| away("no node of the cluster has the session's slot"))?;
+        let road = self
+            .shared
+            .map()
+            .road(session)
+            .ok_or_else(|| away("no node of the cluster has the session's slot"))?;
         let (reply, confirmed) = oneshot::channel();
         let gone = || away("the subscriber connection is being made");
         road.commands.send(Command::Subscribe(session.clone(), reply)).await.map_err(|_| gone())?;
@@ -151,7 +140,7 @@ impl Listener {
     pub fn unwatch(&self, session: &SessionId) {
         // A full queue loses only this hint: the link looks again every few seconds.
         if self.shared.hearing.table.unwatch(session)
-            && let Some(road) = self.shared.road(session)
+            && let Some(road) = self.shared.map().road(session)
         {
             let _ = road.commands.try_send(Command::Left(session.clone()));
         }

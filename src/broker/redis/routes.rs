@@ -1,18 +1,18 @@
 //! Which Redis has which session: all on one, or on a cluster by slot.
 
-use super::link::Command;
+use super::{commands::Line, link::Command};
 use ::redis::{ConnectionInfo, Value};
 use std::sync::{
-    Arc,
+    Arc, PoisonError, RwLock,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 use streamgauge_core::ids::SessionId;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Slots from, to; host and port of their primary. A host is empty when it is the one that was asked.
 pub type Owned = (u16, u16, String, u16);
 
-/// The subscriber connection to one primary.
+/// The way to one primary.
 pub struct Road {
     /// Where it leads: what tells one from another when the cluster changes.
     pub address: String,
@@ -20,6 +20,36 @@ pub struct Road {
     pub commands: mpsc::Sender<Command>,
     /// Messages are heard over it.
     pub stands: AtomicBool,
+    /// For commands, on a cluster.
+    pub line: Option<Line>,
+}
+
+/// The routes as they are known now.
+#[derive(Default)]
+pub struct Map {
+    routes: RwLock<Routes>,
+    /// They may have changed: look now.
+    pub refresh: Notify,
+}
+
+impl Map {
+    pub fn routes(&self) -> Routes {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set(&self, routes: Routes) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    pub fn road(&self, session: &SessionId) -> Option<Arc<Road>> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).of(session.as_str()).cloned()
+    }
+
+    /// To where the key is.
+    pub fn road_of_key(&self, key: &str) -> Option<Arc<Road>> {
+        let tag = key.split_once('{')?.1.split_once('}')?.0;
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).of(tag).cloned()
+    }
 }
 
 #[derive(Clone, Default)]
@@ -30,11 +60,12 @@ impl Routes {
         Routes(ranges)
     }
 
-    pub fn of(&self, session: &SessionId) -> Option<&Arc<Road>> {
+    /// `tag`: a session's id.
+    pub fn of(&self, tag: &str) -> Option<&Arc<Road>> {
         if let [(0, 16_383, road)] = self.0.as_slice() {
             return Some(road);
         }
-        let slot = slot(session);
+        let slot = slot(tag);
         self.0.iter().find(|(first, last, _)| (*first..=*last).contains(&slot)).map(|(_, _, road)| road)
     }
 
@@ -64,8 +95,8 @@ impl Routes {
 }
 
 /// CRC16 (XMODEM) of the hash tag, which is the session's id, as the cluster's specification has it.
-fn slot(session: &SessionId) -> u16 {
-    let crc = session.as_str().bytes().fold(0u16, |crc, byte| {
+fn slot(tag: &str) -> u16 {
+    let crc = tag.bytes().fold(0u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
         })
@@ -121,7 +152,7 @@ mod tests {
     fn all_of_a_session_lies_in_one_slot() {
         let session: SessionId = "job-1".parse().expect("an id");
         let keys = [wire::state_key(&session), wire::history_key(&session), wire::channel(&session)];
-        assert!(keys.iter().all(|key| Some(Slot::for_key(key)) == Slot::new(slot(&session))));
-        assert_eq!(slot(&"123456789".parse().expect("an id")), 0x31c3, "the specification's example");
+        assert!(keys.iter().all(|key| Some(Slot::for_key(key)) == Slot::new(slot(session.as_str()))));
+        assert_eq!(slot("123456789"), 0x31c3, "the specification's example");
     }
 }

@@ -133,7 +133,7 @@ impl Store {
     }
 
     pub async fn current(&self, session: &SessionId) -> Result<Option<Current>, BrokerError> {
-        let mut connection = self.commands.connection();
+        let mut connection = self.commands.connection_of(&wire::state_key(session));
         let (epoch, seq, latest): (Option<String>, Option<u64>, Option<String>) =
             self.noted(connection.hmget(wire::state_key(session), &["e", "n", "c"]).await)?;
         Ok(epoch.as_deref().and_then(parse_epoch).map(|epoch| Current {

@@ -27,6 +27,7 @@ use std::{
 };
 use streamgauge_core::{
     cohort::Cohort,
+    follow::Said,
     ids::{EventId, SessionId},
     region::Region,
 };
@@ -61,6 +62,8 @@ pub struct Arrival {
     pub permit: Option<Box<Permit>>,
     /// The stream ends then, ms from now.
     pub expires_in_ms: Option<u32>,
+    /// What came after the request.
+    pub said: Said,
     /// The connection's place among all that the server may have open.
     pub place: OwnedSemaphorePermit,
 }

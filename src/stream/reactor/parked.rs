@@ -7,12 +7,8 @@ use super::{
 use kernel_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
-use streamgauge_core::{ids::EventId, region::Region};
+use streamgauge_core::{follow::Said, ids::EventId, region::Region};
 use tokio::sync::OwnedSemaphorePermit;
-
-/// A follower has nothing to say. Some bytes are forgiven (a pipelined request, which it may repeat elsewhere); one
-/// that keeps talking is cut off.
-const FORGIVEN: u16 = 8 * 1024;
 
 /// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
 pub struct Parked {
@@ -34,8 +30,8 @@ pub struct Parked {
     pub until: u32,
     /// Of the one entry in the wheel that is meant.
     pub stamp: u32,
-    /// Bytes that the follower said.
-    pub heard: u16,
+    /// A follower has nothing to say: one that keeps talking is cut off.
+    pub said: Said,
     pub region: Region,
     /// At `until` because the server stops, not because a ticket expires.
     pub drains: bool,
@@ -104,8 +100,7 @@ impl Parked {
                 Ok(read) => {
                     heard += read as u64;
                     self.counted.received += read as u64;
-                    self.heard = self.heard.saturating_add(u16::try_from(read).unwrap_or(u16::MAX));
-                    if self.heard > FORGIVEN {
+                    if !self.said.more(read) {
                         return (heard, false);
                     }
                 }

@@ -154,7 +154,7 @@ impl Thread {
             last_event: now,
             until: arrival.expires_in_ms.map_or(NEVER, |ms| now.saturating_add(ms).min(NEVER - 1)),
             stamp: 0,
-            heard: 0,
+            said: arrival.said,
             region: arrival.region,
             drains: false,
             _place: arrival.place,

@@ -1,8 +1,12 @@
 //! Servers, services and clients that the tests stand on. Whatever is started here ends with the test that holds it.
 
+mod bare; // streams as bare sockets, by the thousand
 mod client; // requests as a publisher and a poller make them
 mod folder; // where services keep their files
 mod follower; // one stream, read event by event
+mod loading; // a Redis that is not ready yet
+mod memory; // back where it was, or not
+mod nginx; // an nginx of one's own
 mod postgres; // a PostgreSQL for tests, and what is stored in it
 mod process; // children that end with their test
 mod proxy; // counts what passes
@@ -12,9 +16,13 @@ mod server; // the binary under test
 mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
 
+pub use bare::{Bare, streams};
 pub use client::Client;
 pub use folder::Folder;
 pub use follower::{Event, Follower};
+pub use loading::Loading;
+pub use memory::Memory;
+pub use nginx::Nginx;
 pub use postgres::{Database, PrivateFolder};
 pub use process::Process;
 pub use proxy::Proxy;

@@ -3,7 +3,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicU16, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst},
     },
     thread,
 };
@@ -25,6 +25,8 @@ struct Counts {
     back: AtomicU64,
     /// Directions that are being passed on.
     open: AtomicU64,
+    /// What comes is not passed on any more.
+    silent: AtomicBool,
 }
 
 impl Proxy {
@@ -39,8 +41,8 @@ impl Proxy {
                 let pair = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
                 counts.open.fetch_add(2, SeqCst);
                 let (there, back) = (counts.clone(), counts.clone());
-                thread::spawn(move || pass(client, server, &there.there, &there.open));
-                thread::spawn(move || pass(pair.1, pair.0, &back.back, &back.open));
+                thread::spawn(move || pass(client, server, &there.there, &there));
+                thread::spawn(move || pass(pair.1, pair.0, &back.back, &back));
             }
         });
         proxy
@@ -49,6 +51,11 @@ impl Proxy {
     /// Connections from now on go there; those that are stay.
     pub fn leads_to(&self, server: u16) {
         self.server.store(server, SeqCst);
+    }
+
+    /// Takes no byte and passes none on, and no socket closes.
+    pub fn falls_silent(&self) {
+        self.counts.silent.store(true, SeqCst);
     }
 
     /// Bytes to the server, and from it.
@@ -62,11 +69,14 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, open: &AtomicU64) {
+fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, counts: &Counts) {
     let mut buffer = [0; 16 * 1024];
     let _ = (|| -> io::Result<()> {
         loop {
             let read = from.read(&mut buffer)?;
+            while counts.silent.load(SeqCst) {
+                thread::park();
+            }
             if read == 0 {
                 return to.shutdown(Shutdown::Write);
             }
@@ -74,5 +84,5 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, open: &Atom
             to.write_all(&buffer[..read])?;
         }
     })();
-    open.fetch_sub(1, SeqCst);
+    counts.open.fetch_sub(1, SeqCst);
 }

@@ -1,5 +1,6 @@
 use super::{Folder, Process};
 use redis::{Value, aio::MultiplexedConnection};
+use rustix::process::Signal;
 use std::{
     fs::File,
     net::{TcpListener, TcpStream},
@@ -26,6 +27,15 @@ impl RedisCluster {
 
     pub fn with_replicas() -> RedisCluster {
         RedisCluster::new(6)
+    }
+
+    /// Where a primary is away, the others go on with their slots.
+    pub fn that_serves_what_is_left() -> RedisCluster {
+        let cluster = RedisCluster::new(3);
+        for node in &cluster.nodes {
+            node.cli(&["config", "set", "cluster-require-full-coverage", "no"]);
+        }
+        cluster
     }
 
     fn new(count: usize) -> RedisCluster {
@@ -80,6 +90,15 @@ impl RedisCluster {
 
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].process.take().expect("it runs").kill();
+    }
+
+    /// It hangs: no answer, and no socket closes.
+    pub fn freeze(&self, node: usize) {
+        self.nodes[node].process.as_ref().expect("it runs").signal(Signal::STOP);
+    }
+
+    pub fn thaw(&self, node: usize) {
+        self.nodes[node].process.as_ref().expect("it runs").signal(Signal::CONT);
     }
 
     pub fn again(&mut self, node: usize) {

@@ -56,6 +56,21 @@ impl Launch {
         self
     }
 
+    /// With such a limit of open files, as a shell sets it: `-S -n 256`.
+    pub fn files(self, limit: &str) -> Launch {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit {limit} && exec \"$0\" \"$@\""));
+        command.arg(self.0.get_program()).args(self.0.get_args());
+        for (key, value) in self.0.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Launch(command)
+    }
+
     pub fn in_folder(mut self, folder: &Path) -> Launch {
         self.0.current_dir(folder);
         self

@@ -89,7 +89,7 @@ pub struct KeptList {
 }
 
 /// One run with its whole document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kept {
     pub row: Row,
     pub outcome: Outcome,

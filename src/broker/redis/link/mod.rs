@@ -21,7 +21,7 @@ use ::redis::{
     aio::MultiplexedConnection,
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -49,6 +49,8 @@ pub struct Link {
     road: Arc<Road>,
     queue: mpsc::Receiver<Command>,
     subscribed: HashSet<SessionId>,
+    /// On a cluster: how often each was left, and Redis has not said so yet in the messages.
+    left: HashMap<SessionId, u32>,
     /// Messages came faster than they could be passed on, and some are known only to history.
     overrun: Arc<AtomicBool>,
     /// This link hears what back ends publish by themselves.
@@ -57,7 +59,8 @@ pub struct Link {
 
 impl Link {
     pub fn new(shared: Arc<Shared>, road: Arc<Road>, queue: mpsc::Receiver<Command>) -> Link {
-        Link { shared, road, queue, subscribed: HashSet::new(), overrun: Arc::default(), bringer: None }
+        let (subscribed, left) = Default::default();
+        Link { shared, road, queue, subscribed, left, overrun: Arc::default(), bringer: None }
     }
 
     pub async fn run(mut self) {
@@ -82,6 +85,7 @@ impl Link {
     fn down(&mut self, why: &str) {
         self.road.stands.store(false, Relaxed);
         self.subscribed.clear();
+        self.left.clear();
         self.release_plain();
         self.shared.lost_a_link(why);
     }
@@ -160,8 +164,11 @@ impl Link {
                 }
                 message = messages.recv() => match message {
                     None => return "the connection closed".into(),
-                    Some(message) if message.kind == PushKind::SUnsubscribe && self.was_subscribed(&message) => {
-                        return "a slot went to another node".into();
+                    Some(message) if message.kind == PushKind::SUnsubscribe => {
+                        if self.has_lost(&message) {
+                            return "a slot went to another node".into();
+                        }
+                        Ok(())
                     }
                     Some(message) => self.heard(&mut connection, &message).await,
                 },
@@ -172,6 +179,7 @@ impl Link {
                 return error.to_string();
             }
             if self.overrun.swap(false, Relaxed) {
+                self.left.clear();
                 tracing::warn!("more came from Redis than could be passed on: the rest is read from history");
                 self.subscribed.iter().for_each(|session| self.shared.hearing.table.fall_behind(session));
             }
@@ -233,10 +241,17 @@ impl Link {
         Ok(())
     }
 
-    /// Redis itself ended a subscription that this node still wants.
-    fn was_subscribed(&self, message: &PushInfo) -> bool {
+    /// Redis itself ended a subscription that this node still wants. It says the same of one that was left, by when
+    /// somebody may follow that session anew.
+    fn has_lost(&mut self, message: &PushInfo) -> bool {
         let channel = message.data.first().and_then(text);
-        channel.and_then(wire::session_of_channel).is_some_and(|session| self.subscribed.contains(&session))
+        let Some(session) = channel.and_then(wire::session_of_channel) else { return false };
+        let Some(left) = self.left.get_mut(&session) else { return self.subscribed.contains(&session) };
+        *left -= 1;
+        if *left == 0 {
+            self.left.remove(&session);
+        }
+        false
     }
 
     /// What a lost hint, a moved slot or another link left to be done.

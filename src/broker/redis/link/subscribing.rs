@@ -37,7 +37,7 @@ impl Link {
         }
         if refused.is_some() {
             // Most likely the slot has moved.
-            self.shared.refresh.notify_one();
+            self.shared.map().refresh.notify_one();
         }
         let why = || BrokerError::Away(refused.clone().unwrap_or_default());
         Ok(sessions.iter().map(|one| self.subscribed.contains(one).then_some(()).ok_or_else(why)).collect())
@@ -48,8 +48,10 @@ impl Link {
         &mut self,
         connection: &mut MultiplexedConnection,
     ) -> Result<(), RedisError> {
-        let routes = self.shared.routes();
-        let ours = |session: &SessionId| routes.of(session).is_some_and(|road| Arc::ptr_eq(road, &self.road));
+        let routes = self.shared.map().routes();
+        let ours = |session: &SessionId| {
+            routes.of(session.as_str()).is_some_and(|road| Arc::ptr_eq(road, &self.road))
+        };
         let ours = self.shared.hearing.table.watched(|one| !self.subscribed.contains(one) && ours(one));
         if ours.is_empty() {
             return Ok(());
@@ -71,6 +73,9 @@ impl Link {
         let table = &self.shared.hearing.table;
         let gone: Vec<SessionId> =
             sessions.into_iter().filter(|one| table.forget(one) && self.subscribed.remove(one)).collect();
+        if self.shared.in_cluster {
+            gone.iter().for_each(|one| *self.left.entry(one.clone()).or_default() += 1);
+        }
         let verb = if self.shared.in_cluster { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" };
         for batch in gone.chunks(BATCH) {
             send(connection, verb, batch).await?;

@@ -1,0 +1,149 @@
+//! What is said to the server, and its answers.
+
+use super::{PUBLISHER, Worker, is_empty, session::ticket, watch};
+use crate::{
+    drive::{
+        agenda::Act,
+        publisher::{Ask, Asked},
+    },
+    wire::mark::Mark,
+};
+use rustix::{event::epoll, io::Errno};
+
+impl Worker {
+    /// Sends what waited for its connection, as far as there is room.
+    pub(super) fn release(&mut self, index: usize) {
+        while let Some((due, act)) = self.publishers[index].waiting.pop_front() {
+            if !self.ask(index, due, act) {
+                self.publishers[index].waiting.push_front((due, act));
+                break;
+            }
+        }
+    }
+
+    pub(super) fn publisher_of(&self, session: u32) -> usize {
+        self.local(session) % self.publishers.len()
+    }
+
+    /// Puts a request on its way, unless the connection is full.
+    pub(super) fn ask(&mut self, index: usize, due: u64, act: Act) -> bool {
+        let now = self.now_us();
+        let (ready, new) = self.publishers[index].ready(self.setup.target.address, now);
+        if new && let Some(socket) = &self.publishers[index].socket {
+            watch(&self.epoll, socket, PUBLISHER | index as u64);
+        }
+        if !ready {
+            return false;
+        }
+        let (Act::Create(number) | Act::Send(number) | Act::Complete(number) | Act::Connect(number)) = act;
+        let local = self.local(number);
+        let Worker { sessions, publishers, setup, tally, agenda, finishing, .. } = self;
+        let (session, publisher, requests) = (&mut sessions[local], &mut publishers[index], &setup.requests);
+        let asked = |ask| Asked { session: number, ask, at_us: now };
+        match act {
+            Act::Create(_) if !*finishing => {
+                session.begun = true;
+                publisher.ask(asked(Ask::Create), |out| requests.create(number, out));
+            }
+            Act::Send(_) if !session.completing && !*finishing => {
+                session.sent += 1;
+                tally.counts.sent += 1;
+                let mark = Mark { number: session.sent, due_us: due, sent_us: now };
+                session.fanout.sent(mark.number, session.followers);
+                let ask = asked(Ask::Status { number: mark.number });
+                publisher.ask(ask, |out| requests.status(number, mark, out));
+                session.next_us = setup.plan.next_us(due);
+                session.proceed(number, &setup.plan, agenda, now);
+            }
+            Act::Complete(_) if session.begun && !session.completing => {
+                session.completing = true;
+                publisher.ask(asked(Ask::Complete), |out| requests.complete(number, out));
+            }
+            _ => {}
+        }
+        true
+    }
+
+    pub(super) fn flush(&mut self, index: usize) {
+        if self.publishers[index].has_output() && self.publishers[index].flush().is_err() {
+            self.broken(index);
+        }
+    }
+
+    pub(super) fn publisher_came(&mut self, index: usize, flags: epoll::EventFlags, buffer: &mut [u8]) {
+        if flags.contains(epoll::EventFlags::OUT) && self.publishers[index].writable().is_err() {
+            return self.broken(index);
+        }
+        loop {
+            let Some(socket) = &self.publishers[index].socket else { return };
+            match rustix::io::read(socket, &mut *buffer) {
+                Ok(0) => return self.broken(index),
+                Ok(bytes) => {
+                    self.publishers[index].received(&buffer[..bytes]);
+                    if !self.answers(index) {
+                        return self.broken(index);
+                    }
+                    if is_empty(bytes, buffer, flags) {
+                        break;
+                    }
+                }
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(_) => return self.broken(index),
+            }
+        }
+        self.release(index);
+        self.flush(index);
+    }
+
+    fn answers(&mut self, index: usize) -> bool {
+        loop {
+            match self.publishers[index].answer() {
+                Ok(Some((asked, answer))) => self.answered(asked, Some((answer.status, &answer.body))),
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    pub(super) fn broken(&mut self, index: usize) {
+        let now = self.now_us();
+        for asked in self.publishers[index].broken(now) {
+            self.answered(asked, None);
+        }
+    }
+
+    /// `None`: the connection was cut before there was an answer.
+    fn answered(&mut self, asked: Asked, answer: Option<(u16, &[u8])>) {
+        let local = self.local(asked.session);
+        let good = match answer {
+            Some((200..300, _)) => {
+                let now = self.now_us();
+                self.tally.answer.record(now.saturating_sub(asked.at_us));
+                true
+            }
+            Some((429 | 503, _)) => {
+                self.tally.counts.publish_refused += 1;
+                false
+            }
+            _ => {
+                self.tally.counts.publish_failed += 1;
+                false
+            }
+        };
+        let session = &mut self.sessions[local];
+        match asked.ask {
+            Ask::Create => {
+                session.created = true;
+                session.ticket = answer.and_then(|(_, body)| ticket(body));
+                for stream in std::mem::take(&mut session.waiting) {
+                    let due = self.followers[stream as usize].due_us;
+                    self.connect(stream, due);
+                }
+            }
+            Ask::Status { number } if !good => session.not_accepted.push(number),
+            Ask::Status { .. } => self.tally.counts.accepted += 1,
+            Ask::Complete => session.completed = good,
+        }
+    }
+}

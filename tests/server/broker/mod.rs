@@ -1,0 +1,90 @@
+//! What a broker must do, seen from outside: one list of scenarios, run in process, through Redis and through a Redis
+//! Cluster.
+
+mod following; // from any position, through any cut
+mod requests; // repeated, and polled
+mod sessions; // made, numbered, ended
+mod traces; // what is left behind
+
+use crate::support::{Client, Database, Launch, Redis, RedisCluster, Server, Shared};
+use std::sync::Arc;
+
+static REDIS: Shared<Redis> = Shared::new();
+static CLUSTER: Shared<RedisCluster> = Shared::new();
+
+#[derive(Clone, Copy)]
+enum Through {
+    Nothing,
+    Redis,
+    Cluster,
+}
+
+/// A server with one of the brokers, and everything under it.
+struct Stage {
+    server: Server,
+    client: Client,
+    redis: Option<Arc<Redis>>,
+    _cluster: Option<Arc<RedisCluster>>,
+    _database: Database,
+}
+
+impl Stage {
+    async fn new(through: Through, flags: &[(&str, u32)]) -> Stage {
+        let database = Database::new().await;
+        let redis = matches!(through, Through::Redis).then(|| REDIS.get(Redis::start));
+        let cluster = matches!(through, Through::Cluster).then(|| CLUSTER.get(RedisCluster::start));
+        let mut launch = Launch::on(&database);
+        for (name, value) in flags {
+            launch = launch.flag(name, value);
+        }
+        if let Some(redis) = &redis {
+            launch = launch.redis(redis);
+        }
+        if let Some(cluster) = &cluster {
+            launch = launch.cluster(cluster);
+        }
+        let server = launch.start();
+        Stage { client: server.client(), server, redis, _cluster: cluster, _database: database }
+    }
+}
+
+/// Each room's scenarios with each broker, under the settings before their list.
+macro_rules! contract {
+    ($($room:ident $settings:expr => $($scenario:ident)*;)*) => {
+        mod in_process { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Nothing, &$settings).await).await; }
+        )*)* }
+        mod through_redis { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Redis, &$settings).await).await; }
+        )*)* }
+        mod through_a_redis_cluster { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Cluster, &$settings).await).await; }
+        )*)* }
+    };
+}
+
+contract! {
+    sessions [] =>
+        a_session_is_created_once
+        nobody_knows_an_unknown_session
+        the_first_event_makes_its_session
+        ids_count_up_in_one_epoch
+        a_session_ends_once_and_for_all;
+    following [] =>
+        a_newcomer_gets_a_snapshot_then_every_event
+        an_absurd_position_is_a_gap_or_refused
+        numbers_stay_as_they_were_published
+        everybody_gets_everything;
+    following [("history-events", 1_000)] =>
+        however_often_a_follower_is_cut_it_misses_nothing;
+    following [("history-events", 4)] =>
+        what_history_let_go_is_a_gap;
+    following [("heartbeat-ms", 200), ("idle-close-ms", 1000)] =>
+        silence_is_pinged_then_closed;
+    requests [] =>
+        a_repeated_request_publishes_once
+        a_poll_says_when_to_ask_again_and_what_is_unchanged;
+}
