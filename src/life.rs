@@ -4,7 +4,7 @@ use crate::{
     access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
-    gauge::{self, Beacons, Board, Facts, Polled, Recorder},
+    gauge::{self, Beacons, Board, Facts, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
@@ -216,6 +216,7 @@ async fn assemble(
         local,
         store,
         board,
+        totals: Totals::default(),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -3,7 +3,7 @@
 use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
-    gauge::{Beacons, Board, Polled, Recorder},
+    gauge::{Beacons, Board, Polled, Recorder, Totals},
     store::{SessionNote, Store},
     stream::Door,
 };
@@ -31,6 +31,7 @@ pub struct Node {
     pub most_connections: u32,
     pub store: Store,
     pub board: Board,
+    pub totals: Totals,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.

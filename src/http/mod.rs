@@ -7,6 +7,7 @@ mod beacons; // what browsers report, and their self-test
 mod follow; // the stream and the poll
 mod gate; // who is let in
 mod load_tests; // results that the load tool posts
+mod metrics; // for Prometheus and whoever reads its texts
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457

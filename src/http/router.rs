@@ -1,6 +1,8 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
-use super::{admin, assets, beacons, follow, gate, load_tests, ops, pages::Pages, problem::Problem, publish};
+use super::{
+    admin, assets, beacons, follow, gate, load_tests, metrics, ops, pages::Pages, problem::Problem, publish,
+};
 use crate::node::Node;
 use axum::{
     Router,
@@ -57,7 +59,10 @@ pub fn router(node: Arc<Node>) -> Router {
             ),
         )
         .layer(from_fn_with_state(node.clone(), gate::admins));
-    let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
+    let ops = Router::new()
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)));
 
     let pages = Pages::new(node.clone(), assets::assets());
     let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);

@@ -12,6 +12,7 @@ mod exactness; // what is measured is what was on the wire
 mod killed; // kill -9
 mod limits; // how many streams, for whom
 mod load_tests; // results of load tests, kept and shown
+mod metrics; // what Prometheus reads
 mod nodes; // two nodes, one Redis
 mod plain; // back ends that PUBLISH to Redis by themselves
 mod redis_away; // Redis stops for a while

@@ -21,4 +21,6 @@ pub mod status; // a status event, and what a publisher may say in it
 pub mod view; // what the pages other than the board show
 
 #[cfg(feature = "measure")]
+pub mod export; // the same under the names by which other systems know it
+#[cfg(feature = "measure")]
 pub mod measure; // counters, histograms, samples: how the numbers are counted and merged
