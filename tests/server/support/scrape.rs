@@ -32,6 +32,11 @@ impl Scrape {
     pub fn get(&self, series: &str) -> f64 {
         *self.series.get(series).unwrap_or_else(|| panic!("no {series}"))
     }
+
+    /// Names of all series, without labels.
+    pub fn names(&self) -> HashSet<&str> {
+        self.series.keys().map(|series| series.split('{').next().unwrap_or_default()).collect()
+    }
 }
 
 fn parse(text: &str, open: bool) -> BTreeMap<String, f64> {
