@@ -13,6 +13,7 @@ mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457
 mod publish; // sessions and their events
 mod router; // the only list of routes
+mod timing; // where an answer's time went
 
 pub use pages::session_list;
 pub use router::router;

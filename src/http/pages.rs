@@ -1,6 +1,6 @@
 //! The Leptos app, and what it asks the server.
 
-use super::load_tests::LISTED as LISTED_LOAD_TESTS;
+use super::{load_tests::LISTED as LISTED_LOAD_TESTS, timing};
 use crate::{
     clock,
     node::Node,
@@ -48,7 +48,7 @@ pub struct Pages {
 impl Pages {
     pub fn new(node: Arc<Node>, assets: Assets) -> Pages {
         // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
-        let _ = any_spawner::Executor::init_tokio();
+        timing::init_executor();
         streamgauge_app::api::register();
         let backend = Arc::new(Reader { node, overviews: Mutex::default(), list: Mutex::default() });
         Pages { backend, assets }
@@ -92,7 +92,7 @@ impl Reader {
         if let Some(kept) = kept.as_ref().filter(|kept| now - kept.as_of < KEEP_MS) {
             return Ok(kept.clone());
         }
-        match self.load(range, now).await {
+        match timing::database(self.load(range, now)).await {
             Ok(overview) => {
                 lock(&self.overviews).insert(range, overview.clone());
                 Ok(overview)
@@ -147,7 +147,7 @@ impl Reader {
         let event = match current {
             Ok(Some(current)) => current.event,
             // The broker has let go of it, or is away: what was stored last still tells how it ended.
-            gone => match (store::find_session(node.store.pool(), &id).await, gone) {
+            gone => match (timing::database(store::find_session(node.store.pool(), &id)).await, gone) {
                 (Ok(Some(event)), _) => event,
                 (Ok(None), Ok(_)) => return Ok(None),
                 _ => {
@@ -211,15 +211,15 @@ impl Backend for Reader {
                 return Ok(KeptList::default());
             }
             let pool = self.stored_load_tests()?;
-            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS).await;
-            list.map_err(|error| no_load_tests(&error))
+            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS);
+            timing::database(list).await.map_err(|error| no_load_tests(&error))
         })
     }
 
     fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
         Box::pin(async move {
-            let found = store::find_load_test(self.stored_load_tests()?, id).await;
-            found.map_err(|error| no_load_tests(&error))
+            let found = store::find_load_test(self.stored_load_tests()?, id);
+            timing::database(found).await.map_err(|error| no_load_tests(&error))
         })
     }
 }
@@ -230,7 +230,7 @@ pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
         // Not even tried: a dead database must not hold up a page for its time-out.
         return Err(sqlx::Error::PoolTimedOut);
     }
-    let (running, mut rows) = store::running(node.store.pool(), LISTED).await?;
+    let (running, mut rows) = timing::database(store::running(node.store.pool(), LISTED)).await?;
     for row in &mut rows {
         row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
     }

@@ -2,6 +2,7 @@
 
 use super::{
     admin, assets, beacons, follow, gate, load_tests, metrics, ops, pages::Pages, problem::Problem, publish,
+    timing,
 };
 use crate::node::Node;
 use axum::{
@@ -58,6 +59,7 @@ pub fn router(node: Arc<Node>) -> Router {
                     .layer(from_fn(in_time)),
             ),
         )
+        .layer(from_fn(timing::timed))
         .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new()
         .route("/healthz", get(ops::healthz))
@@ -82,10 +84,12 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(
             Router::new()
                 .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
+                .layer(from_fn(timing::timed))
                 .layer(from_fn_with_state(node.clone(), gate::admins)),
         )
         .fallback_service(
             get(move |request: Request| page.page(request))
+                .layer(from_fn(timing::timed))
                 .layer(from_fn_with_state(node.clone(), gate::signed_in))
                 .with_state(node.clone()),
         );

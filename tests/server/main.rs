@@ -23,3 +23,4 @@ mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stopping; // SIGTERM
 mod streams; // several sessions, batches, versions of HTTP
+mod timing; // where an answer's time went, and who is told
