@@ -8,6 +8,7 @@ mod follow; // the stream and the poll
 mod gate; // who is let in
 mod load_tests; // results that the load tool posts
 mod metrics; // for Prometheus and whoever reads its texts
+mod openapi; // the API as a document
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457

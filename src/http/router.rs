@@ -1,8 +1,8 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, assets, beacons, follow, gate, load_tests, metrics, ops, pages::Pages, problem::Problem, publish,
-    timing,
+    admin, assets, beacons, follow, gate, load_tests, metrics, openapi, ops, pages::Pages, problem::Problem,
+    publish, timing,
 };
 use crate::node::Node;
 use axum::{
@@ -64,6 +64,7 @@ pub fn router(node: Arc<Node>) -> Router {
     let ops = Router::new()
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
+        .route("/api/openapi.json", get(openapi::document))
         .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)));
 
     let pages = Pages::new(node.clone(), assets::assets());

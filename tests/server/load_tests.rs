@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const ROUTE: &str = "/api/admin/load-tests";
 
 /// What the tool posts, in short.
-fn document(scenario: &str, p95: f64) -> Value {
+pub fn document(scenario: &str, p95: f64) -> Value {
     let times =
         json!({ "samples": 5_000, "p50_ms": 4.0, "p95_ms": p95, "p99_ms": p95 * 2.0, "max_ms": p95 * 3.0 });
     json!({

@@ -14,6 +14,7 @@ mod limits; // how many streams, for whom
 mod load_tests; // results of load tests, kept and shown
 mod metrics; // what Prometheus reads
 mod nodes; // two nodes, one Redis
+mod openapi; // the API's document says what the server does
 mod operations; // what docs/operations names exists
 mod plain; // back ends that PUBLISH to Redis by themselves
 mod redis_away; // Redis stops for a while
