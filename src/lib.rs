@@ -14,6 +14,7 @@ mod node; // what routes and jobs share
 mod stop; // being told to stop
 mod store; // PostgreSQL
 mod stream; // connections and streams
+mod telemetry; // traces and metrics to an OpenTelemetry collector
 
 pub use life::{StartError, run};
 

@@ -9,6 +9,7 @@ use crate::{
     node::Node,
     store::{self, Private, Store},
     stream::{self, Door, Hub, Knobs, Serving, Turnstile},
+    telemetry::Telemetry,
 };
 use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -42,6 +43,8 @@ pub enum StartError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("redis_url cannot be used: {0}.")]
     Redis(#[from] RedisUrlError),
+    #[error("otlp_endpoint cannot be used: {0}.")]
+    Telemetry(#[from] reqwest::Error),
     #[error("the runtime does not start: {0}.")]
     Runtime(#[from] std::io::Error),
 }
@@ -91,13 +94,15 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_postgres, ending) = watch::channel(false);
 
     let most = most_connections();
-    let node = assemble(within(settings, most), access, store, started_at, draining).await?;
+    let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
+    let node = assemble(within(settings, most), access, store, telemetry, started_at, draining).await?;
     let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
     jobs::start(&node, &gauging);
     let writer = tokio::spawn({
         let (store, storing) = (node.store.clone(), storing.clone());
         async move { store.run(storing).await }
     });
+    let exporter = exporter.map(|exporter| tokio::spawn(exporter.run(node.clone(), storing)));
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     if node.settings.demo && !node.access.is_open() {
         tracing::warn!("no demo traffic: it has no key, and access is not open");
@@ -128,6 +133,9 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         let _ = ticker.await;
         stop_store.send_replace(true);
         let _ = writer.await;
+        if let Some(exporter) = exporter {
+            let _ = exporter.await;
+        }
         stop_postgres.send_replace(true);
         if let Some(keeper) = keeper {
             let _ = keeper.await;
@@ -159,6 +167,7 @@ async fn assemble(
     settings: Settings,
     access: Access,
     store: Store,
+    telemetry: Telemetry,
     started_at: i64,
     drain: watch::Receiver<Option<u32>>,
 ) -> Result<Arc<Node>, StartError> {
@@ -217,6 +226,7 @@ async fn assemble(
         store,
         board,
         totals: Totals::default(),
+        telemetry,
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -6,6 +6,7 @@ use crate::{
     gauge::{Beacons, Board, Polled, Recorder, Totals},
     store::{SessionNote, Store},
     stream::Door,
+    telemetry::Telemetry,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Node {
     pub store: Store,
     pub board: Board,
     pub totals: Totals,
+    /// Off unless an endpoint is configured.
+    pub telemetry: Telemetry,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.

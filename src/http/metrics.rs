@@ -1,6 +1,6 @@
 //! `/metrics`: for Prometheus, and for whoever reads its texts. What it means stands in `core::export`.
 
-use crate::{broker::Health, gauge::Process, node::Node, store};
+use crate::{broker::Health, gauge::Process, node::Node, store, telemetry::Spans};
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderMap, header};
 use std::sync::Arc;
 use streamgauge_core::{
-    export::{self, Family, Format, PREFIX, Unit, Values},
+    export::{self, Family, Format, PREFIX, Point, Unit, Values},
     limits::Knob,
 };
 
@@ -61,6 +61,9 @@ fn levels(node: &Node) -> Vec<Family> {
     if node.redis.is_some() {
         families.push(flag("redis_up", "1 when Redis is reached.", broker));
     }
+    if let Some(spans) = node.telemetry.spans() {
+        families.extend(traces(&spans));
+    }
     if let Some(micros) = levels.redis_latency {
         let help = "A round trip to Redis, as timed every 10 s.";
         families.push(ours("redis_latency_seconds", Unit::Seconds, help, micros as f64 / 1e6));
@@ -69,6 +72,22 @@ fn levels(node: &Node) -> Vec<Family> {
         families.push(ours("redis_memory_bytes", Unit::Bytes, "Memory of Redis.", bytes as f64));
     }
     families
+}
+
+/// What became of the spans.
+fn traces(spans: &Spans) -> [Family; 2] {
+    let dropped = [("full", spans.overflowed), ("refused", spans.refused)]
+        .map(|(reason, count)| Point { label: Some(("reason", reason.into())), value: count as f64 });
+    let sent = "Spans that the OTLP collector took.";
+    [
+        Family::counter(format!("{PREFIX}spans_sent"), Unit::One, sent, spans.sent as f64),
+        Family {
+            name: format!("{PREFIX}spans_dropped").into(),
+            unit: Unit::One,
+            help: "Spans that were dropped: the queue was full, or the collector refused them or was away.",
+            values: Values::Counter(dropped.into()),
+        },
+    ]
 }
 
 /// Under the names that every exporter of processes uses.

@@ -15,6 +15,8 @@ mod problem; // RFC 9457
 mod publish; // sessions and their events
 mod router; // the only list of routes
 mod timing; // where an answer's time went
+mod traced; // a span a request
 
+pub use metrics::families;
 pub use pages::session_list;
 pub use router::router;

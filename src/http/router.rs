@@ -2,7 +2,7 @@
 
 use super::{
     admin, assets, beacons, follow, gate, load_tests, metrics, openapi, ops, pages::Pages, problem::Problem,
-    publish, timing,
+    publish, timing, traced,
 };
 use crate::node::Node;
 use axum::{
@@ -95,7 +95,7 @@ pub fn router(node: Arc<Node>) -> Router {
                 .with_state(node.clone()),
         );
 
-    Router::new()
+    let all = Router::new()
         .merge(publish)
         .merge(follow)
         .merge(admin)
@@ -107,8 +107,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(header_layer(header::REFERRER_POLICY, "same-origin"))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()
-        }))
-        .with_state(node)
+        }));
+    // Whoever does not want traces pays nothing for them.
+    let all = if node.telemetry.is_on() {
+        all.layer(from_fn_with_state(node.clone(), traced::traced))
+    } else {
+        all
+    };
+    all.with_state(node)
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

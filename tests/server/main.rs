@@ -16,6 +16,7 @@ mod metrics; // what Prometheus reads
 mod nodes; // two nodes, one Redis
 mod openapi; // the API's document says what the server does
 mod operations; // what docs/operations names exists
+mod otlp; // traces and metrics by OpenTelemetry
 mod plain; // back ends that PUBLISH to Redis by themselves
 mod redis_away; // Redis stops for a while
 mod redis_cluster; // through a Redis Cluster

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fs, path::Path};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_in_the_operations_files_exists() {
     let (database, redis) = (Database::new().await, Redis::start());
-    let server = Launch::on(&database).redis(&redis).start();
+    let server = Launch::on(&database).redis(&redis).flag("otlp-endpoint", "http://127.0.0.1:9").start();
     let client = server.client();
     let scrape = eventually("Redis is probed", 20, async || {
         let scrape = Scrape::of(client.get("/metrics")).await;

@@ -18,6 +18,7 @@ pub mod numbers; // every number's one definition: unit, formula, window
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // 1h, 24h, 7d and the step of their charts
 pub mod status; // a status event, and what a publisher may say in it
+pub mod trace; // whom a request continues, and whether its span is kept
 pub mod view; // what the pages other than the board show
 
 #[cfg(feature = "measure")]

@@ -1,6 +1,7 @@
 //! Servers, services and clients that the tests stand on. Whatever is started here ends with the test that holds it.
 
 mod client; // requests as a publisher and a poller make them
+mod collector; // takes what OpenTelemetry is told
 mod contract; // answers held against the API's document
 mod folder; // where services keep their files
 mod follower; // one stream, read event by event
@@ -15,6 +16,7 @@ mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
 
 pub use client::Client;
+pub use collector::{Collector, attribute};
 pub use contract::{Contract, Operation};
 pub use folder::Folder;
 pub use follower::{Event, Follower};
