@@ -17,7 +17,7 @@ pub enum Task {
 pub enum KeyError {
     #[error("name must have 1 to 64 characters and no control characters.")]
     Name,
-    #[error("scope is {0:?}, but must be publish or admin.")]
+    #[error("scope is {0:?}, but must be publish, admin or metrics.")]
     Scope(String),
     #[error("there is no key {0:?}, or it is revoked already; `streamgauge key list` shows them.")]
     NoSuchKey(String),

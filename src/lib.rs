@@ -15,6 +15,7 @@ mod node; // what routes and jobs share
 mod stop; // being told to stop
 mod store; // PostgreSQL
 mod stream; // connections and streams
+mod telemetry; // traces and metrics to an OpenTelemetry collector
 mod whereabouts; // where followers are
 
 pub use life::{StartError, run};

@@ -5,11 +5,12 @@ use crate::{
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
     clock, demo,
     files::most_connections,
-    gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder},
+    gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
     stream::{self, Door, Hub, Knobs, Serving, Turnstile},
+    telemetry::Telemetry,
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub enum StartError {
     Redis(#[from] RedisUrlError),
     #[error(transparent)]
     Geoip(#[from] NoGeoip),
+    #[error("otlp_endpoint cannot be used: {0}.")]
+    Telemetry(#[from] reqwest::Error),
     #[error("the runtime does not start: {0}.")]
     Runtime(#[from] std::io::Error),
 }
@@ -98,7 +101,8 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_postgres, ending) = watch::channel(false);
 
     let most = most_connections();
-    let node = assemble(within(settings, most), most, access, store, started_at, draining).await?;
+    let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
+    let node = assemble(within(settings, most), most, access, store, telemetry, started_at, draining).await?;
     node.store.outbox().annotate(Annotation {
         id: 0,
         at: started_at / 1_000,
@@ -119,6 +123,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         let (store, recorder, storing) = (node.store.clone(), node.recorder.clone(), storing.clone());
         async move { store.run(recorder, storing).await }
     });
+    let exporter = exporter.map(|exporter| tokio::spawn(exporter.run(node.clone(), storing)));
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     if node.settings.demo && !node.access.is_open() {
         tracing::warn!("no demo traffic: it has no key, and access is not open");
@@ -149,6 +154,9 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         let _ = ticker.await;
         stop_store.send_replace(true);
         let _ = writer.await;
+        if let Some(exporter) = exporter {
+            let _ = exporter.await;
+        }
         stop_postgres.send_replace(true);
         if let Some(keeper) = keeper {
             let _ = keeper.await;
@@ -181,6 +189,7 @@ async fn assemble(
     most_connections: u32,
     access: Access,
     store: Store,
+    telemetry: Telemetry,
     started_at: i64,
     drain: watch::Receiver<Option<u32>>,
 ) -> Result<Arc<Node>, StartError> {
@@ -240,6 +249,8 @@ async fn assemble(
         local,
         store,
         board,
+        totals: Totals::default(),
+        telemetry,
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -61,7 +61,7 @@ fn key_command() -> Command {
                         .long("scope")
                         .required(true)
                         .num_args(1..)
-                        .help("What it opens: publish, admin, or both"),
+                        .help("What it opens: publish, admin, metrics, or several"),
                 ),
         )
         .subcommand(task("list", "Show all keys, without their secrets"))

@@ -3,9 +3,10 @@
 use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
-    gauge::{Beacons, Board, Polled, Recorder},
+    gauge::{Beacons, Board, Polled, Recorder, Totals},
     store::{SessionNote, Store},
     stream::Door,
+    telemetry::Telemetry,
     whereabouts::Whereabouts,
 };
 use bytes::Bytes;
@@ -35,6 +36,9 @@ pub struct Node {
     pub most_connections: u32,
     pub store: Store,
     pub board: Board,
+    pub totals: Totals,
+    /// Off unless an endpoint is configured.
+    pub telemetry: Telemetry,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.

@@ -132,14 +132,16 @@ impl Access {
         }
     }
 
-    /// Lets a publisher or an admin in.
+    /// Lets a publisher, an admin or a scraper in.
     pub fn check(&self, scope: Scope, brought: Brought<'_>) -> Result<(), Denied> {
         let Some(closed) = self.closed()? else { return Ok(()) };
         let token = brought.token.ok_or(Denied::Missing)?;
         self.tried(brought.address, || match closed.keys.scopes(token) {
-            Some(scopes) if scopes.contains(&scope) => Ok(()),
+            Some(scopes) if scopes.iter().any(|has| has.opens(scope)) => Ok(()),
             Some(_) => Err(Denied::Forbidden),
-            None if scope == Scope::Admin && closed.signer.is_admin(token, clock::now_ms() / 1_000) => Ok(()),
+            None if Scope::Admin.opens(scope) && closed.signer.is_admin(token, clock::now_ms() / 1_000) => {
+                Ok(())
+            }
             None => Err(Denied::Wrong),
         })
     }

@@ -46,6 +46,8 @@ pub struct Levels {
     pub cpu: f64,
     /// Bytes; `None` without Redis or without an answer.
     pub redis_memory: Option<u64>,
+    /// A round trip to Redis, µs; `None` as above.
+    pub redis_latency: Option<u64>,
     pub notices: Vec<Notice>,
 }
 
@@ -126,6 +128,11 @@ impl Board {
 
     pub fn levels(&self) -> Levels {
         self.state().levels.clone()
+    }
+
+    /// Of the process, Unix milliseconds.
+    pub fn started_at(&self) -> i64 {
+        self.facts.started_at
     }
 
     pub fn origin(&self, nodes: impl IntoIterator<Item = String>) -> Origin {

@@ -38,7 +38,7 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     // After a stall the seconds that nobody saw are missing, not repeated.
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let redis_memory = Arc::new(AtomicU64::new(0));
+    let found = Arc::new(Found::default());
     let mut count = 0u64;
     loop {
         tokio::select! {
@@ -48,12 +48,14 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         if let Some(redis) = node.redis.clone()
             && count.is_multiple_of(REDIS_EVERY)
         {
-            tokio::spawn(probe(redis, redis_memory.clone()));
+            tokio::spawn(probe(redis, found.clone()));
         }
         count += 1;
         let (tick, mut levels) = collectors.tick(clock::now_ms());
-        levels.redis_memory = Some(redis_memory.load(Relaxed)).filter(|&bytes| bytes > 0);
+        levels.redis_memory = Some(found.memory.load(Relaxed)).filter(|&bytes| bytes > 0);
+        levels.redis_latency = Some(found.latency.load(Relaxed)).filter(|&micros| micros > 0);
         levels.notices = notices(&node);
+        node.totals.add(&tick);
         if let Some(closed) = node.board.tick(&tick, levels) {
             node.store.outbox().sample(closed);
         }
@@ -76,10 +78,21 @@ fn tick_regions(node: &Node, regions: &RegionBuckets) {
     closed.into_iter().for_each(|row| node.store.outbox().sample(row));
 }
 
-async fn probe(redis: Arc<RedisBroker>, memory: Arc<AtomicU64>) {
+/// What Redis said last; zero: nothing.
+#[derive(Default)]
+struct Found {
+    /// Bytes.
+    memory: AtomicU64,
+    /// µs.
+    latency: AtomicU64,
+}
+
+async fn probe(redis: Arc<RedisBroker>, found: Arc<Found>) {
     // A failure is noted in the broker's health, which the page shows.
-    let found = redis.probe().await.ok().and_then(|probe| probe.memory);
-    memory.store(found.unwrap_or(0), Relaxed);
+    let probe = redis.probe().await.ok();
+    found.memory.store(probe.as_ref().and_then(|probe| probe.memory).unwrap_or(0), Relaxed);
+    let micros = probe.map_or(0, |probe| u64::try_from(probe.latency.as_micros()).unwrap_or(u64::MAX).max(1));
+    found.latency.store(micros, Relaxed);
 }
 
 struct Collectors {
@@ -112,7 +125,7 @@ impl Collectors {
         self.messages.collect(&mut tick);
         let (memory, cpu) = self.resources.collect(&mut tick);
         let pollers = self.business.collect(&mut tick, now);
-        (tick, Levels { now, streams, pollers, memory, cpu, redis_memory: None, notices: Vec::new() })
+        (tick, Levels { now, streams, pollers, memory, cpu, ..Levels::default() })
     }
 }
 

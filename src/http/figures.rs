@@ -1,5 +1,6 @@
 //! The dashboards' figures: the last hour from memory, everything else out of PostgreSQL, read once for all who look.
 
+use super::timing;
 use crate::{
     clock,
     node::Node,
@@ -93,7 +94,10 @@ impl Figures {
         }
         let what = format!("Figures of the {}", view.range.in_words());
         let read = match self.history(&what) {
-            Ok(pool) => self.stored(pool, &view, now).await.map_err(|error| unavailable(&what, &error)),
+            Ok(pool) => {
+                let read = timing::database(self.stored(pool, &view, now)).await;
+                read.map_err(|error| unavailable(&what, &error))
+            }
             Err(away) => Err(away),
         };
         match read {
@@ -114,7 +118,7 @@ impl Figures {
         let board = self.node.board.overview();
         let around = async {
             let pool = self.history("").ok()?;
-            store::annotations(pool, board.from, board.to, "").await.ok()
+            timing::database(store::annotations(pool, board.from, board.to, "")).await.ok()
         };
         let annotations = around.await.unwrap_or_default();
         Overview {
@@ -186,7 +190,10 @@ impl Figures {
         }
         let what = "Service levels, regions and fallbacks";
         let read = match self.history(what) {
-            Ok(pool) => self.read_panels(pool, &view, now).await.map_err(|error| unavailable(what, &error)),
+            Ok(pool) => {
+                let read = timing::database(self.read_panels(pool, &view, now)).await;
+                read.map_err(|error| unavailable(what, &error))
+            }
             Err(away) => Err(away),
         };
         match read {

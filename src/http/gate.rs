@@ -78,15 +78,24 @@ pub fn follower(
     Ok(node.access.follow(session, Brought { token, address: address(parts) })?)
 }
 
-fn may_administer(node: &Node, headers: &HeaderMap, address: Option<IpAddr>) -> Result<(), Denied> {
+fn may(scope: Scope, node: &Node, request: &Request) -> Result<(), Denied> {
+    let headers = request.headers();
     let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE));
-    node.access.check(Scope::Admin, Brought { token, address })
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    node.access.check(scope, Brought { token, address })
 }
 
 /// For the admin API: a problem document says what is missing.
 pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    match may_administer(&node, request.headers(), peer) {
+    match may(Scope::Admin, &node, &request) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => Problem::from(denied).into_response(),
+    }
+}
+
+/// For whoever scrapes: a key that opens nothing else is enough.
+pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    match may(Scope::Metrics, &node, &request) {
         Ok(()) => next.run(request).await,
         Err(denied) => Problem::from(denied).into_response(),
     }
@@ -94,8 +103,7 @@ pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next)
 
 /// For pages: whoever is not signed in is sent where that is done.
 pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    match may_administer(&node, request.headers(), peer) {
+    match may(Scope::Admin, &node, &request) {
         Ok(()) => next.run(request).await,
         Err(Denied::Missing | Denied::Wrong) => Redirect::to("/login").into_response(),
         Err(denied) => Problem::from(denied).into_response(),

@@ -1,6 +1,6 @@
 //! The history for others: figures by step as JSON or CSV, panels, charts as SVG, annotations.
 
-use super::{asked::Asked, figures::Figures, problem::Problem, publish::Checked};
+use super::{asked::Asked, figures::Figures, problem::Problem, publish::Checked, timing};
 use crate::{
     clock,
     node::Node,
@@ -75,7 +75,7 @@ pub async fn metrics(
     });
     let whose = Whose { node: names.node, region: names.region };
     let pool = figures.history("Figures")?;
-    let loaded = store::load(pool, from, to, step, &whose).await;
+    let loaded = timing::database(store::load(pool, from, to, step, &whose)).await;
     let loaded = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> =
         loaded.steps.iter().map(|(at, sample)| row(*at, sample, node.settings.poll_interval_ms)).collect();
@@ -205,7 +205,8 @@ pub async fn annotations(
 ) -> Result<Json<Vec<Annotation>>, Problem> {
     let view = view(query);
     let (from, to) = view.range.window(clock::now_ms() / 1_000);
-    let found = store::annotations(figures.history("Annotations")?, from, to, &view.node).await;
+    let found =
+        timing::database(store::annotations(figures.history("Annotations")?, from, to, &view.node)).await;
     found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
 }
 
@@ -215,7 +216,7 @@ pub async fn annotate(
 ) -> Result<Response, Problem> {
     let checked = Annotation::check(wish, clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
-    let id = store::add_annotation(figures.history("Annotations")?, &annotation).await;
+    let id = timing::database(store::add_annotation(figures.history("Annotations")?, &annotation)).await;
     let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
@@ -224,7 +225,7 @@ pub async fn remove_annotation(
     Extension(figures): Extension<Arc<Figures>>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Problem> {
-    let removed = store::remove_annotation(figures.history("Annotations")?, id).await;
+    let removed = timing::database(store::remove_annotation(figures.history("Annotations")?, id)).await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.")),

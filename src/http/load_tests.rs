@@ -1,6 +1,6 @@
 //! Results that the load tool posts, and the list of those that are kept.
 
-use super::{asked::Asked, problem::Problem, publish::json_body};
+use super::{asked::Asked, problem::Problem, publish::json_body, timing};
 use crate::{
     node::Node,
     store::{self, Health},
@@ -35,7 +35,8 @@ pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Resp
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
     // Not even tried: the tool must not wait for a dead database's time-out.
     reachable(&node)?;
-    let id = store::add_load_test(node.store.pool(), &row, &outcome).await.map_err(|error| failed(&error))?;
+    let added = timing::database(store::add_load_test(node.store.pool(), &row, &outcome)).await;
+    let id = added.map_err(|error| failed(&error))?;
     tracing::info!(id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
     let url = format!("/load-tests/{id}");
     Ok((StatusCode::CREATED, [(header::LOCATION, url.clone())], Json(Added { id, url })).into_response())
@@ -61,7 +62,7 @@ pub async fn list(
         return Err(Problem::field("scenario", detail));
     }
     reachable(&node)?;
-    let list = store::list_load_tests(node.store.pool(), scenario, limit).await;
+    let list = timing::database(store::list_load_tests(node.store.pool(), scenario, limit)).await;
     list.map(Json).map_err(|error| failed(&error))
 }
 

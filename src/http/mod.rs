@@ -9,11 +9,16 @@ mod follow; // the stream and the poll
 mod gate; // who is let in
 mod history; // the history for others: JSON, CSV, SVG, annotations
 mod load_tests; // results that the load tool posts
+mod metrics; // for Prometheus and whoever reads its texts
+mod openapi; // the API as a document
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457
 mod publish; // sessions and their events
 mod router; // the only list of routes
+mod timing; // where an answer's time went
+mod traced; // a span a request
 
+pub use metrics::families;
 pub use pages::session_list;
 pub use router::router;

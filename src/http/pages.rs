@@ -3,6 +3,7 @@
 use super::{
     figures::{Figures, unavailable},
     load_tests::LISTED as LISTED_LOAD_TESTS,
+    timing,
 };
 use crate::{
     clock,
@@ -47,7 +48,7 @@ pub struct Pages {
 impl Pages {
     pub fn new(node: Arc<Node>, figures: Arc<Figures>, assets: Assets) -> Pages {
         // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
-        let _ = any_spawner::Executor::init_tokio();
+        timing::init_executor();
         streamgauge_app::api::register();
         let served_by = ServedBy { node: node.settings.node.clone(), version: env!("CARGO_PKG_VERSION") };
         let backend = Arc::new(Reader { node, figures, list: Mutex::default() });
@@ -92,7 +93,7 @@ impl Reader {
         let event = match current {
             Ok(Some(current)) => current.event,
             // The broker has let go of it, or is away: what was stored last still tells how it ended.
-            gone => match (store::find_session(node.store.pool(), &id).await, gone) {
+            gone => match (timing::database(store::find_session(node.store.pool(), &id)).await, gone) {
                 (Ok(Some(event)), _) => event,
                 (Ok(None), Ok(_)) => return Ok(None),
                 _ => {
@@ -137,7 +138,7 @@ impl Backend for Reader {
     fn find_sessions(&self, search: Search) -> Answer<'_, Found> {
         Box::pin(async move {
             let pool = self.figures.history("Sessions")?;
-            let found = store::search_sessions(pool, &search, clock::now_ms()).await;
+            let found = timing::database(store::search_sessions(pool, &search, clock::now_ms())).await;
             found.map_err(|error| unavailable("Sessions", &error))
         })
     }
@@ -150,7 +151,7 @@ impl Backend for Reader {
                 let (marks, more) = store::marks(pool, &id).await?;
                 Ok(Some(Story { marks, more, ..story }))
             };
-            read.await.map_err(|error: sqlx::Error| unavailable("Timelines", &error))
+            timing::database(read).await.map_err(|error: sqlx::Error| unavailable("Timelines", &error))
         })
     }
 
@@ -177,15 +178,15 @@ impl Backend for Reader {
                 return Ok(KeptList::default());
             }
             let pool = self.stored_load_tests()?;
-            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS).await;
-            list.map_err(|error| no_load_tests(&error))
+            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS);
+            timing::database(list).await.map_err(|error| no_load_tests(&error))
         })
     }
 
     fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
         Box::pin(async move {
-            let found = store::find_load_test(self.stored_load_tests()?, id).await;
-            found.map_err(|error| no_load_tests(&error))
+            let found = store::find_load_test(self.stored_load_tests()?, id);
+            timing::database(found).await.map_err(|error| no_load_tests(&error))
         })
     }
 }
@@ -196,7 +197,7 @@ pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
         // Not even tried: a dead database must not hold up a page for its time-out.
         return Err(sqlx::Error::PoolTimedOut);
     }
-    let (running, mut rows) = store::running(node.store.pool(), LISTED).await?;
+    let (running, mut rows) = timing::database(store::running(node.store.pool(), LISTED)).await?;
     for row in &mut rows {
         row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
     }

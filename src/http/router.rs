@@ -1,8 +1,8 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, assets, beacons, figures::Figures, follow, gate, history, load_tests, ops, pages::Pages,
-    problem::Problem, publish,
+    admin, assets, beacons, figures::Figures, follow, gate, history, load_tests, metrics, openapi, ops,
+    pages::Pages, problem::Problem, publish, timing, traced,
 };
 use crate::node::Node;
 use axum::{
@@ -72,8 +72,13 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/api/admin/annotations/{id}", delete(history::remove_annotation))
         .route("/panels", get(history::fragment))
         .layer(Extension(figures.clone()))
+        .layer(from_fn(timing::timed))
         .layer(from_fn_with_state(node.clone(), gate::admins));
-    let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
+    let ops = Router::new()
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)));
 
     let pages = Pages::new(node.clone(), figures, assets::assets());
     let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
@@ -94,15 +99,17 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(
             Router::new()
                 .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
+                .layer(from_fn(timing::timed))
                 .layer(from_fn_with_state(node.clone(), gate::admins)),
         )
         .fallback_service(
             get(move |request: Request| page.page(request))
+                .layer(from_fn(timing::timed))
                 .layer(from_fn_with_state(node.clone(), gate::signed_in))
                 .with_state(node.clone()),
         );
 
-    Router::new()
+    let all = Router::new()
         .merge(publish)
         .merge(follow)
         .merge(admin)
@@ -115,8 +122,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(from_fn(in_bounds))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()
-        }))
-        .with_state(node)
+        }));
+    // Whoever does not want traces pays nothing for them.
+    let all = if node.telemetry.is_on() {
+        all.layer(from_fn_with_state(node.clone(), traced::traced))
+    } else {
+        all
+    };
+    all.with_state(node)
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -16,12 +16,12 @@ use tokio::{
 
 /// Starts all jobs; they end with `stop`.
 pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
-    every(Duration::from_secs(1), node, stop, list_sessions);
-    every(Duration::from_secs(5), node, stop, read_keys);
-    every(Duration::from_secs(10), node, stop, hear_other_nodes);
-    every(Duration::from_secs(10), node, stop, sweep);
-    every(Duration::from_secs(2), node, stop, roll_up);
-    every(Duration::from_secs(20), node, stop, retain);
+    every("list_sessions", Duration::from_secs(1), node, stop, list_sessions);
+    every("read_keys", Duration::from_secs(5), node, stop, read_keys);
+    every("hear_other_nodes", Duration::from_secs(10), node, stop, hear_other_nodes);
+    every("sweep", Duration::from_secs(10), node, stop, sweep);
+    every("roll_up", Duration::from_secs(2), node, stop, roll_up);
+    every("retain", Duration::from_secs(20), node, stop, retain);
     if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
         tokio::spawn(count_taken(node.clone(), taken, stop.clone()));
     }
@@ -40,8 +40,14 @@ async fn count_taken(node: Arc<Node>, mut taken: mpsc::Receiver<Published>, mut 
     }
 }
 
-fn every<F>(period: Duration, node: &Arc<Node>, stop: &watch::Receiver<bool>, job: fn(Arc<Node>) -> F)
-where
+/// `name`: of its spans.
+fn every<F>(
+    name: &'static str,
+    period: Duration,
+    node: &Arc<Node>,
+    stop: &watch::Receiver<bool>,
+    job: fn(Arc<Node>) -> F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
     let (node, mut stop) = (node.clone(), stop.clone());
@@ -50,7 +56,7 @@ where
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = interval.tick() => job(node.clone()).await,
+                _ = interval.tick() => node.telemetry.job(name, job(node.clone())).await,
                 () = stopped(&mut stop) => return,
             }
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const ROUTE: &str = "/api/admin/load-tests";
 
 /// What the tool posts, in short.
-fn document(scenario: &str, p95: f64) -> Value {
+pub fn document(scenario: &str, p95: f64) -> Value {
     let times =
         json!({ "samples": 5_000, "p50_ms": 4.0, "p95_ms": p95, "p99_ms": p95 * 2.0, "max_ms": p95 * 3.0 });
     json!({
@@ -47,7 +47,7 @@ async fn a_run_is_kept_listed_and_shown() {
     let database = Database::new().await;
     let server = Launch::on(&database).flag("node", "here").start();
     let client = &server.client();
-    ready(client).await;
+    client.stored().await;
 
     let answer = sent(post(client, &document("burst", 9.0)), StatusCode::CREATED).await;
     let location = answer.headers()["location"].to_str().expect("text").to_owned();
@@ -109,7 +109,7 @@ async fn the_newest_five_hundred_are_kept() {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let client = &server.client();
-    ready(client).await;
+    client.stored().await;
     sent(post(client, &document("burst", 9.0)), StatusCode::CREATED).await;
     let many = "INSERT INTO load_tests (scenario, options, title, started_at, node, server_version, time_scale, passed,
                     interrupted, missed, unjudged, peak_streams, deliveries, connects, lost, repeated, document)
@@ -129,7 +129,7 @@ async fn a_wrong_document_earns_a_problem_that_names_the_field() {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let client = &server.client();
-    ready(client).await;
+    client.stored().await;
     let wrong = async |pointer: &str, value: Value, field: &str| {
         let mut document = document("burst", 9.0);
         *document.pointer_mut(pointer).expect(pointer) = value;
@@ -178,7 +178,7 @@ async fn without_its_database_the_server_says_so() {
     let database = Database::alone();
     let server = Launch::on(&database).start();
     let client = &server.client();
-    ready(client).await;
+    client.stored().await;
     database.stop();
     let body = document("burst", 9.0);
     for request in [post(client, &body), client.get(ROUTE)] {
@@ -190,15 +190,6 @@ async fn without_its_database_the_server_says_so() {
     eventually("it is kept", 20, async || {
         let answer = post(client, &body).send().await.expect("an answer");
         (answer.status() == StatusCode::CREATED).then_some(())
-    })
-    .await;
-}
-
-/// Waits for the migrations.
-async fn ready(client: &Client) {
-    eventually("the database is there", 15, async || {
-        let ready: Value = client.get("/readyz").send().await.expect("an answer").json().await.expect("JSON");
-        (ready["database"] == "good").then_some(())
     })
     .await;
 }

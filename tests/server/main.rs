@@ -15,7 +15,11 @@ mod history; // several nodes, late rows, retention, who leads
 mod killed; // kill -9
 mod limits; // how many streams, for whom
 mod load_tests; // results of load tests, kept and shown
+mod metrics; // what Prometheus reads
 mod nodes; // two nodes, one Redis
+mod openapi; // the API's document says what the server does
+mod operations; // what docs/operations names exists
+mod otlp; // traces and metrics by OpenTelemetry
 mod plain; // back ends that PUBLISH to Redis by themselves
 mod redis_away; // Redis stops for a while
 mod redis_cluster; // through a Redis Cluster
@@ -24,3 +28,4 @@ mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stopping; // SIGTERM
 mod streams; // several sessions, batches, versions of HTTP
+mod timing; // where an answer's time went, and who is told

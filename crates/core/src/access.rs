@@ -12,16 +12,24 @@ pub enum Scope {
     Publish,
     /// Dashboards, the admin API and its changes.
     Admin,
+    /// Read `/metrics`, for whoever scrapes: nothing else.
+    Metrics,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 2] = [Scope::Publish, Scope::Admin];
+    pub const ALL: [Scope; 3] = [Scope::Publish, Scope::Admin, Scope::Metrics];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::Publish => "publish",
             Scope::Admin => "admin",
+            Scope::Metrics => "metrics",
         }
+    }
+
+    /// Admins may read what they are shown anyway.
+    pub fn opens(self, wanted: Scope) -> bool {
+        self == wanted || (self == Scope::Admin && wanted == Scope::Metrics)
     }
 }
 
@@ -34,7 +42,7 @@ impl FromStr for Scope {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is publish or admin")]
+#[error("a scope is publish, admin or metrics")]
 pub struct BadScope;
 
 /// An API key as it is shown once and sent with each request: `sgk_<id>_<secret>`, 16 and 43 characters. The id finds

@@ -68,6 +68,12 @@ keys! {
         "a whole number from 1 to 3650";
     keep_days_days: "The same for rows of a day [default: 1830]",
         "a whole number from 1 to 3650";
+    otlp_endpoint: "OpenTelemetry collector that is sent traces and metrics, by OTLP over HTTP; without it nothing is sent",
+        "a URL such as http://127.0.0.1:4318";
+    otlp_interval_ms: "How often it is sent metrics, ms [default: 10000]",
+        "a whole number from 100 to 3600000";
+    otlp_sample_ratio: "Share of traces that are sent, where no publisher's traceparent decides it [default: 0.1]",
+        "a number from 0 to 1";
     demo: "Make demo traffic [default: false]",
         "true or false";
 }
@@ -112,7 +118,19 @@ pub struct Settings {
     pub probe_ms: Option<u32>,
     /// Days for which rows are kept: 10 s, minutes, hours, days.
     pub keep_days: [u32; 4],
+    /// `None`: off.
+    pub otlp: Option<Otlp>,
     pub demo: bool,
+}
+
+/// Where traces and metrics are sent to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Otlp {
+    /// Without a slash at its end.
+    pub endpoint: String,
+    pub interval_ms: u32,
+    /// 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// What the machine says where no setting does.
@@ -190,8 +208,16 @@ impl RawSettings {
                 self.whole("keep_hours_days", 1, 3_650)?.unwrap_or(400),
                 self.whole("keep_days_days", 1, 3_650)?.unwrap_or(1_830),
             ],
+            otlp: self.otlp()?,
             demo: self.read("demo", |text| text.parse().ok())?.unwrap_or(false),
         })
+    }
+
+    fn otlp(&self) -> Result<Option<Otlp>, BadSetting> {
+        let interval_ms = self.whole("otlp_interval_ms", 100, 3_600_000)?.unwrap_or(10_000);
+        let sample_ratio = self.read("otlp_sample_ratio", ratio)?.unwrap_or(0.1);
+        let endpoint = self.read("otlp_endpoint", http_url)?;
+        Ok(endpoint.map(|endpoint| Otlp { endpoint, interval_ms, sample_ratio }))
     }
 
     fn limits(&self) -> Result<Limits, BadSetting> {
@@ -212,7 +238,11 @@ impl RawSettings {
         }
         let allowed = KEYS.iter().find(|known| known.name == key).map_or("", |known| known.allowed);
         // A URL may hold a password: the message goes to a terminal and to logs.
-        let value = if key.ends_with("_url") { "(not shown)".to_owned() } else { value.clone() };
+        let value = if key.ends_with("_url") || key.ends_with("_endpoint") {
+            "(not shown)".to_owned()
+        } else {
+            value.clone()
+        };
         Err(BadSetting::Value { key, value, source_name: source_name.clone(), allowed })
     }
 
@@ -257,6 +287,17 @@ fn networks(text: &str) -> Option<Vec<Network>> {
 fn header_name(text: &str) -> Option<String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| text.to_ascii_lowercase())
+}
+
+/// Without TLS, which is the collector's business beside the server.
+fn http_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://")?.trim_end_matches('/');
+    let good = !rest.is_empty() && !rest.contains(['?', '#', ' ']);
+    good.then(|| format!("http://{rest}"))
+}
+
+fn ratio(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -304,6 +345,10 @@ mod tests {
         check("demo", "yes", "true or false");
         check("node", "a b", "1 to 64 of");
         check("data_dir", "", "the path of a folder");
+        check("otlp_endpoint", "https://collector", "http://127.0.0.1:4318");
+        check("otlp_endpoint", "http:///", "http://127.0.0.1:4318");
+        check("otlp_sample_ratio", "1.1", "a number from 0 to 1");
+        check("otlp_sample_ratio", "NaN", "a number from 0 to 1");
         check("heartbeat", "1", "is no setting");
         for bad in ["http://h", "redis://a,b", "redis-cluster://a,,b", "redis-cluster://", "unix://h"] {
             check("redis_url", bad, "redis-cluster:// with the addresses");
@@ -326,6 +371,18 @@ mod tests {
             let settings = settings(&[("redis_url", url)]).expect(url);
             assert_eq!(settings.redis_url.as_deref(), Some(url));
         }
+    }
+
+    #[test]
+    fn telemetry_is_off_without_an_endpoint() {
+        let read = |pairs: &[(&str, &str)]| settings(pairs).expect("good").otlp;
+        assert_eq!(read(&[("otlp_sample_ratio", "1")]), None);
+        let otlp =
+            read(&[("otlp_endpoint", "http://h:4318/"), ("otlp_sample_ratio", "1")]).expect("an endpoint");
+        assert_eq!(
+            (otlp.endpoint.as_str(), otlp.interval_ms, otlp.sample_ratio),
+            ("http://h:4318", 10_000, 1.0)
+        );
     }
 
     #[test]

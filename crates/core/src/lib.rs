@@ -28,7 +28,10 @@ pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for
 pub mod status; // a status event, and what a publisher may say in it
 pub mod timeline; // what happened to one session
+pub mod trace; // whom a request continues, and whether its span is kept
 pub mod view; // what the pages other than the board show
 
+#[cfg(feature = "measure")]
+pub mod export; // the same under the names by which other systems know it
 #[cfg(feature = "measure")]
 pub mod measure; // counters, histograms, samples: how the numbers are counted and merged

@@ -1,5 +1,5 @@
-use super::Follower;
-use reqwest::{RequestBuilder, Response, StatusCode};
+use super::{Follower, eventually};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -23,6 +23,10 @@ impl Client {
 
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(format!("{}{path}", self.base))
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
     }
 
     pub fn patch(&self, path: &str) -> RequestBuilder {
@@ -85,6 +89,15 @@ impl Client {
     /// Follows from where an earlier stream was cut.
     pub async fn resume(&self, session: &str, last_event_id: &str) -> Follower {
         Follower::open(self.stream(session).header("last-event-id", last_event_id)).await
+    }
+
+    /// Waits until PostgreSQL is reached.
+    pub async fn stored(&self) {
+        eventually("the database is there", 15, async || {
+            let ready = body(self.get("/readyz").send().await.expect("an answer")).await;
+            (ready["database"] == "good").then_some(())
+        })
+        .await;
     }
 
     /// The newest message of the dashboards' stream.

@@ -2,6 +2,8 @@
 
 mod bare; // streams as bare sockets, by the thousand
 mod client; // requests as a publisher and a poller make them
+mod collector; // takes what OpenTelemetry is told
+mod contract; // answers held against the API's document
 mod folder; // where services keep their files
 mod follower; // one stream, read event by event
 mod loading; // a Redis that is not ready yet
@@ -12,12 +14,15 @@ mod process; // children that end with their test
 mod proxy; // counts what passes
 mod redis; // a Redis of one's own
 mod redis_cluster; // a Redis Cluster of one's own
+mod scrape; // `/metrics`, read strictly
 mod server; // the binary under test
 mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
 
 pub use bare::{Bare, streams};
 pub use client::Client;
+pub use collector::{Collector, attribute};
+pub use contract::{Contract, Operation};
 pub use folder::Folder;
 pub use follower::{Event, Follower};
 pub use loading::Loading;
@@ -28,6 +33,7 @@ pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
+pub use scrape::{OPENMETRICS, Scrape};
 pub use server::{Launch, Server, key};
 pub use shared::Shared;
 pub use wait::eventually;

@@ -78,7 +78,7 @@ impl Sample {
         self.buckets(Measure::Duration, &DURATION_BOUNDS_S.map(|bound| bound * 1_000))
     }
 
-    fn buckets(&self, measure: Measure, bounds: &[u64]) -> Vec<u64> {
+    pub(crate) fn buckets(&self, measure: Measure, bounds: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; bounds.len() + 1];
         let histogram = self.histograms.get(measure);
         for value in histogram.iter_recorded() {

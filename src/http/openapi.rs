@@ -1,0 +1,70 @@
+//! The HTTP API as OpenAPI 3.1: a file a group of routes, joined. A server test holds it against the routes and against
+//! what they really answer.
+
+use axum::response::{IntoResponse, Response};
+use http::header;
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+const BASE: &str = include_str!("openapi/base.json");
+const GROUPS: &[&str] = &[
+    include_str!("openapi/publish.json"),
+    include_str!("openapi/follow.json"),
+    include_str!("openapi/admin.json"),
+    include_str!("openapi/load_tests.json"),
+    include_str!("openapi/ops.json"),
+    include_str!("openapi/people.json"),
+];
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    // The files are part of the program, and a test reads them: one that is no JSON does not get here.
+    let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let mut document: Value = read(BASE);
+    for group in GROUPS {
+        join(&mut document, read(group));
+    }
+    join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
+    document.to_string()
+});
+
+/// Objects are joined member by member, down to what is in one of them only.
+fn join(into: &mut Value, more: Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (name, value) in more {
+                join(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, more) => *into = more,
+    }
+}
+
+pub async fn document() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (headers, DOCUMENT.as_str()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_json_and_says_something_of_its_own() {
+        let mut paths = 0;
+        for text in GROUPS {
+            let group: Value = serde_json::from_str(text).expect("JSON");
+            for (path, methods) in group["paths"].as_object().expect("paths") {
+                paths += methods.as_object().map_or(0, serde_json::Map::len);
+                let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+                for (method, operation) in methods.as_object().expect("methods") {
+                    assert_eq!(document["paths"][path][method], *operation, "{method} {path} stands twice");
+                }
+            }
+        }
+        assert!(paths > 20, "{paths}");
+    }
+}
