@@ -223,11 +223,14 @@ pub async fn annotate(
 
 pub async fn remove_annotation(
     Extension(figures): Extension<Arc<Figures>>,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.");
+    // What is no number names none.
+    let id: i64 = id.parse().map_err(|_| unknown())?;
     let removed = timing::database(store::remove_annotation(figures.history("Annotations")?, id)).await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.")),
+        false => Err(unknown()),
     }
 }

@@ -11,6 +11,7 @@ const GROUPS: &[&str] = &[
     include_str!("openapi/publish.json"),
     include_str!("openapi/follow.json"),
     include_str!("openapi/admin.json"),
+    include_str!("openapi/gauge.json"),
     include_str!("openapi/load_tests.json"),
     include_str!("openapi/ops.json"),
     include_str!("openapi/people.json"),

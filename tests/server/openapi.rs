@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 const ROUTER: &str = include_str!("../../src/http/router.rs");
 
 /// Routes that are no API: the catch-alls for what is not there, and what the pages' own code calls, which changes with it.
-const NO_API: [&str; 3] = ["/api", "/api/{*rest}", "/api/app/{function}"];
+const NO_API: [&str; 4] = ["/api", "/api/{*rest}", "/api/app/{function}", "/panels"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_is_in_the_document_and_the_reverse() {
@@ -71,6 +71,7 @@ fn good(client: &Client, operation: &Operation, session: &str) -> RequestBuilder
             request.json(&json!({ "v": 1, "session": session, "page": "p", "seq": 0, "mode": "poll",
                 "latencies_ms": [3], "fallbacks": fallbacks }))
         }
+        ("POST", "/api/admin/annotations") => request.json(&json!({ "kind": "deploy", "text": "v2.3" })),
         ("PATCH", _) => request.json(&json!({ "batch_ms": 0 })),
         ("POST", "/api/admin/load-tests") => request.json(&load_test("burst", 9.0)),
         ("POST", "/login") => {
@@ -96,7 +97,7 @@ async fn every_answer_in_the_document_is_given() {
     keys_unknown(&mut contract).await;
 
     // A body that dribbles for 10 s; Redis that is away; files that are there only when the site was built.
-    let site = ["/assets/{file}", "/favicon.svg", "/sdk/{file}"];
+    let site = ["/assets/{file}", "/favicon.svg", "/sdk/{file}", "/world.svg"];
     let unseen: Vec<_> = contract.unseen();
     let unseen = unseen.iter().filter(|(operation, status)| {
         let path = operation.path.as_str();
@@ -206,8 +207,34 @@ async fn administering(client: &Client, contract: &mut Contract) {
     let metrics = operation("GET", "/metrics");
     let open = good(client, &metrics, "").header("accept", "application/openmetrics-text");
     contract.answers(&metrics, open, 200).await;
+    let one = operation("GET", "/api/admin/load-tests/{id}");
+    contract.answers(&one, good(client, &one, "1"), 200).await;
+    contract.answers(&one, good(client, &one, "0"), 404).await;
+    gauge(client, contract).await;
     let sign_in = operation("POST", "/login");
     contract.answers(&sign_in, good(client, &sign_in, ""), 303).await;
+}
+
+async fn gauge(client: &Client, contract: &mut Contract) {
+    let metrics = operation("GET", "/api/admin/metrics");
+    contract.answers(&metrics, good(client, &metrics, ""), 200).await;
+    contract.answers(&metrics, good(client, &metrics, "").query(&[("format", "csv")]), 200).await;
+    contract.answers(&metrics, good(client, &metrics, "").query(&[("step", "7")]), 422).await;
+    contract.answers(&metrics, good(client, &metrics, "").query(&[("step", "many")]), 400).await;
+    let panels = operation("GET", "/api/admin/panels");
+    contract.answers(&panels, good(client, &panels, "").query(&[("range", "24h")]), 200).await;
+    let chart = operation("GET", "/api/admin/charts/{file}");
+    contract.answers(&chart, good(client, &chart, "latency.svg"), 200).await;
+    contract.answers(&chart, good(client, &chart, "latency.png"), 404).await;
+    let annotate = operation("POST", "/api/admin/annotations");
+    let added = contract.answers(&annotate, good(client, &annotate, ""), 201).await.expect("JSON");
+    contract.answers(&annotate, client.post(&annotate.path).json(&json!({ "text": "" })), 422).await;
+    let list = operation("GET", "/api/admin/annotations");
+    contract.answers(&list, good(client, &list, ""), 200).await;
+    let remove = operation("DELETE", "/api/admin/annotations/{id}");
+    let id = added["id"].to_string();
+    contract.answers(&remove, good(client, &remove, &id), 204).await;
+    contract.answers(&remove, good(client, &remove, "none"), 404).await;
 }
 
 /// A byte more than the route takes.
