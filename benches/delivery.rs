@@ -5,14 +5,14 @@
 //! `STREAMS`, `SESSIONS`, `RATE` and `SECONDS` change the load.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on should say where")]
 
+mod server;
+
 use futures::StreamExt;
 use hdrhistogram::Histogram;
 use reqwest::Client;
+use server::{Folder, Server, setting};
 use std::{
-    env, fs,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    process::{Child, Command, ExitCode, Stdio},
+    process::ExitCode,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,10 +20,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-
-fn setting(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |value| value.parse().expect(name))
-}
 
 /// What one follower saw.
 #[derive(Default)]
@@ -41,31 +37,10 @@ fn main() -> ExitCode {
 async fn measure() -> ExitCode {
     let (streams, sessions) = (setting("STREAMS", 500), setting("SESSIONS", 50));
     let (rate, seconds) = (setting("RATE", 1_000), setting("SECONDS", 30));
-    let folder = tempfile::Builder::new().prefix("sg-bench-").tempdir_in("/var/tmp").expect("a folder");
-    // As root the server's private PostgreSQL runs as another user, who has to pass.
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-    let port =
-        TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a free port").port();
-    let base = format!("http://127.0.0.1:{port}");
-    let server = Command::new(env!("CARGO_BIN_EXE_streamgauge"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
-        .arg(folder.path().join("data"))
-        .stderr(Stdio::null())
-        .spawn();
-    let mut server = Server(server.expect("the server starts"));
+    let folder = Folder::new();
+    let mut server = Server::start(&folder, &[]).await;
+    let base = server.base.clone();
     let client = Client::builder().pool_max_idle_per_host(usize::MAX).build().expect("a client");
-    timeout(Duration::from_secs(60), async {
-        while !client
-            .get(format!("{base}/readyz"))
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
-            sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await
-    .expect("the server gets ready");
 
     for session in 0..sessions {
         publish(&client, &base, session, 0, 0).await;
@@ -87,7 +62,7 @@ async fn measure() -> ExitCode {
     .await
     .expect("all streams open");
 
-    let cpu_before = cpu_seconds(server.0.id());
+    let cpu_before = server.cpu_seconds();
     let start = Instant::now();
     // A session's events leave in order, so each session has one sender with its share of the rate.
     let senders = (0..sessions).map(|session| {
@@ -105,7 +80,7 @@ async fn measure() -> ExitCode {
     });
     futures::future::join_all(senders).await;
     let elapsed = start.elapsed().as_secs_f64();
-    let cpu = cpu_seconds(server.0.id()) - cpu_before;
+    let cpu = server.cpu_seconds() - cpu_before;
     let mut total = Seen::default();
     for follower in followers {
         let seen =
@@ -197,29 +172,4 @@ async fn follow(
     }
     seen.received -= 1; // The `end` is none of the messages.
     seen
-}
-
-/// User and system time of a process.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat =
-        procfs::process::Process::new(pid as i32).and_then(|process| process.stat()).expect("a process");
-    (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64
-}
-
-/// Stopped when dropped.
-struct Server(Child);
-
-impl Server {
-    /// As an operator would, so that its database is stopped too.
-    fn stop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }

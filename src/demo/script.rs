@@ -53,6 +53,15 @@ pub const STAGES: [Stage; 5] = [
 pub const KINDS: [&str; 4] = ["transcription", "transcription", "transcription", "import"];
 pub const REGIONS: [&str; 6] = ["eu-central", "eu-west", "us-east", "us-west", "ap-south", "sa-east"];
 
+/// What browsers call themselves, the commonest oftener.
+pub const BROWSERS: [&str; 5] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36 Edg/130.0",
+];
+
 /// What the stage would say about itself.
 pub fn message(stage: &str, progress: u64, chance: &mut Chance) -> String {
     match stage {

@@ -1,7 +1,7 @@
 //! One back end that reports its work.
 
 use super::{
-    follower,
+    follower::Page,
     script::{Chance, KINDS, REGIONS, STAGES, message},
 };
 use reqwest::Client;
@@ -12,6 +12,7 @@ use std::time::Duration;
 /// What the server answers to a new session.
 #[derive(Deserialize)]
 struct Created {
+    id: String,
     cohort: String,
     stream_url: String,
     poll_url: String,
@@ -24,17 +25,18 @@ pub async fn session(client: &Client, base: &str, poll_interval_ms: u32, chance:
     let Ok(answer) = client.post(format!("{base}/api/v1/sessions")).json(&about).send().await else { return };
     let Ok(created) = answer.json::<Created>().await else { return };
     for _ in 0..chance.between(1, 4) {
-        let (client, mut chance) = (client.clone(), chance.split());
+        let page = Page {
+            client: client.clone(),
+            base: base.to_owned(),
+            session: created.id.clone(),
+            poll_url: created.poll_url.clone(),
+            region: chance.pick(&REGIONS),
+            chance: chance.split(),
+        };
         if created.cohort == "poll" {
-            tokio::spawn(follower::polls(
-                client,
-                format!("{base}{}", created.poll_url),
-                poll_interval_ms,
-                chance,
-            ));
+            tokio::spawn(page.polls(poll_interval_ms));
         } else {
-            let region = chance.pick(&REGIONS);
-            tokio::spawn(follower::streams(client, format!("{base}{}", created.stream_url), region, chance));
+            tokio::spawn(page.streams(created.stream_url.clone(), poll_interval_ms));
         }
     }
     // Most take a few minutes; the odd quick one shows what short sessions cost.
