@@ -9,7 +9,10 @@ use crate::steps::Outcome;
 const ARROWS: &[(&str, &[&str])] = &[
     ("streamgauge-app", &["streamgauge-core"]),
     ("streamgauge-hydrate", &["streamgauge-app"]),
-    ("streamgauge", &["streamgauge-core", "streamgauge-app", "private-postgres", "streamgauge-loadtest"]),
+    (
+        "streamgauge",
+        &["streamgauge-core", "streamgauge-app", "private-postgres", "kernel-bytes", "streamgauge-loadtest"],
+    ),
     ("streamgauge-loadtest", &["streamgauge-core"]),
     ("xtask", &["private-postgres"]),
 ];
