@@ -14,7 +14,12 @@ use crate::{
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 use streamgauge_core::{
     annotation::{Annotation, AnnotationKind},
     config::Settings,
@@ -251,6 +256,7 @@ async fn assemble(
         board,
         totals: Totals::default(),
         telemetry,
+        at_risk: Mutex::default(),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -10,9 +10,10 @@ use crate::{
     whereabouts::Whereabouts,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use streamgauge_core::{
-    cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter, status::State,
+    board::Notice, cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter,
+    status::State,
 };
 use tokio::sync::watch;
 
@@ -39,6 +40,8 @@ pub struct Node {
     pub totals: Totals,
     /// Off unless an endpoint is configured.
     pub telemetry: Telemetry,
+    /// Service levels at risk, in words.
+    pub at_risk: Mutex<Vec<Notice>>,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.

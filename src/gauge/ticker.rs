@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -156,6 +156,7 @@ fn notices(node: &Node) -> Vec<Notice> {
                 .into(),
         });
     }
+    notices.extend(node.at_risk.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     notices
 }
 

@@ -2,7 +2,7 @@
 
 use super::timing;
 use crate::{
-    clock,
+    clock, gauge,
     node::Node,
     store::{self, Health, Whose},
 };
@@ -20,13 +20,13 @@ use streamgauge_core::{
     limits::Knob,
     measure::{
         counters::Counter,
-        history::{Headline, merged, point},
+        history::{Headline, point},
         sample::Sample,
     },
     panels::{Panels, RegionHealth},
     range::View,
     savings::{Saved, break_even_seconds},
-    sla::{BUDGET_DAYS, BURN_WINDOWS, Counted, Day, Level, Objective, STRIP_DAYS},
+    sla::{Day, Level},
     sources::{Account, pairs},
 };
 
@@ -35,7 +35,6 @@ use streamgauge_core::{
 const KEEP_MS: i64 = 10_000;
 /// Views that are kept: everybody's, of a morning.
 const VIEWS: usize = 64;
-const DAY: i64 = 86_400;
 
 pub struct Figures {
     node: Arc<Node>,
@@ -214,7 +213,7 @@ impl Figures {
         let (levels, strip) = match self.levels.get(&(), now - KEEP_MS) {
             Some(kept) => kept,
             None => {
-                let read = levels(pool, now / 1_000).await?;
+                let read = gauge::levels(pool, now / 1_000).await?;
                 self.levels.put((), now, read.clone());
                 read
             }
@@ -275,40 +274,4 @@ fn break_even(whole: &Sample, poll_bytes_per_hour: f64) -> Option<f64> {
     }
     let going = (count(Counter::StreamCohortBytes) - opening).max(0.0) / hours;
     break_even_seconds(opening / opened, going, poll_bytes_per_hour)
-}
-
-/// The five objectives over thirty days, and the uptime of each of the last ninety.
-async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Day>)> {
-    let all = Whose::default();
-    let to = now.div_euclid(DAY) * DAY + DAY;
-    let days = store::load(pool, to - STRIP_DAYS * DAY, to, DAY, &all).await?.steps;
-    let month: Vec<&Sample> = days.range(to - BUDGET_DAYS * DAY..).map(|(_, day)| day).collect();
-    let month = merged(to - BUDGET_DAYS * DAY, BUDGET_DAYS * DAY, month);
-    let minute = now.div_euclid(60) * 60 + 60;
-    let minutes = store::load(pool, minute - 21_600, minute, 60, &all).await?.steps;
-    let hour = now.div_euclid(3_600) * 3_600 + 3_600;
-    let three_days = store::load(pool, hour - 259_200, hour, 3_600, &all).await?.whole;
-    let windows = BURN_WINDOWS.map(|(seconds, _)| {
-        if seconds > 21_600 {
-            return three_days.clone();
-        }
-        let recent: Vec<&Sample> = minutes.range(minute - seconds..).map(|(_, sample)| sample).collect();
-        merged(minute - seconds, seconds, recent)
-    });
-    let level = |objective: Objective| {
-        let counted: [Counted; BURN_WINDOWS.len()] =
-            windows.each_ref().map(|window| objective.counted(window));
-        Level::of(objective, objective.value(&month), objective.counted(&month), counted)
-    };
-    let strip = (0..STRIP_DAYS).map(|index| {
-        let at = to - (STRIP_DAYS - index) * DAY;
-        let count = |counter| days.get(&at).map_or(0, |day| day.counters.get(counter));
-        Day {
-            at,
-            good: count(Counter::ProbesGood),
-            bad: count(Counter::ProbesBad),
-            unknown: count(Counter::ProbesUnknown),
-        }
-    });
-    Ok((Objective::ALL.into_iter().map(level).collect(), strip.collect()))
 }

@@ -5,10 +5,14 @@ mod probe; // a stream of the node's own, through its own port
 
 pub use probe::{HEADER as PROBE_HEADER, Probe};
 
-use crate::{broker::Published, clock, http::session_list, node::Node, stop::stopped, store};
+use crate::{broker::Published, clock, gauge::levels, http::session_list, node::Node, stop::stopped, store};
 use bytes::Bytes;
-use std::{future::Future, sync::Arc, time::Duration};
-use streamgauge_core::measure::counters::Counter;
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use streamgauge_core::{measure::counters::Counter, sla::Level};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,
@@ -21,6 +25,7 @@ pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
     every("hear_other_nodes", Duration::from_secs(10), node, stop, hear_other_nodes);
     every("sweep", Duration::from_secs(10), node, stop, sweep);
     every("roll_up", Duration::from_secs(2), node, stop, roll_up);
+    every("watch_levels", Duration::from_secs(30), node, stop, watch_levels);
     every("retain", Duration::from_secs(20), node, stop, retain);
     if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
         tokio::spawn(count_taken(node.clone(), taken, stop.clone()));
@@ -141,5 +146,19 @@ async fn retain(node: Arc<Node>) {
     }
     if let Err(error) = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000).await {
         tracing::warn!(%error, "old traces could not be dropped");
+    }
+}
+
+/// Says on every page which service levels are at risk, and keeps quiet while they cannot be read.
+async fn watch_levels(node: Arc<Node>) {
+    if node.store.health() != store::Health::Good {
+        return;
+    }
+    match levels(node.store.pool(), clock::now_ms() / 1_000).await {
+        Ok((levels, _)) => {
+            let notices = levels.iter().filter_map(Level::notice).collect();
+            *node.at_risk.lock().unwrap_or_else(PoisonError::into_inner) = notices;
+        }
+        Err(error) => tracing::debug!(%error, "service levels could not be read"),
     }
 }

@@ -3,7 +3,10 @@
 //! Each objective is a share of bad events that is allowed. "95th percentile under 200 ms" allows five in a hundred to be
 //! slower, so that a percentile has a budget like everything else and windows can be compared.
 
-use crate::numbers;
+use crate::{
+    board::{self, Notice},
+    numbers,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,6 +168,29 @@ impl Level {
     }
 }
 
+impl Level {
+    /// What an operator should know of it: the fact, then how it stands. `None`: nothing.
+    pub fn notice(&self) -> Option<Notice> {
+        let (level, fact) = match self.state {
+            LevelState::Met | LevelState::NotEnoughData => return None,
+            LevelState::AtRisk => {
+                (board::Level::Warning, format!("{} is near its limit.", self.objective.title()))
+            }
+            LevelState::Missed => {
+                (board::Level::Critical, format!("{} has missed its service level.", self.objective.title()))
+            }
+        };
+        let (objective, value) = (self.objective, self.value?);
+        let left = self.budget_left.unwrap_or(0.0).max(0.0);
+        let detail = format!(
+            "{value:.3} {} in {BUDGET_DAYS} days ({}); {left:.0} % of its error budget is left.",
+            objective.unit(),
+            objective.target(),
+        );
+        Some(Notice { level, fact, detail })
+    }
+}
+
 /// One day of the uptime strip, or less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -286,6 +312,15 @@ mod tests {
         assert_eq!(fast.state, LevelState::AtRisk);
         let over = level(Objective::Uptime, 200_000, 100, [(30, 0), (360, 60), (2_160, 60), (20_000, 60)]);
         assert_eq!(over.state, LevelState::Met, "the last five minutes are good again");
+    }
+
+    #[test]
+    fn what_is_at_risk_is_said() {
+        let nearly = Level { value: Some(4.2), ..level(Objective::Fallback, 1_000, 42, [(0, 0); 4]) };
+        let notice = nearly.notice().expect("a notice");
+        assert_eq!(notice.fact, "Fallback is near its limit.");
+        assert_eq!(notice.detail, "4.200 % in 30 days (< 5 %); 16 % of its error budget is left.");
+        assert_eq!(level(Objective::Errors, 100_000, 21, [(0, 0); 4]).notice(), None);
     }
 
     #[test]
