@@ -46,6 +46,15 @@ fn a_bad_value_earns_one_sentence() {
     assert_eq!(code, USAGE, "{said}");
 }
 
+#[tokio::test]
+async fn a_geoip_file_that_is_none_is_named() {
+    let (database, folder) = (Database::new().await, Folder::new("geoip"));
+    let file = folder.path().join("countries.mmdb");
+    fs::write(&file, "no database").expect("a file");
+    let launch = Launch::on(&database).flag("geoip-file", file.display());
+    check(launch, Some(1), &["geoip_file", "countries.mmdb", "MaxMind DB"]);
+}
+
 #[test]
 fn a_password_is_not_repeated() {
     let (code, said) = Launch::new().flag("database-url", "mysql://me:secret@host/db").refused();
