@@ -88,7 +88,7 @@ fn sample(line: &str, family: &mut Family, open: bool) -> (String, f64) {
     assert!(family.kind != "counter" || name.ends_with("_total"), "{line}");
     for label in labels.split(',').filter(|label| !label.is_empty()) {
         let (label, value) = label.split_once('=').expect("a label");
-        let allowed = ["cohort", "reason", "way", "version", "le"];
+        let allowed = ["cohort", "reason", "way", "result", "source", "version", "le"];
         assert!(allowed.contains(&label), "labels are bounded: {line}");
         assert!(value.len() > 2 && value.starts_with('"') && value.ends_with('"'), "{line}");
     }
