@@ -21,6 +21,7 @@ mod openapi; // the API's document says what the server does
 mod operations; // what docs/operations names exists
 mod otlp; // traces and metrics by OpenTelemetry
 mod plain; // back ends that PUBLISH to Redis by themselves
+mod recount; // one run, counted apart, and all ways out of the numbers
 mod redis_away; // Redis stops for a while
 mod redis_cluster; // through a Redis Cluster
 mod rollups; // 10 s rows merged to minutes and hours

@@ -1,27 +1,12 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Client, Database, Follower, Launch, Memory, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, Memory, eventually, fresh, lazy};
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-};
+use tokio::io::AsyncReadExt;
 
 const EVENTS: u64 = 1_500;
 /// With 7 kB each, far more than the kernel buffers for one connection.
 const PADDING: usize = 7_000;
-
-/// Asks for the stream and then does not read it.
-async fn lazy(port: u16, session: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4_096).expect("a small buffer");
-    let mut socket = socket.connect(([127, 0, 0, 1], port).into()).await.expect("a connection");
-    let head = format!(
-        "GET /api/v1/sessions/{session}/status/stream HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n"
-    );
-    socket.write_all(head.as_bytes()).await.expect("sent");
-    socket
-}
 
 /// Publishes [`EVENTS`] events, each in the stage that `stage` names.
 async fn publish(client: &Client, session: &str, stage: impl Fn(u64) -> String) {

@@ -11,8 +11,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use streamgauge_core::{
     frame::GapReason,
-    heard::{Position, Verdict},
-    history::{Ask, Opening, open},
+    heard::Verdict,
     ids::SessionId,
     measure::{counters::Counter, sample::Measure},
     status::StatusEvent,
@@ -41,24 +40,14 @@ impl Hearing {
         let mut entry = self.table.entry(session);
         let Some(heard) = entry.heard() else { return false };
         self.recorder.record_since(Measure::PublishLag, accepted_us, clock::now_us());
-        let Some(position) = &heard.position else {
-            // Nobody has read the history yet; whoever does will find this event there too.
-            self.hub.deliver(session, Message::live(&event, accepted_us));
-            heard.early = Some(event);
-            return true;
-        };
-        match position.hear(&event) {
-            Verdict::Repetition => return true,
-            Verdict::ReadHistory => {
-                self.table.fall_behind_in(heard, session);
-                return true;
-            }
+        match heard.standing.hear(&event) {
+            Verdict::Nothing => {}
+            Verdict::ReadHistory => self.table.fall_behind_in(heard, session),
             Verdict::Next => {
                 self.hub.deliver(session, Message::live(&event, accepted_us));
             }
             Verdict::NewEpoch => self.tell_gap(session, &event, GapReason::Epoch),
         }
-        heard.position = Some(Position { id: event.id, event: Some(event) });
         true
     }
 
@@ -97,27 +86,21 @@ impl Hearing {
         // Redis came back empty: the session's next event starts a new epoch, and that says the gap.
         let Some(mut held) = self.store.held(session).await? else { return Ok(()) };
         if before.contradicts(&held) {
-            self.store.renumber(session, held.epoch).await?;
+            self.store.renumber(session, held.epoch, before.id.epoch).await?;
             let Some(renumbered) = self.store.held(session).await? else { return Ok(()) };
             held = renumbered;
         }
         self.hub.room(session).await;
         let mut entry = self.table.entry(session);
         let Some(heard) = entry.heard() else { return Ok(()) };
-        let Some(here) = heard.position.as_ref().map(|position| position.id) else { return Ok(()) };
-        if held.epoch.0 < here.epoch.0 || (held.epoch == here.epoch && held.top <= here.seq) {
-            return Ok(());
-        }
-        if let Opening::Stream { gap, first, position } = open(&held, Ask::Resume(here)) {
-            for event in &first {
-                match gap {
-                    Some(reason) => self.tell_gap(session, event, reason),
-                    None => {
-                        self.hub.deliver(session, Message::live(event, event.at * 1_000));
-                    }
+        let (gap, events) = heard.standing.catch_up(held);
+        for event in &events {
+            match gap {
+                Some(reason) => self.tell_gap(session, event, reason),
+                None => {
+                    self.hub.deliver(session, Message::live(event, event.at * 1_000));
                 }
             }
-            heard.position = Some(Position { id: position, event: held.current });
         }
         Ok(())
     }

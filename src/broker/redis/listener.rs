@@ -72,10 +72,14 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// From now on [`Listener::unwatch`] pays it back. `held`: what the follower has read.
-    pub fn keep(mut self, held: &Held) {
+    /// What the follower has read. `false`: it is too old to begin with.
+    pub fn read(&self, held: &Held) -> bool {
+        self.listener.shared.hearing.table.read(&self.session, held)
+    }
+
+    /// From now on [`Listener::unwatch`] pays it back.
+    pub fn keep(mut self) {
         self.kept = true;
-        self.listener.shared.hearing.table.read(&self.session, held);
     }
 }
 

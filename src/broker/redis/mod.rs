@@ -143,10 +143,16 @@ impl Broker for RedisBroker {
         Box::pin(async move {
             // First listen, then read: what comes in between is heard, and `history::open` tells repetitions.
             let watch = self.listener.watch(session).await?;
-            let held = self.store.held(session).await?;
-            let Some(held) = held.or_else(|| self.remembered(session)) else { return Ok(None) };
-            watch.keep(&held);
-            Ok(Some(held))
+            for last in [false, true] {
+                let held = self.store.held(session).await?;
+                let Some(held) = held.or_else(|| self.remembered(session)) else { return Ok(None) };
+                // Too old a second time: Redis has lost what was told, and the node is about to find that out.
+                if watch.read(&held) || last {
+                    watch.keep();
+                    return Ok(Some(held));
+                }
+            }
+            Ok(None)
         })
     }
 

@@ -240,8 +240,10 @@ impl Store {
     }
 
     /// The session's latest events were lost with a failover: begins a new epoch, unless another node has done so.
-    pub async fn renumber(&self, session: &SessionId, lost: Epoch) -> Result<(), BrokerError> {
-        let next = Epoch(u64::try_from(clock::now_us()).unwrap_or(0).max(lost.0 + 1));
+    /// `lost`: the one in Redis; `told`: the one that followers know.
+    pub async fn renumber(&self, session: &SessionId, lost: Epoch, told: Epoch) -> Result<(), BrokerError> {
+        let now = u64::try_from(clock::now_us()).unwrap_or(0);
+        let next = Epoch(now.max(lost.0 + 1).max(told.0 + 1));
         let keys = [wire::state_key(session), wire::history_key(session), wire::channel(session)];
         let arguments = [lost.to_string(), next.to_string(), self.verb().to_owned()];
         let answer = self.commands.run((&self.scripts.renumber, RENUMBER), &keys, &arguments).await;

@@ -8,10 +8,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
-    heard::Position,
+    heard::{Position, Reading, Standing},
     history::Held,
-    ids::{EventId, SessionId},
-    status::StatusEvent,
+    ids::SessionId,
 };
 use tokio::sync::Notify;
 
@@ -37,10 +36,7 @@ pub struct Part {
 pub struct Heard {
     /// Watches that are not paid back yet.
     watches: usize,
-    /// `None` until the first reading of the history.
-    pub position: Option<Position>,
-    /// What was passed on before that reading.
-    pub early: Option<StatusEvent>,
+    pub standing: Standing,
     /// Its history is to be read, or is being read.
     behind: bool,
     /// Something came meanwhile that this reading may not have seen.
@@ -80,7 +76,14 @@ impl Table {
     }
 
     pub fn watch(&self, session: &SessionId) {
-        self.part(session).heard.entry(session.clone()).or_default().watches += 1;
+        let mut part = self.part(session);
+        let heard = part.heard.entry(session.clone()).or_default();
+        heard.watches += 1;
+        // Since the last one left, messages may have passed by.
+        let before = if heard.watches == 1 { heard.standing.rest() } else { None };
+        if let Some(position) = before {
+            part.memory.keep(session.clone(), position, clock::now_ms(), self.abandon_after_ms);
+        }
     }
 
     /// `true`: nobody is left.
@@ -99,7 +102,7 @@ impl Table {
             None => return true,
             Some(_) => {}
         }
-        if let Some(position) = part.heard.remove(session).and_then(|heard| heard.position) {
+        if let Some(position) = part.heard.remove(session).and_then(|mut heard| heard.standing.rest()) {
             part.memory.keep(session.clone(), position, clock::now_ms(), self.abandon_after_ms);
         }
         true
@@ -116,38 +119,37 @@ impl Table {
         all
     }
 
-    /// What a watcher read becomes the session's position, if it has none yet.
-    pub fn read(&self, session: &SessionId, held: &Held) {
+    /// What a watcher has read. `false`: it is too old to begin with.
+    pub fn read(&self, session: &SessionId, held: &Held) -> bool {
         let mut part = self.part(session);
         let remembered = part.memory.forget(session);
-        let Some(heard) = part.heard.get_mut(session) else { return };
-        let top = Position { id: EventId { epoch: held.epoch, seq: held.top }, event: held.current.clone() };
-        let early = heard.early.take().map(|event| Position { id: event.id, event: Some(event) });
-        let early = early.filter(|early| early.id.epoch == top.id.epoch && early.id.seq > top.id.seq);
-        // A history that is not the one which this node served: the reading that follows begins a new epoch.
-        let remembered = remembered.filter(|before| before.contradicts(held));
-        let position = heard.position.get_or_insert_with(|| remembered.or(early).unwrap_or(top));
-        if position.contradicts(held) {
+        let Some(heard) = part.heard.get_mut(session) else { return true };
+        let reading = heard.standing.read(held, remembered);
+        // Too old for good, if Redis lost something: then the node's own reading shows it.
+        if reading != Reading::Good {
             self.fall_behind_in(heard, session);
         }
+        reading != Reading::TooOld
     }
 
     /// What this node last told of a session, for when Redis knows nothing of it.
     pub fn remembered(&self, session: &SessionId) -> Option<Position> {
         let part = self.part(session);
-        let position = part.heard.get(session).and_then(|heard| heard.position.as_ref());
+        let position = part.heard.get(session).and_then(|heard| heard.standing.position());
         let running =
             |position: &&Position| position.event.as_ref().is_none_or(|event| !event.state.has_ended());
         position.filter(running).or_else(|| part.memory.of(session, clock::now_ms())).cloned()
     }
 
     pub fn position(&self, session: &SessionId) -> Option<Position> {
-        self.part(session).heard.get(session).and_then(|heard| heard.position.clone())
+        self.part(session).heard.get(session).and_then(|heard| heard.standing.position().cloned())
     }
 
     /// The session's history is to be read.
     pub fn fall_behind(&self, session: &SessionId) {
-        if let Some(heard) = self.entry(session).heard() {
+        if let Some(heard) = self.entry(session).heard()
+            && heard.standing.miss()
+        {
             self.fall_behind_in(heard, session);
         }
     }

@@ -70,6 +70,14 @@ impl Parked {
         }
     }
 
+    /// Why its socket is of no use any more.
+    pub fn broken(&self) -> Written {
+        match self.socket.take_error() {
+            Ok(Some(error)) => of_error(&error),
+            _ => Written::Gone,
+        }
+    }
+
     /// Writes what waits; calls `done` with each part whose last byte is written.
     pub fn flush(&mut self, bytes: &mut u64, mut done: impl FnMut(Part)) -> Written {
         let Some(pending) = &mut self.pending else { return Written::All };
@@ -90,23 +98,24 @@ impl Parked {
         Written::All
     }
 
-    /// Reads and passes over what the follower says. Answers how many bytes that were, and whether it is still there.
-    pub fn hear(&mut self) -> (u64, bool) {
+    /// Reads and passes over what the follower says. Answers how many bytes that were, and [`Written::All`] if it is still
+    /// there.
+    pub fn hear(&mut self) -> (u64, Written) {
         let mut scratch = [0u8; 1_024];
         let mut heard = 0;
         loop {
             match self.socket.read(&mut scratch) {
-                Ok(0) => return (heard, false),
+                Ok(0) => return (heard, Written::Gone),
                 Ok(read) => {
                     heard += read as u64;
                     self.counted.received += read as u64;
                     if !self.said.more(read) {
-                        return (heard, false);
+                        return (heard, Written::Gone);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (heard, true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (heard, Written::All),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return (heard, false),
+                Err(error) => return (heard, of_error(&error)),
             }
         }
     }

@@ -214,39 +214,29 @@ impl Thread {
         let key = event.token().0;
         let Some(parked) = self.streams.get_mut(key) else { return };
         let key = key as u32;
-        let (mut heard, mut there) = (0, !event.is_error());
+        let (mut heard, mut written, mut end) = (0, 0, Written::All);
         if event.is_readable() || event.is_read_closed() {
-            let (bytes, still) = parked.hear();
-            heard = bytes;
-            there &= still;
+            (heard, end) = parked.hear();
         }
-        let mut written = 0;
-        let mut reason = Counter::ClosedByClient;
-        if there && event.is_writable() && parked.pending.is_some() {
+        if event.is_error() && matches!(end, Written::All) {
+            end = parked.broken();
+        }
+        if matches!(end, Written::All) && event.is_writable() && parked.pending.is_some() {
             let recorder = &self.sessions.get(parked.session).recorder;
             let leaving = &mut self.leaving;
             let region = parked.region;
-            let end = parked.flush(&mut written, |part| {
+            end = parked.flush(&mut written, |part| {
                 delivered(recorder, &part.holds, region);
                 if let Some(reason) = part.ends {
                     leaving.push((key, reason));
                 }
             });
-            match end {
-                Written::All | Written::Blocked => {}
-                Written::Gone => there = false,
-                Written::Stalled => {
-                    there = false;
-                    reason = Counter::ClosedSlow;
-                }
-            }
         }
-        if !there {
+        match end {
+            Written::All | Written::Blocked => {}
             // The kernel gave up on a reader that took nothing: it was slow, and not simply gone.
-            if parked.pending.is_some() && event.is_error() {
-                reason = Counter::ClosedSlow;
-            }
-            self.leaving.push((key, reason));
+            Written::Stalled if parked.pending.is_some() => self.leaving.push((key, Counter::ClosedSlow)),
+            Written::Stalled | Written::Gone => self.leaving.push((key, Counter::ClosedByClient)),
         }
         self.count_stream_bytes(key, heard, written);
         self.close_leaving();

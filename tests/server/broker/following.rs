@@ -53,6 +53,34 @@ pub(super) async fn however_often_a_follower_is_cut_it_misses_nothing(Stage { cl
     assert!(cuts > 30, "{cuts}");
 }
 
+pub(super) async fn several_that_come_at_once_while_it_is_published_miss_nothing(
+    Stage { client, .. }: &Stage,
+) {
+    const EVENTS: u64 = 25;
+    for _ in 0..12 {
+        let session = fresh("crowded");
+        client.create(&session).await;
+        let following: Vec<_> = (0..10)
+            .map(|_| {
+                let (client, session) = (client.clone(), session.clone());
+                tokio::spawn(async move {
+                    let mut follower = client.follow(&session).await;
+                    let mut seen = Vec::new();
+                    while seen.last() != Some(&EVENTS) {
+                        seen.push(follower.news().await.expect("an open stream").number());
+                    }
+                    seen
+                })
+            })
+            .collect();
+        client.publish_all(&session, 1..=EVENTS).await;
+        for one in following {
+            let seen = one.await.expect("a follower");
+            assert_eq!(seen, (seen[0]..=EVENTS).collect::<Vec<_>>());
+        }
+    }
+}
+
 pub(super) async fn an_absurd_position_is_a_gap_or_refused(Stage { client, .. }: &Stage) {
     let session = fresh("absurd");
     let id = client.publish(&session, 7).await;

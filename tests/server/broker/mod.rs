@@ -77,6 +77,7 @@ contract! {
         a_newcomer_gets_a_snapshot_then_every_event
         an_absurd_position_is_a_gap_or_refused
         numbers_stay_as_they_were_published
+        several_that_come_at_once_while_it_is_published_miss_nothing
         everybody_gets_everything;
     following [("history-events", 1_000)] =>
         however_often_a_follower_is_cut_it_misses_nothing;

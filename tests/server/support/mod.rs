@@ -6,6 +6,7 @@ mod collector; // takes what OpenTelemetry is told
 mod contract; // answers held against the API's document
 mod folder; // where services keep their files
 mod follower; // one stream, read event by event
+mod lazy; // follows and does not read
 mod loading; // a Redis that is not ready yet
 mod memory; // back where it was, or not
 mod nginx; // an nginx of one's own
@@ -25,6 +26,7 @@ pub use collector::{Collector, attribute};
 pub use contract::{Contract, Operation};
 pub use folder::Folder;
 pub use follower::{Event, Follower};
+pub use lazy::lazy;
 pub use loading::Loading;
 pub use memory::Memory;
 pub use nginx::Nginx;
