@@ -286,7 +286,7 @@ fn time_marks(window: &Window, zone: Zone) -> String {
     let end = match window.range {
         range if range.is_live() => "now".into(),
         _ if window.to - window.from < 172_800 => zone.minute(end),
-        _ => zone.day(end),
+        _ => zone.date(end),
     };
     let _ = write!(svg, "<text class=\"tick\" x=\"100%\" y=\"13\">{end}</text>");
     svg
