@@ -48,8 +48,9 @@ async function refresh() {
   }
 }
 
-/** Buttons that only scripts can serve are hidden without them. */
+/** Buttons that only scripts can serve are hidden without them; a picture is of what the address asks for. */
 function offer() {
+  document.querySelectorAll("a.export").forEach((link) => (link.search = location.search));
   document.querySelectorAll("[data-act]").forEach((button) => (button.hidden = false));
 }
 
