@@ -28,11 +28,14 @@ async function refresh() {
   try {
     const answer = await fetch(`/panels${asked}`, { headers: { accept: "text/html" } });
     if (!answer.ok || asked !== location.search) return;
+    const before = shown;
     shown = asked;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const slot of slots()) {
       const newer = fresh.querySelector(`[data-slot="${slot.dataset.slot}"]`);
-      if (newer && !isHeld(slot) && newer.innerHTML !== slot.dataset.last) {
+      // Another view is another form.
+      const held = isHeld(slot) && asked === before;
+      if (newer && !held && newer.innerHTML !== slot.dataset.last) {
         slot.dataset.last = newer.innerHTML;
         replace(slot, newer.innerHTML);
       }
@@ -45,8 +48,9 @@ async function refresh() {
   }
 }
 
-/** Buttons that only scripts can serve are hidden without them. */
+/** Buttons that only scripts can serve are hidden without them; a picture is of what the address asks for. */
 function offer() {
+  document.querySelectorAll("a.export").forEach((link) => (link.search = location.search));
   document.querySelectorAll("[data-act]").forEach((button) => (button.hidden = false));
 }
 
@@ -96,10 +100,15 @@ document.addEventListener("fullscreenchange", () => {
   document.documentElement.classList.toggle("wall", document.fullscreenElement !== null);
 });
 
+/** By a link, which the app follows without a new page: full screen goes on, and the way back leads here. */
 const go = (change) => {
   const asked = query();
   change(asked);
-  location.assign(`/?${asked}`);
+  const link = document.createElement("a");
+  link.href = `/?${asked}`;
+  document.body.append(link);
+  link.click();
+  link.remove();
 };
 const set = (name, value) => go((asked) => {
   asked.delete("from");
@@ -110,19 +119,23 @@ const RANGES = { 1: ["1h", 3_600], 2: ["24h", 86_400], 3: ["7d", 604_800], 4: ["
 
 /** The range beside the one that is shown: -1 earlier, 1 later. */
 function pan(way) {
-  const shown = query().get("range") ?? "1h";
-  const custom = /^(\d+)-(\d+)$/.exec(shown);
+  const asked = query();
+  const range = asked.get("range") ?? "1h";
+  const moment = (name) => Date.parse(`${asked.get(name)}Z`) / 1_000;
+  const custom = /^(\d+)-(\d+)$/.exec(range)?.slice(1).map(Number) ?? (asked.has("to") && [moment("from"), moment("to")]);
   const now = Math.floor(Date.now() / 1_000);
-  const length = custom ? custom[2] - custom[1] : Object.values(RANGES).find(([name]) => name === shown)?.[1];
+  const length = custom ? custom[1] - custom[0] : Object.values(RANGES).find(([name]) => name === range)?.[1];
   if (!length) return;
-  const to = (custom ? Number(custom[2]) : now) + way * length;
-  if (to <= now) set("range", `${to - length}-${to}`);
-  else if (custom) set("range", "1h");
+  const to = (custom ? custom[1] : now) + way * length;
+  // What reaches the present goes on with it.
+  if (to < now - length / 10) set("range", `${to - length}-${to}`);
+  else if (custom) set("range", Object.values(RANGES).find(([, seconds]) => seconds === length)?.[0] ?? "1h");
 }
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || slots().length === 0) return;
+  const busy = typing || document.querySelector("dialog[open]") || slots().length === 0;
+  if (busy || event.ctrlKey || event.metaKey || event.altKey) return;
   const range = RANGES[event.key];
   if (range) set("range", range[0]);
   else if (event.key === "c") go((asked) => (asked.get("compare") ? asked.delete("compare") : asked.set("compare", "1")));

@@ -167,7 +167,6 @@ impl Board {
             points: points.collect(),
             before: Vec::new(),
             annotations: Vec::new(),
-            regions: Vec::new(),
             notices: state.levels.notices.clone(),
             deliveries: whole.counters.get(Counter::Delivered),
             polling_baseline: whole.staleness(self.facts.poll_interval_ms).0,

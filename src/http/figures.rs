@@ -120,13 +120,7 @@ impl Figures {
             timing::database(store::annotations(pool, board.from, board.to, "")).await.ok()
         };
         let annotations = around.await.unwrap_or_default();
-        Overview {
-            view,
-            annotations,
-            regions: self.regions(),
-            as_of: board.as_of.max(now - KEEP_MS),
-            ..board
-        }
+        Overview { view, annotations, as_of: board.as_of.max(now - KEEP_MS), ..board }
     }
 
     /// Those from which somebody followed this node since it began.
@@ -175,7 +169,6 @@ impl Figures {
             points: points(&loaded.steps, from, to),
             before: if view.compare { points(&before.steps, from - (to - from), from) } else { Vec::new() },
             annotations,
-            regions: self.regions(),
             notices: levels.notices,
             deliveries: loaded.whole.counters.get(Counter::Delivered),
             polling_baseline: loaded.whole.staleness(poll_interval_ms).0,

@@ -89,8 +89,10 @@ pub fn marks(from: i64, to: i64, zone: Zone) -> Vec<Mark> {
         let x = (at - from) as f64 / span * 100.0;
         // The right end is taken.
         if x < 91.0 {
-            let text = if step >= 86_400 { zone.day(at) } else { zone.minute(at) };
-            marks.push(Mark { x, text, minor: marks.len() % 2 == 1 });
+            let text = if step >= 86_400 { zone.date(at) } else { zone.minute(at) };
+            // A narrow plot has no room for these.
+            let minor = marks.len() % 2 == 1 || x > 80.0;
+            marks.push(Mark { x, text, minor });
         }
         at += step;
     }

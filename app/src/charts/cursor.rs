@@ -7,7 +7,7 @@ use leptos::{
     prelude::*,
     wasm_bindgen::JsCast,
 };
-use web_sys::Element;
+use web_sys::{Element, HtmlElement};
 
 #[derive(Clone, Copy)]
 pub struct Cursor {
@@ -72,7 +72,10 @@ impl Cursor {
             "End" => self.point(window.to),
             "Escape" => self.leave(),
             "Enter" => match self.from.get_untracked() {
-                Some(from) if from != at => zoom(window, from, at),
+                Some(from) if from != at => {
+                    self.leave();
+                    zoom(window, from, at);
+                }
                 _ => self.from.set(Some(at)),
             },
             _ => return,
@@ -92,7 +95,12 @@ impl Cursor {
     }
 }
 
-/// A page of its own, with an address to share and a way back.
+/// By a link, which the router follows without a new page: an address to share, and a way back.
 fn zoom(shown: &Window, one: i64, other: i64) {
-    let _ = window().location().set_href(&shown.zoomed(one, other));
+    let Ok(link) = document().create_element("a") else { return };
+    let (link, Some(body)) = (link.unchecked_into::<HtmlElement>(), document().body()) else { return };
+    if link.set_attribute("href", &shown.zoomed(one, other)).is_ok() && body.append_child(&link).is_ok() {
+        link.click();
+        link.remove();
+    }
 }

@@ -30,7 +30,7 @@ pub struct Window {
     /// Those of the range before, moved under this one.
     pub before: Arc<Vec<Point>>,
     pub flags: Arc<Vec<Annotation>>,
-    /// Of the address without its range: a zoom keeps whose figures these are.
+    /// Of the address behind its range: a zoom keeps whose figures these are.
     pub whose: String,
     pub deliveries: u64,
     pub polling_baseline: f64,
@@ -49,7 +49,7 @@ impl Window {
             points: Arc::new(board.points.clone()),
             before: Arc::new(board.before.iter().map(moved).collect()),
             flags: Arc::new(board.annotations.clone()),
-            whose: query.split_once('&').map_or("", |(_, whose)| whose).to_owned(),
+            whose: query.find('&').map_or("", |at| &query[at..]).to_owned(),
             deliveries: board.deliveries,
             polling_baseline: board.polling_baseline,
         }
@@ -72,12 +72,6 @@ impl Window {
         (self.values(read).count(), self.steps())
     }
 
-    /// As the address has it.
-    fn query(&self) -> String {
-        let whose = if self.whose.is_empty() { String::new() } else { format!("&{}", self.whose) };
-        format!("range={}{whose}", self.range.as_str())
-    }
-
     pub fn steps(&self) -> i64 {
         (self.to - self.from) / self.range.step() + 1
     }
@@ -85,7 +79,7 @@ impl Window {
     /// The address of what lies between two moments.
     pub fn zoomed(&self, one: i64, other: i64) -> String {
         let (from, to) = (one.min(other), one.max(other) + self.range.step());
-        format!("/?{}", Window { range: Range::Custom(from, to), ..self.clone() }.query())
+        format!("/?range={from}-{to}{}", self.whose)
     }
 }
 
@@ -149,7 +143,13 @@ pub fn Figure(chart: Chart, window: Memo<Window>) -> impl IntoView {
     };
     let times = move || window.with(|window| time_marks(window, zone.get()));
     let press = move |event| window.with_untracked(|window| cursor.press(&event, window));
-    let export = text(move || window.with(|window| format!("/api/admin/charts/{id}.svg?{}", window.query())));
+    // In the browser overview.js keeps it at what the address asks for.
+    #[cfg(feature = "ssr")]
+    let export = window.with_untracked(|window| {
+        format!("/api/admin/charts/{id}.svg?range={}{}", window.range.as_str(), window.whose)
+    });
+    #[cfg(not(feature = "ssr"))]
+    let export = format!("/api/admin/charts/{id}.svg");
     view! {
         <figure class="panel chart" id=id>
             <header>
@@ -286,7 +286,7 @@ fn time_marks(window: &Window, zone: Zone) -> String {
     let end = match window.range {
         range if range.is_live() => "now".into(),
         _ if window.to - window.from < 172_800 => zone.minute(end),
-        _ => zone.day(end),
+        _ => zone.date(end),
     };
     let _ = write!(svg, "<text class=\"tick\" x=\"100%\" y=\"13\">{end}</text>");
     svg

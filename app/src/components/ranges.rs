@@ -1,11 +1,12 @@
 //! Whose figures, over which range: it lives in the address.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
-use streamgauge_core::range::View;
+use leptos_router::hooks::use_location;
 
-/// What the address asks for; what makes no sense is the default.
-pub fn asked() -> Memo<View> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| View::of(|name| query.get(name))))
+/// What the address asks for, behind its question mark. The server alone reads it ([`View::parse`]): figures come with
+/// the view that they are of.
+///
+/// [`View::parse`]: streamgauge_core::range::View::parse
+pub fn asked() -> Memo<String> {
+    use_location().search
 }

@@ -11,7 +11,7 @@ mod watch; // the admin stream's messages and silences
 
 use leptos::prelude::*;
 use std::sync::Arc;
-use streamgauge_core::{board::SsePerformanceMetrics, view::SessionList};
+use streamgauge_core::{board::Told, view::SessionList};
 
 /// How the page stands to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Past {
 #[derive(Clone, Copy)]
 pub struct Live {
     pub link: RwSignal<Link>,
-    pub metrics: RwSignal<Option<Arc<SsePerformanceMetrics>>>,
+    pub metrics: RwSignal<Option<Arc<Told>>>,
     pub sessions: RwSignal<Option<Arc<SessionList>>>,
     pub past: RwSignal<Past>,
     /// A page that shows figures is open.

@@ -18,8 +18,8 @@ use crate::{
     live::Live,
 };
 use leptos::{prelude::*, task::spawn_local};
-use std::time::Duration;
-use streamgauge_core::{board::Overview, kpi::Kpi, range::View, view::SessionList};
+use std::{cell::Cell, time::Duration};
+use streamgauge_core::{board::Overview, kpi::Kpi, view::SessionList};
 
 #[component]
 pub fn Board(
@@ -27,13 +27,13 @@ pub fn Board(
     sessions: Result<SessionList, Failure>,
     quiet: Quiet,
     /// As the address asks.
-    view: Memo<View>,
+    asked: Memo<String>,
 ) -> impl IntoView {
     Cursor::provide();
     let demo = board.origin.demo;
     let board = RwSignal::new(board);
     let failure = RwSignal::new(None::<Failure>);
-    keep_live(board, failure, view);
+    keep_live(board, failure, asked);
     let mut quiet = quiet.into_iter();
     let mut slot = move |name: &'static str| {
         let html = quiet.next().map_or_else(String::new, |(_, html)| html);
@@ -72,11 +72,11 @@ pub fn Board(
 pub type Quiet = Vec<(&'static str, String)>;
 
 /// Asked while the context is there.
-pub fn quiet(view: View) -> impl Future<Output = Quiet> + Send {
+pub fn quiet(asked: &str) -> impl Future<Output = Quiet> + Send + use<> {
     #[cfg(feature = "ssr")]
-    let panels = api::panels(view);
+    let panels = api::panels(streamgauge_core::range::View::parse(asked));
     #[cfg(not(feature = "ssr"))]
-    let _ = view;
+    let _ = asked;
     async move {
         #[cfg(feature = "ssr")]
         return crate::panels::slots(panels.await).into();
@@ -87,7 +87,7 @@ pub fn quiet(view: View) -> impl Future<Output = Quiet> + Send {
 
 /// Takes each message in, and reads again what no message brings: another range or node or region, what was missed while
 /// the connection was lost, and every step of what the stream does not tell.
-fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, view: Memo<View>) {
+fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, asked: Memo<String>) {
     let live = Live::of_app();
     Effect::new(move || {
         // What the stream said last may be from before these figures were read.
@@ -96,12 +96,12 @@ fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, view
             board.update(|board| board.take(&metrics));
         }
     });
-    let read_again = move || {
+    let read_again = move |turned: bool| {
         spawn_local(async move {
-            let wanted = view.get_untracked();
-            let newer = api::overview(wanted.query()).await;
+            let wanted = asked.get_untracked();
+            let newer = api::overview(wanted.clone()).await;
             // The page may have turned to another view meanwhile, or away.
-            if view.try_get_untracked() != Some(wanted) {
+            if asked.try_get_untracked().as_ref() != Some(&wanted) {
                 return;
             }
             match newer {
@@ -110,28 +110,33 @@ fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, view
                     board.set(newer.into());
                 }
                 // Figures of what is still shown grow old, and the page says how old; those of another view would be wrong.
-                Err(error) if board.with_untracked(|board| board.view != view.get_untracked()) => {
-                    failure.set(Some(error))
-                }
+                Err(error) if turned => failure.set(Some(error)),
                 Err(_) => {}
             }
         });
     };
-    Effect::new(move |before: Option<(u32, View)>| {
-        let now = (live.past.get().resumed, view.get());
-        if before.is_some_and(|before| before != now) {
-            read_again();
+    Effect::new(move |before: Option<(u32, String)>| {
+        let now = (live.past.get().resumed, asked.get());
+        if let Some(before) = before.filter(|before| *before != now) {
+            read_again(before.1 != now.1);
         }
         now
     });
     Effect::new(move || {
-        let view = view.get();
-        // The live stream tells the last hour of everything; what is over does not change.
-        if view.is_live() && !view.compare || !view.range.is_live() {
-            return;
-        }
-        let every = Duration::from_secs(view.range.step().clamp(10, 60) as u64);
-        if let Ok(clock) = set_interval_with_handle(read_again, every) {
+        let tens = Cell::new(0);
+        let look = move || {
+            tens.set(tens.get() + 1);
+            let due = board.with_untracked(|board| {
+                let view = &board.view;
+                // The live stream tells the last hour of everything; what is over does not change.
+                let told = view.is_live() && !view.compare || !view.range.is_live();
+                !told && tens.get() % (view.range.step().clamp(10, 60) / 10) == 0
+            });
+            if due {
+                read_again(false);
+            }
+        };
+        if let Ok(clock) = set_interval_with_handle(look, Duration::from_secs(10)) {
             on_cleanup(move || clock.clear());
         }
     });

@@ -19,10 +19,10 @@ use streamgauge_core::board::Overview;
 
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let view = ranges::asked();
+    let asked = ranges::asked();
     // Read once: when the address turns to another range the board reads again by itself, and nothing on the page is made
     // anew.
-    let first = Resource::new(|| (), move |()| api::overview(view.get_untracked().query()));
+    let first = Resource::new(|| (), move |()| api::overview(asked.get_untracked()));
     // Read here and not where it is shown: a resource made inside what waits for another one would be made again with
     // each attempt to render that, and the document would wait for the ones that were given up.
     let sessions = Resource::new(|| (), |()| api::sessions());
@@ -35,11 +35,11 @@ pub fn OverviewPage() -> impl IntoView {
         view! { <LiveState as_of nodes /> }.into_any()
     });
     let board = waiting(move || {
-        let quiet = board::quiet(view.get_untracked());
+        let quiet = board::quiet(&asked.get_untracked());
         async move {
             match first.await {
                 Ok(board) => {
-                    view! { <Board board=board.into() sessions=sessions.await quiet=quiet.await view /> }
+                    view! { <Board board=board.into() sessions=sessions.await quiet=quiet.await asked /> }
                         .into_any()
                 }
                 Err(failure) => view! { <Unreadable failure /> }.into_any(),

@@ -106,7 +106,7 @@ fn Page(found: Found) -> impl IntoView {
     };
     view! {
         <Head search />
-        <section class="panel sessions">
+        <section class="panel found">
             {body}
             <nav class="paging" aria-label="Pages of the list">{first}{more}</nav>
         </section>
@@ -124,8 +124,8 @@ fn address(search: &Search) -> String {
 fn Table(rows: Vec<SessionRow>, as_of: i64) -> impl IntoView {
     let row = |row: SessionRow| {
         let href = format!("/sessions/{}", row.id);
-        let about =
-            [row.kind.as_deref(), row.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let about: Vec<&str> = [row.kind.as_deref(), row.region.as_deref()].into_iter().flatten().collect();
+        let about = (!about.is_empty()).then(|| about.join(", "));
         let at = row.started_at / 1_000;
         let last = format!("{} ago", time::span((as_of - row.last_event_at) / 1_000));
         view! {

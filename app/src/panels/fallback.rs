@@ -1,5 +1,6 @@
 //! Why clients left the stream: by reason, over time, by browser, region and route, and the patterns in words.
 
+use super::health::shown_name;
 use crate::text::{
     number::{count, fixed},
     time::Zone,
@@ -42,6 +43,8 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
     let analysis = &panels.fallback;
     let reasons: Vec<Count> =
         analysis.by_reason.iter().map(|(reason, count)| (reason.title().to_owned(), *count)).collect();
+    let regions: Vec<Count> =
+        analysis.by_region.iter().map(|(region, count)| (shown_name(region), *count)).collect();
     let patterns = analysis.patterns.iter().map(|pattern| say(pattern, &panels.annotations)).collect_view();
     let quiet = analysis.patterns.is_empty().then(|| {
         view! { <p class="mut">"No pattern: no reason is likelier in one browser, region or route than chance allows."</p> }
@@ -54,7 +57,7 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
         <details class="figures">
             <summary>"By browser, region and route"</summary>
             {bars("Browser", &analysis.by_browser)}
-            {bars("Region", &analysis.by_region)}
+            {bars("Region", &regions)}
             {bars("Route", &analysis.by_route)}
         </details>
     }
@@ -124,7 +127,7 @@ const BEGAN_WITH: i64 = 600;
 fn say(pattern: &Pattern, annotations: &[Annotation]) -> impl IntoView + use<> {
     let place = match pattern.dimension {
         Dimension::Browser => format!("in {}", pattern.value),
-        Dimension::Region => format!("in {}", pattern.value),
+        Dimension::Region => format!("in {}", shown_name(&pattern.value)),
         Dimension::Route => format!("on {}", pattern.value),
     };
     let before = annotations.iter().rev().find(|flag| (0..BEGAN_WITH).contains(&(pattern.since - flag.at)));

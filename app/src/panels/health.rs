@@ -115,7 +115,7 @@ fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
 }
 
 /// Countries have their code in capitals.
-fn shown_name(region: &str) -> String {
+pub fn shown_name(region: &str) -> String {
     if region.len() == 2 { region.to_ascii_uppercase() } else { region.to_owned() }
 }
 

@@ -24,9 +24,8 @@ pub fn levels(panels: &Panels) -> AnyView {
             <table>
                 <thead class="sr">
                     <tr>
-                        <th scope="col">"Objective"</th>
+                        <th scope="col">"Objective and target"</th>
                         <th scope="col">"Measured"</th>
-                        <th scope="col">"Target"</th>
                         <th scope="col">"Budget left"</th>
                     </tr>
                 </thead>
@@ -89,9 +88,11 @@ fn row(level: &Level) -> impl IntoView + use<> {
     );
     view! {
         <tr class=class(level.state)>
-            <th scope="row">{objective.title()}</th>
+            <th scope="row">
+                {objective.title()}
+                <span class="target">{objective.target()}</span>
+            </th>
             <td class="num value" title=of>{value(level)}</td>
-            <td class="mut">{objective.target()}</td>
             <td class="num budget">{bar}<span>{said}</span></td>
         </tr>
     }
@@ -148,7 +149,7 @@ fn strip(days: &[Day]) -> impl IntoView + use<> {
         "{STRIP_DAYS} days of uptime: {up} without a failed probe, {dented} with some, {down} below 99.5 %, {unknown} unknown."
     );
     view! {
-        <svg class="strip" width="100%" height="18" role="img" aria-label=said.clone() inner_html=bars></svg>
-        <p class="mut">{said}" Grey: no probe could run, which is not down."</p>
+        <svg class="strip" width="100%" height="18" role="img" aria-label=said inner_html=bars></svg>
+        <p class="mut">{format!("{STRIP_DAYS} days. Grey: no probe could run, which is not down.")}</p>
     }
 }

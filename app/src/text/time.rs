@@ -50,6 +50,11 @@ impl Zone {
         format!("{weekday} {day} {}", MONTHS[month - 1])
     }
 
+    /// `23 Nov`
+    pub fn date(self, seconds: i64) -> String {
+        self.day(seconds).split_off(4)
+    }
+
     /// `23 Nov 2026, 14:42:07`
     #[cfg(any(feature = "ssr", test))]
     pub fn moment(self, seconds: i64) -> String {
@@ -108,6 +113,7 @@ mod tests {
         let check = |got: String, expected: &str| assert_eq!(got, expected);
         check(Zone::Utc.moment(NOW), "23 Nov 2026, 14:42:07");
         check(Zone::Utc.day(NOW), "Mon 23 Nov");
+        check(Zone::Utc.date(NOW), "23 Nov");
         check(Zone::Local(60).minute(NOW), "15:42");
         check(Zone::Local(-15 * 60).day(NOW), "Sun 22 Nov");
         check(Zone::Utc.moment(951_782_400), "29 Feb 2000, 00:00:00");

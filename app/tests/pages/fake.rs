@@ -151,7 +151,6 @@ pub fn overview(view: View, fresh: bool) -> Overview {
             Vec::new()
         },
         annotations: panels::annotations(from, to),
-        regions: vec!["ap-south".into(), "eu-central".into(), "us-east".into()],
         view,
         from,
         to,

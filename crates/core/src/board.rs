@@ -88,8 +88,6 @@ pub struct Overview {
     pub before: Vec<Point>,
     /// Oldest first.
     pub annotations: Vec<Annotation>,
-    /// All that are told apart, by name.
-    pub regions: Vec<String>,
     pub notices: Vec<Notice>,
     /// Deliveries in the whole range.
     pub deliveries: u64,
@@ -164,6 +162,18 @@ pub struct SsePerformanceMetrics {
     pub notices: Vec<Notice>,
 }
 
+/// What a page takes from that message. Code that reads the rest would be a hundredth of the WASM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    pub as_of: i64,
+    pub messages_delivered: u64,
+    pub kpis: Vec<Kpi>,
+    pub latest: Point,
+    pub origin: Origin,
+    pub notices: Vec<Notice>,
+}
+
 /// Upper bounds of the millisecond histograms on the wire.
 pub const HISTOGRAM_BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 /// Upper bounds of the duration histogram on the wire, seconds.
@@ -173,7 +183,7 @@ impl Overview {
     /// Takes a live message in: the figures where the range is the last hour, the newest point, the notices.
     ///
     /// Points that left the window go; a hole between the last point and the new one stays a hole.
-    pub fn take(&mut self, live: &SsePerformanceMetrics) {
+    pub fn take(&mut self, live: &Told) {
         self.as_of = live.as_of;
         self.origin.started_at = live.origin.started_at;
         self.notices.clone_from(&live.notices);

@@ -79,7 +79,13 @@ fn bind(compiled: &Path, folder: &Path) -> Outcome {
 fn optimize(wasm_opt: &Path, module: &Path) -> Outcome {
     let smaller = module.with_extension("smaller");
     let mut command = Command::new(wasm_opt);
-    command.arg("-Oz").args(FEATURES).arg(module).arg("-o").arg(&smaller);
+    // A second time, knowing what each function touches.
+    command
+        .args(["-Oz", "--generate-global-effects", "-Oz"])
+        .args(FEATURES)
+        .arg(module)
+        .arg("-o")
+        .arg(&smaller);
     run(&mut command)?;
     fs::rename(smaller, module)?;
     Ok(())
