@@ -27,8 +27,11 @@ use tokio::{
 };
 use tower::Service;
 
-/// A client that has not sent its whole head by then is cut off.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that has not begun to speak by then is cut off.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// One that has not sent its whole head by then, too. hyper has one timer for that and for a kept connection that waits for
+/// its next request: a publisher that reports every ten seconds must not meet a connection that is just being closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
 const BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection.
@@ -98,7 +101,7 @@ async fn serve_one(serving: Serving, socket: TcpStream, peer: SocketAddr, place:
     let _ = socket.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
-    match timeout(HEAD_TIMEOUT, speaks_http2(&socket)).await {
+    match timeout(FIRST_WORD, speaks_http2(&socket)).await {
         Ok(Ok(true)) => serve_http2(serving, socket, peer).await,
         Ok(Ok(false)) => serve_http1(serving, socket, peer, place).await,
         Ok(Err(_)) | Err(_) => {}
