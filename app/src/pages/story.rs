@@ -113,8 +113,8 @@ const LANES: [(&str, &[MarkKind]); 5] = [
     ("Events", &[MarkKind::Event]),
     ("Streams", &[MarkKind::StreamOpened, MarkKind::StreamClosed]),
     ("Polls", &[MarkKind::Polls]),
-    ("Fallbacks, gaps", &[MarkKind::Fallback, MarkKind::Gap]),
-    ("Latency, ms", &[MarkKind::Latency, MarkKind::FirstUpdate]),
+    ("Fallbacks", &[MarkKind::Fallback, MarkKind::Gap]),
+    ("Latency", &[MarkKind::Latency, MarkKind::FirstUpdate]),
 ];
 
 fn timeline(story: &Story) -> AnyView {
@@ -140,9 +140,10 @@ fn timeline(story: &Story) -> AnyView {
     for step in 0..=4 {
         let at = from + (to - from) * step / 4;
         let anchor = ["start", "middle", "middle", "middle", "end"][step as usize];
+        let class = if step % 2 == 1 { " class=\"minor\"" } else { "" };
         let _ = write!(
             svg,
-            "<text x=\"{}%\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            "<text{class} x=\"{}%\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             step * 25,
             bottom + FOOT - 5,
             Zone::Utc.clock(at / 1_000)
