@@ -134,7 +134,7 @@ async fn fallbacks_become_patterns_and_marks() {
     assert_eq!(fallback["byRoute"], json!([["/meetings/:id/notes", fell]]));
     assert_eq!(fallback["patterns"][0]["value"], "in", "{fallback}");
     let page = client.get("/").send().await.expect("a page").text().await.expect("text");
-    assert!(page.contains("times likelier in in than elsewhere"), "the pattern stands on the page");
+    assert!(page.contains("times likelier in IN than elsewhere"), "the pattern stands on the page");
 
     // One session's story.
     let (session, _) = &streaming[0];
