@@ -136,9 +136,9 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let router = http::router(node.clone());
+    let answers = http::front(http::router(node.clone()));
     let serving =
-        Serving { router, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
+        Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
     let server = tokio::spawn(stream::serve(listener, serving, most));
     let open =

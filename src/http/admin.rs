@@ -1,6 +1,6 @@
 //! The dashboards' stream: one message a second, framed once for everybody who looks.
 
-use super::{asked::Asked, follow::event_stream_headers, problem::Problem, publish::Checked};
+use super::{asked::Asked, follow::event_stream_headers, problem::Problem, sent::Checked};
 use crate::{clock, node::Node};
 use axum::{
     Json,

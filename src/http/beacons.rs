@@ -1,6 +1,6 @@
 //! What browsers report, and the stream by which they find out whether a proxy holds events back.
 
-use super::{follow::event_stream_headers, gate, problem::Problem};
+use super::{follow::event_stream_headers, gate, problem::Problem, sent};
 use crate::{clock, node::Node, store::Place, stream::Peer};
 use axum::{
     body::{Body, Bytes},
@@ -31,7 +31,7 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
         };
         Problem::new(status, format!("{error}."))
     };
-    let body = axum::body::to_bytes(body, LONGEST).await.map_err(|_| bad(BadBeacon::TooLong))?;
+    let body = sent::whole(body, LONGEST).await.inspect_err(|_| node.recorder.add(Counter::BeaconsBad, 1))?;
     let beacon = Beacon::parse(&body).map_err(bad)?;
     let ticket = axum::extract::Query::<Ticket>::try_from_uri(&parts.uri).ok();
     gate::follower(

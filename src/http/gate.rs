@@ -31,18 +31,27 @@ const SIGNED_IN: i64 = 43_200;
 const LONGEST: usize = 4_096;
 
 /// A request that may report status.
-pub struct Publisher;
+pub struct Publisher {
+    is_probe: bool,
+}
+
+impl Publisher {
+    /// Nobody but the node's own probe may publish to what that probes by: it is not counted.
+    pub fn may(&self, session: &SessionId) -> Result<(), Problem> {
+        if session.is_probe() && !self.is_probe { Err(reserved()) } else { Ok(()) }
+    }
+}
 
 impl FromRequestParts<Arc<Node>> for Publisher {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        if is_probe(node, &parts.headers) {
-            return Ok(Publisher);
+        let is_probe = is_probe(node, &parts.headers);
+        if !is_probe {
+            let brought = Brought { token: bearer(&parts.headers), address: address(parts) };
+            node.access.check(Scope::Publish, brought)?;
         }
-        let brought = Brought { token: bearer(&parts.headers), address: address(parts) };
-        node.access.check(Scope::Publish, brought)?;
-        Ok(Publisher)
+        Ok(Publisher { is_probe })
     }
 }
 
@@ -54,12 +63,8 @@ pub fn is_probe(node: &Node, headers: &HeaderMap) -> bool {
         .is_some_and(|secret| same(&digest(secret), &digest(&node.probe_secret)))
 }
 
-/// Nobody else may publish to, or follow, what the node probes itself by: it is not counted.
-pub fn reserved(node: &Node, headers: &HeaderMap, session: &SessionId) -> Result<(), Problem> {
-    if session.is_probe() && !is_probe(node, headers) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "Ids that begin with ~probe. are the server's own."));
-    }
-    Ok(())
+fn reserved() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "Ids that begin with ~probe. are the server's own.")
 }
 
 /// Lets a follower of the session in; `ticket` as the query has it. `None`: access is open.
@@ -69,9 +74,8 @@ pub fn follower(
     session: &SessionId,
     ticket: Option<&str>,
 ) -> Result<Option<Admitted>, Problem> {
-    reserved(node, &parts.headers, session)?;
     if session.is_probe() {
-        return Ok(None);
+        return if is_probe(node, &parts.headers) { Ok(None) } else { Err(reserved()) };
     }
     let token = ticket.or_else(|| bearer(&parts.headers)).or_else(|| cookie(&parts.headers, TICKET_COOKIE));
     let token = token.filter(|token| token.len() <= LONGEST);

@@ -1,6 +1,6 @@
 //! The history for others: figures by step as JSON or CSV, panels, charts as SVG, annotations.
 
-use super::{asked::Asked, figures::Figures, problem::Problem, publish::Checked, timing};
+use super::{asked::Asked, figures::Figures, problem::Problem, sent::Checked, timing};
 use crate::{
     clock,
     node::Node,

@@ -1,6 +1,6 @@
 //! Results that the load tool posts, and the list of those that are kept.
 
-use super::{asked::Asked, problem::Problem, publish::json_body, timing};
+use super::{asked::Asked, problem::Problem, sent, timing};
 use crate::{
     node::Node,
     store::{self, Health},
@@ -14,7 +14,7 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::{error::Error, sync::Arc};
 use streamgauge_core::{
-    load_test::{BadOutcome, Kept, KeptList, Outcome, Row},
+    load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
     said::plainly,
     status::is_label,
 };
@@ -30,7 +30,7 @@ struct Added {
 }
 
 pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
-    let body = json_body(request, &node, "512 kB").await?;
+    let body = sent::json(request, load_test::LONGEST).await?;
     let outcome = Outcome::parse(&body)?;
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
     // Not even tried: the tool must not wait for a dead database's time-out.

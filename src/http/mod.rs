@@ -6,6 +6,7 @@ mod assets; // WASM, CSS, icons out of the binary
 mod beacons; // what browsers report, and their self-test
 mod figures; // the dashboards' figures, read once for all who look
 mod follow; // the stream and the poll
+mod front; // what holds for every request
 mod gate; // who is let in
 mod history; // the history for others: JSON, CSV, SVG, annotations
 mod load_tests; // results that the load tool posts
@@ -16,9 +17,11 @@ mod pages; // the Leptos app, and what it asks the server
 mod problem; // RFC 9457
 mod publish; // sessions and their events
 mod router; // the only list of routes
+mod sent; // what a request brings as its body
 mod timing; // where an answer's time went
 mod traced; // a span a request
 
+pub use front::front;
 pub use metrics::families;
 pub use pages::session_list;
 pub use router::router;

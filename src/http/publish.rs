@@ -2,8 +2,9 @@
 
 use super::{
     asked::Named,
-    gate::{self, Publisher},
+    gate::Publisher,
     problem::Problem,
+    sent::{self, Checked},
 };
 use crate::{
     broker::{Published, Say},
@@ -13,12 +14,11 @@ use crate::{
 };
 use axum::{
     Json,
-    body::Bytes,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequestParts, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use http::{StatusCode, header, request::Parts};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
     access::Claims,
@@ -28,44 +28,6 @@ use streamgauge_core::{
     said::plainly,
     status::{Draft, RawDraft, State as SessionState, is_label},
 };
-
-/// JSON, or the problem with it.
-pub struct Checked<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = json_body(request, state, "64 kB").await?;
-        serde_json::from_slice(&body).map(Checked).map_err(|error| {
-            let status = match error.classify() {
-                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            Problem::new(status, format!("The body is not what is expected here: {}.", plainly(error)))
-        })
-    }
-}
-
-/// A body that says it is JSON. `most`: the route's limit in words, which its layer enforces while it is read.
-pub async fn json_body<S: Send + Sync>(
-    request: Request,
-    state: &S,
-    most: &'static str,
-) -> Result<Bytes, Problem> {
-    let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
-    if !json.is_some_and(|value| value.starts_with("application/json")) {
-        let detail = "Send JSON, with the header Content-Type: application/json.";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have at most {most}."))
-        }
-        status => Problem::new(status, "The body could not be read."),
-    })
-}
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -90,7 +52,7 @@ struct Created {
 
 pub async fn create(
     State(node): State<Arc<Node>>,
-    _: Publisher,
+    publisher: Publisher,
     Checked(create): Checked<Create>,
 ) -> Result<Response, Problem> {
     for (field, value) in [("user", &create.user), ("kind", &create.kind), ("region", &create.region)] {
@@ -103,7 +65,7 @@ pub async fn create(
         Some(id) => id.parse()?,
         None => fresh_id()?,
     };
-    gate::reserved(&node, &HeaderMap::new(), &id)?;
+    publisher.may(&id)?;
     if !node.door.broker.create(&id).await? {
         let detail = format!("There is a session {id} already.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
@@ -154,17 +116,29 @@ struct Accepted {
 }
 
 /// The header by which a publisher may repeat a request without publishing twice: 1 to 128 visible characters.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
-    key.map(Some).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "Idempotency-Key must have 1 to 128 visible ASCII characters.")
-    })
+pub struct IdempotencyKey(Option<Box<str>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(IdempotencyKey(None)) };
+        let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
+        key.map(|key| IdempotencyKey(Some(key.into()))).ok_or_else(|| {
+            let detail = "Idempotency-Key must have 1 to 128 visible ASCII characters.";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })
+    }
 }
 
-async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> Result<Published, Problem> {
-    gate::reserved(node, headers, id)?;
-    let key = idempotency_key(headers)?;
+async fn publish(
+    node: &Node,
+    publisher: &Publisher,
+    id: &SessionId,
+    say: Say,
+    key: Option<&str>,
+) -> Result<Published, Problem> {
+    publisher.may(id)?;
     // A backlog of deliveries slows publishers, and never grows without bound.
     node.door.hub.room(id).await;
     let published = node.door.broker.publish(id, say, key).await.inspect_err(|error| {
@@ -178,13 +152,13 @@ async fn publish(node: &Node, id: &SessionId, say: Say, headers: &HeaderMap) -> 
 
 pub async fn status(
     State(node): State<Arc<Node>>,
-    _: Publisher,
+    publisher: Publisher,
     Named(id): Named,
-    headers: HeaderMap,
+    IdempotencyKey(key): IdempotencyKey,
     Checked(raw): Checked<RawDraft>,
 ) -> Result<Response, Problem> {
     let draft = Draft::check(raw)?;
-    let published = publish(&node, &id, Say::Status(draft), &headers).await?;
+    let published = publish(&node, &publisher, &id, Say::Status(draft), key.as_deref()).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
@@ -232,8 +206,9 @@ pub async fn ticket(
     Ok((StatusCode::CREATED, Json(issued)).into_response())
 }
 
-/// Lines of one batch.
+/// One batch: lines of a status event each.
 const MOST_LINES: usize = 1_000;
+const MAX_BATCH: usize = 1024 * 1024;
 
 /// What became of one line.
 #[derive(Serialize)]
@@ -259,22 +234,19 @@ struct Line {
 /// after it would be out of order: they answer 503 and are to be sent again.
 pub async fn batch(
     State(node): State<Arc<Node>>,
-    _: Publisher,
-    headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    publisher: Publisher,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !kind.is_some_and(|value| value.starts_with("application/x-ndjson")) {
+    if !sent::says(request.headers(), "application/x-ndjson") {
         let detail = "Send one JSON object a line, with the header Content-Type: application/x-ndjson.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "A batch may have at most 1 MB and 1000 lines.");
-    let body = body.map_err(|_| too_large())?;
+    let body = sent::whole(request.into_body(), MAX_BATCH).await?;
     let lines =
         || body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     if lines().nth(MOST_LINES).is_some() {
-        return Err(too_large());
+        let detail = format!("A batch may have at most {MOST_LINES} lines.");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     let mut fates = Vec::new();
     let mut away = false;
@@ -282,7 +254,7 @@ pub async fn batch(
         let result = if away {
             Err(Problem::away("An earlier line could not be published."))
         } else {
-            publish_line(&node, line).await
+            publish_line(&node, &publisher, line).await
         };
         let line = index + 1;
         fates.push(match result {
@@ -306,7 +278,7 @@ pub async fn batch(
     Ok((StatusCode::MULTI_STATUS, Json(fates)).into_response())
 }
 
-async fn publish_line(node: &Node, line: &[u8]) -> Result<Published, Problem> {
+async fn publish_line(node: &Node, publisher: &Publisher, line: &[u8]) -> Result<Published, Problem> {
     let bad = |error: serde_json::Error| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -316,7 +288,7 @@ async fn publish_line(node: &Node, line: &[u8]) -> Result<Published, Problem> {
     let Line { session, draft } = serde_json::from_slice(line).map_err(bad)?;
     let id: SessionId = session.parse()?;
     let raw: RawDraft = serde_json::from_value(draft).map_err(bad)?;
-    publish(node, &id, Say::Status(Draft::check(raw)?), &HeaderMap::new()).await
+    publish(node, publisher, &id, Say::Status(Draft::check(raw)?), None).await
 }
 
 #[derive(Deserialize)]
@@ -328,9 +300,9 @@ pub struct Complete {
 
 pub async fn complete(
     State(node): State<Arc<Node>>,
-    _: Publisher,
+    publisher: Publisher,
     Named(id): Named,
-    headers: HeaderMap,
+    IdempotencyKey(key): IdempotencyKey,
     Checked(complete): Checked<Complete>,
 ) -> Result<Response, Problem> {
     let outcome = match complete.outcome.as_str() {
@@ -339,7 +311,7 @@ pub async fn complete(
         _ => return Err(Problem::field("outcome", "outcome must be completed or failed.")),
     };
     let say = Say::End { outcome, message: complete.message };
-    let published = publish(&node, &id, say, &headers).await?;
+    let published = publish(&node, &publisher, &id, say, key.as_deref()).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }

@@ -25,4 +25,4 @@ pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
 pub use parking::Parking;
-pub use server::{Peer, Serving, serve};
+pub use server::{Answers, Peer, Serving, serve};

@@ -6,7 +6,8 @@ use super::{
     parking::{Parking, park},
 };
 use crate::{gauge::Recorder, stop::stopped};
-use axum::{Router, body::Body, response::Response};
+use axum::{body::Body, response::Response};
+use futures::future::BoxFuture;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -25,7 +26,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
-use tower::Service;
 
 /// A client that has not begun to speak by then is cut off.
 const FIRST_WORD: Duration = Duration::from_secs(10);
@@ -47,10 +47,13 @@ const FAREWELL: Duration = Duration::from_secs(8);
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
+/// Answers any request, whatever it asks.
+pub type Answers = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
 /// What every connection is served with.
 #[derive(Clone)]
 pub struct Serving {
-    pub router: Router,
+    pub answers: Answers,
     pub recorder: Recorder,
     pub hub: Hub,
     /// Tells connections to finish what they are at.
@@ -122,12 +125,12 @@ async fn speaks_http2(socket: &TcpStream) -> io::Result<bool> {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-/// Answers by the router. `parking`: where the connection's socket can be parked.
+/// `parking`: where the connection's socket can be parked.
 fn answer(
     mut request: Request<Incoming>,
-    mut router: Router,
+    answers: &Answers,
     meter: Arc<ConnectionMeter>,
     peer: SocketAddr,
     parking: Option<Parking>,
@@ -139,8 +142,9 @@ fn answer(
     if let Some(parking) = parking {
         extensions.insert(parking);
     }
+    let answering = answers(request.map(Body::new));
     Box::pin(async move {
-        let response: Response<Body> = router.call(request.map(Body::new)).await?;
+        let response = answering.await;
         meter.answered();
         Ok(response)
     })
@@ -152,12 +156,12 @@ enum End {
 }
 
 async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-    let Serving { router, recorder, hub, mut stop } = serving;
+    let Serving { answers, recorder, hub, mut stop } = serving;
     let io = MeteredIo::new(socket, recorder);
     let (meter, parking) = (io.meter(), Parking::default());
     let service = service_fn({
         let (meter, parking) = (meter.clone(), parking.clone());
-        move |request| answer(request, router.clone(), meter.clone(), peer, Some(parking.clone()))
+        move |request| answer(request, &answers, meter.clone(), peer, Some(parking.clone()))
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -199,10 +203,10 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
 }
 
 async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
-    let Serving { router, recorder, mut stop, .. } = serving;
+    let Serving { answers, recorder, mut stop, .. } = serving;
     let io = MeteredIo::new(socket, recorder);
     let meter = io.meter();
-    let service = service_fn(move |request| answer(request, router.clone(), meter.clone(), peer, None));
+    let service = service_fn(move |request| answer(request, &answers, meter.clone(), peer, None));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MULTIPLEXED)

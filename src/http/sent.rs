@@ -1,0 +1,65 @@
+//! What a request brings as its body, within bounds of size and time.
+
+use super::problem::Problem;
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::LengthLimitError;
+use serde::de::DeserializeOwned;
+use std::{error::Error, time::Duration};
+use streamgauge_core::said::plainly;
+
+/// A status event of 8 kB of data fits many times.
+const MAX_JSON: usize = 64 * 1024;
+/// A client that dribbles its body is cut off.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
+
+/// JSON, or the problem with it.
+pub struct Checked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let body = json(request, MAX_JSON).await?;
+        serde_json::from_slice(&body).map(Checked).map_err(|error| {
+            let status = match error.classify() {
+                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            Problem::new(status, format!("The body is not what is expected here: {}.", plainly(error)))
+        })
+    }
+}
+
+/// A body that says it is JSON.
+pub async fn json(request: Request, most: usize) -> Result<Bytes, Problem> {
+    // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
+    if !says(request.headers(), "application/json") {
+        let detail = "Send JSON, with the header Content-Type: application/json.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    whole(request.into_body(), most).await
+}
+
+/// Whether the body is said to be of that type.
+pub fn says(headers: &HeaderMap, kind: &str) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    said.is_some_and(|said| said.starts_with(kind))
+}
+
+/// The body, of at most `most` bytes: refused before more than that is held.
+pub async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "The request took longer than 10 s to arrive.");
+    let read = tokio::time::timeout(ARRIVES_WITHIN, axum::body::to_bytes(body, most)).await.map_err(late)?;
+    read.map_err(|error| {
+        if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
+            let detail = format!("The body may have at most {} kB.", most / 1024);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "The body could not be read.")
+        }
+    })
+}
