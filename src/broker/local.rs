@@ -69,7 +69,7 @@ impl LocalBroker {
                 if let Some(event) = event {
                     let id = EventId { epoch: self.epoch, seq: 1 };
                     entry.touched_at = event.at;
-                    entry.held.push(StatusEvent { id, ..event }, self.limits);
+                    entry.held.push(Arc::new(StatusEvent { id, ..event }), self.limits);
                 }
                 entry
             });
@@ -110,10 +110,13 @@ impl LocalBroker {
         now: i64,
     ) -> Result<(&'a mut Entry, bool), BrokerError> {
         let is_new = !shard.contains_key(id);
-        if is_new && shard.len() >= MAX_SESSIONS / SHARDS {
-            return Err(BrokerError::Full(MAX_SESSIONS));
+        if is_new {
+            if shard.len() >= MAX_SESSIONS / SHARDS {
+                return Err(BrokerError::Full(MAX_SESSIONS));
+            }
+            shard.insert(id.clone(), Entry::new(self.epoch, now));
         }
-        let entry = shard.entry(id.clone()).or_insert_with(|| Entry::new(self.epoch, now));
+        let entry = shard.get_mut(id).ok_or(BrokerError::Unknown)?;
         Ok((entry, is_new))
     }
 
@@ -138,10 +141,10 @@ impl LocalBroker {
         }
         let draft = match say {
             Say::Status(draft) => draft,
-            Say::End { outcome, message } => Draft::ending(outcome, message, entry.held.current.as_ref())?,
+            Say::End { outcome, message } => Draft::ending(outcome, message, entry.held.current.as_deref())?,
         };
         let id = EventId { epoch: self.epoch, seq: entry.held.top + 1 };
-        let event = StatusEvent::new(id, session.clone(), draft, now);
+        let event = Arc::new(StatusEvent::new(id, session.clone(), draft, now));
         entry.held.push(event.clone(), self.limits);
         entry.touched_at = now;
         if let Some(key) = key {
@@ -163,9 +166,10 @@ impl Entry {
         let key = key?;
         let (_, seq) = self.keys.iter().find(|(known, _)| &**known == key)?;
         let kept = self.held.events.iter().find(|event| event.id.seq == *seq);
-        let event = kept.or(self.held.current.as_ref())?.clone();
+        let event = kept.or(self.held.current.as_ref())?.as_ref().clone();
         let id = EventId { epoch: self.held.epoch, seq: *seq };
-        Some(Published { event: StatusEvent { id, ..event }, subscribers: 0, repeated: true, created: false })
+        let event = Arc::new(StatusEvent { id, ..event });
+        Some(Published { event, subscribers: 0, repeated: true, created: false })
     }
 }
 

@@ -6,7 +6,7 @@ mod redis; // several nodes, through Redis
 pub use self::redis::{RedisBroker, RedisError as RedisUrlError};
 pub use local::LocalBroker;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 use streamgauge_core::{
     history::Held,
     ids::{EventId, SessionId},
@@ -44,7 +44,7 @@ pub enum Say {
 /// What became of an accepted event.
 #[derive(Clone, Debug)]
 pub struct Published {
-    pub event: StatusEvent,
+    pub event: Arc<StatusEvent>,
     /// Followers known to be there: those of this node, and one for each other node that has some.
     pub subscribers: u64,
     /// The idempotency key was seen before: this is the answer of then, and nothing was published.
@@ -58,7 +58,7 @@ pub struct Published {
 pub struct Current {
     /// The latest event's id; `seq` is 0 before the first.
     pub id: EventId,
-    pub event: Option<StatusEvent>,
+    pub event: Option<Arc<StatusEvent>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

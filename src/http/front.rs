@@ -28,7 +28,9 @@ async fn answer(mut router: Router, request: Request) -> Response {
         None => match AssertUnwindSafe(async { router.call(request).await }).catch_unwind().await {
             Ok(Ok(response)) => response,
             // What it was, the panic has said in the log.
-            Err(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response(),
+            Err(_) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()
+            }
         },
     };
     let headers = response.headers_mut();

@@ -91,7 +91,7 @@ impl Reader {
         let node = &self.node;
         let current = node.door.broker.current(&id).await;
         let event = match current {
-            Ok(Some(current)) => current.event,
+            Ok(Some(current)) => current.event.map(Arc::unwrap_or_clone),
             // The broker has let go of it, or is away: what was stored last still tells how it ended.
             gone => match (timing::database(store::find_session(node.store.pool(), &id)).await, gone) {
                 (Ok(Some(event)), _) => event,

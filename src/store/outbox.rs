@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
     annotation::Annotation,
@@ -76,13 +76,13 @@ pub struct SessionNote {
     pub cohort: Cohort,
     /// Unix milliseconds.
     pub at: i64,
-    pub event: Option<StatusEvent>,
+    pub event: Option<Arc<StatusEvent>>,
     /// Unix milliseconds of its first note.
     pub started_at: i64,
 }
 
 impl SessionNote {
-    pub fn of_event(cohort: Cohort, event: StatusEvent) -> SessionNote {
+    pub fn of_event(cohort: Cohort, event: Arc<StatusEvent>) -> SessionNote {
         SessionNote {
             id: event.session.clone(),
             kind: None,
@@ -99,16 +99,15 @@ impl SessionNote {
         self.event.as_ref().map_or(State::Running, |event| event.state)
     }
 
-    /// A later note over an earlier one that has not been written yet.
-    fn over(self, earlier: SessionNote) -> SessionNote {
-        SessionNote {
-            kind: self.kind.or(earlier.kind),
-            region: self.region.or(earlier.region),
-            user: self.user.or(earlier.user),
-            event: self.event.or(earlier.event),
-            started_at: earlier.started_at.min(self.started_at),
-            ..self
-        }
+    /// A later note comes over this one, which has not been written yet.
+    fn renew(&mut self, later: SessionNote) {
+        let SessionNote { id: _, kind, region, user, cohort, at, event, started_at } = later;
+        self.kind = kind.or(self.kind.take());
+        self.region = region.or(self.region.take());
+        self.user = user.or(self.user.take());
+        self.event = event.or(self.event.take());
+        self.started_at = started_at.min(self.started_at);
+        (self.cohort, self.at) = (cohort, at);
     }
 }
 
@@ -128,14 +127,12 @@ impl Outbox {
 
     pub fn session(&self, note: SessionNote) {
         let mut waiting = self.waiting();
-        match waiting.sessions.remove(&note.id) {
-            Some(earlier) => {
-                waiting.sessions.insert(note.id.clone(), note.over(earlier));
-            }
-            None if waiting.sessions.len() < MAX_SESSIONS => {
-                waiting.sessions.insert(note.id.clone(), note);
-            }
-            None => waiting.lost += 1,
+        if let Some(earlier) = waiting.sessions.get_mut(&note.id) {
+            earlier.renew(note);
+        } else if waiting.sessions.len() < MAX_SESSIONS {
+            waiting.sessions.insert(note.id.clone(), note);
+        } else {
+            waiting.lost += 1;
         }
     }
 
@@ -222,12 +219,10 @@ impl Outbox {
 
     pub(super) fn back(&self, notes: Vec<SessionNote>) {
         let mut waiting = self.waiting();
-        for note in notes {
-            let newer = waiting.sessions.remove(&note.id);
-            let note = match newer {
-                Some(newer) => newer.over(note),
-                None => note,
-            };
+        for mut note in notes {
+            if let Some(newer) = waiting.sessions.remove(&note.id) {
+                note.renew(newer);
+            }
             waiting.sessions.insert(note.id.clone(), note);
         }
     }

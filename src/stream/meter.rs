@@ -7,6 +7,7 @@ use hyper_util::rt::TokioIo;
 use kernel_bytes::Carried;
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -304,9 +305,9 @@ impl Read for MeteredIo {
     ) -> Poll<io::Result<()>> {
         // hyper's cursor moves out of sight once lent, so the bytes take a short way over the stack.
         let mut buf = buf;
-        let mut scratch = [0u8; 8 * 1024];
+        let mut scratch = [MaybeUninit::uninit(); 8 * 1024];
         let room = buf.remaining().min(scratch.len());
-        let mut filled = ReadBuf::new(&mut scratch[..room]);
+        let mut filled = ReadBuf::uninit(&mut scratch[..room]);
         std::task::ready!(Pin::new(self.socket.inner_mut()).poll_read(cx, &mut filled))?;
         if !filled.filled().is_empty() {
             self.meter.read(filled.filled().len());

@@ -6,13 +6,14 @@ use crate::{
     ids::EventId,
     status::StatusEvent,
 };
+use std::sync::Arc;
 
 /// The latest event that a node has passed on to its followers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     pub id: EventId,
     /// `None` before the first event.
-    pub event: Option<StatusEvent>,
+    pub event: Option<Arc<StatusEvent>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Standing {
     }
 
     /// What to do with a message; it counts as done.
-    pub fn hear(&mut self, event: &StatusEvent) -> Verdict {
+    pub fn hear(&mut self, event: &Arc<StatusEvent>) -> Verdict {
         let Some(position) = &mut self.position else {
             // Nobody is told anything yet, so nothing comes late.
             self.stirred = true;
@@ -92,7 +93,7 @@ impl Standing {
     }
 
     /// The node itself has read the history: what it passes on now, and the gap before that.
-    pub fn catch_up(&mut self, held: Held) -> (Option<GapReason>, Vec<StatusEvent>) {
+    pub fn catch_up(&mut self, held: Held) -> (Option<GapReason>, Vec<Arc<StatusEvent>>) {
         let Some(here) = self.position.as_ref().map(|position| position.id) else {
             return (None, Vec::new());
         };
@@ -152,10 +153,11 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
-    fn event(epoch: u64, seq: u64, at: i64) -> StatusEvent {
+    fn event(epoch: u64, seq: u64, at: i64) -> Arc<StatusEvent> {
         let draft =
             Draft { state: State::Running, stage: "s".into(), progress: 1, message: None, data: None };
-        StatusEvent::new(EventId { epoch: Epoch(epoch), seq }, "job".parse().expect("an id"), draft, at)
+        let id = EventId { epoch: Epoch(epoch), seq };
+        Arc::new(StatusEvent::new(id, "job".parse().expect("an id"), draft, at))
     }
 
     fn at(epoch: u64, seq: u64, ms: i64) -> Position {
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn only_the_next_event_is_passed_on_as_it_is() {
         let check =
-            |heard: StatusEvent, expected| assert_eq!(at(5, 7, 100).hear(&heard), expected, "{heard:?}");
+            |heard: Arc<StatusEvent>, expected| assert_eq!(at(5, 7, 100).hear(&heard), expected, "{heard:?}");
         check(event(5, 8, 110), Verdict::Next);
         check(event(5, 7, 100), Verdict::Nothing);
         check(event(5, 3, 60), Verdict::Nothing);
@@ -206,7 +208,7 @@ mod tests {
         limits: HistoryLimits,
         standing: Standing,
         /// Published and not heard yet.
-        under_way: VecDeque<StatusEvent>,
+        under_way: VecDeque<Arc<StatusEvent>>,
         /// The connection that hears was lost.
         cut: bool,
         behind: bool,

@@ -5,7 +5,7 @@ use crate::{
     ids::{Epoch, EventId},
     status::StatusEvent,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 /// How much of a session is kept: whichever bound is met first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +26,9 @@ pub struct Held {
     pub epoch: Epoch,
     /// Sequence number of the latest event; 0 before the first.
     pub top: u64,
-    pub current: Option<StatusEvent>,
+    pub current: Option<Arc<StatusEvent>>,
     /// Ascending and without holes; the last one is number `top`. May be empty.
-    pub events: VecDeque<StatusEvent>,
+    pub events: VecDeque<Arc<StatusEvent>>,
 }
 
 impl Held {
@@ -37,7 +37,7 @@ impl Held {
     }
 
     /// Appends the next event and lets go of what the limits do not cover. The latest event always stays.
-    pub fn push(&mut self, event: StatusEvent, limits: HistoryLimits) {
+    pub fn push(&mut self, event: Arc<StatusEvent>, limits: HistoryLimits) {
         self.top = event.id.seq;
         self.current = Some(event.clone());
         let oldest_allowed = event.at - limits.age_ms;
@@ -54,7 +54,7 @@ impl Held {
     }
 
     /// The events after `seq`, if none of them was let go.
-    fn after(&self, seq: u64) -> Option<Vec<StatusEvent>> {
+    fn after(&self, seq: u64) -> Option<Vec<Arc<StatusEvent>>> {
         let missing = self.top.checked_sub(seq)?;
         let missing = usize::try_from(missing).ok().filter(|&count| count <= self.events.len())?;
         Some(self.events.iter().skip(self.events.len() - missing).cloned().collect())
@@ -81,7 +81,7 @@ pub enum Opening {
     Stream {
         gap: Option<GapReason>,
         /// A snapshot, or what was missed; ends with the final event if the session has ended.
-        first: Vec<StatusEvent>,
+        first: Vec<Arc<StatusEvent>>,
         /// Live events up to and including this one are already covered.
         position: EventId,
     },
@@ -115,10 +115,10 @@ mod tests {
 
     const EPOCH: Epoch = Epoch(9);
 
-    fn event(seq: u64, state: State) -> StatusEvent {
+    fn event(seq: u64, state: State) -> Arc<StatusEvent> {
         let draft = Draft { state, stage: "s".into(), progress: 1, message: None, data: None };
         let id = EventId { epoch: EPOCH, seq };
-        StatusEvent::new(id, "job".parse().expect("an id"), draft, seq as i64 * 1_000)
+        Arc::new(StatusEvent::new(id, "job".parse().expect("an id"), draft, seq as i64 * 1_000))
     }
 
     fn held(count: u64, limits: HistoryLimits, ended: bool) -> Held {

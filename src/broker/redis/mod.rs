@@ -126,7 +126,7 @@ impl Broker for RedisBroker {
             let told = match (self.store.publish(session, say.clone(), key).await, say) {
                 (Err(BrokerError::Unknown), Say::End { outcome, message }) => {
                     let last = self.remembered(session).ok_or(BrokerError::Unknown)?.current;
-                    let draft = Draft::ending(outcome, message, last.as_ref())?;
+                    let draft = Draft::ending(outcome, message, last.as_deref())?;
                     self.store.publish(session, Say::Status(draft), key).await?
                 }
                 (told, _) => told?,

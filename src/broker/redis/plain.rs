@@ -180,7 +180,7 @@ impl Lane {
             true => self.store.current(session).await?.and_then(|current| current.event),
             false => None,
         };
-        let draft = message.draft(last.as_ref())?;
+        let draft = message.draft(last.as_deref())?;
         self.hub.room(session).await;
         Ok(self.store.take_in(session, draft, claim).await?)
     }

@@ -59,7 +59,7 @@ pub struct Claim {
 
 /// What the script answered.
 pub struct Told {
-    pub event: StatusEvent,
+    pub event: Arc<StatusEvent>,
     /// Nodes that watch the session.
     pub nodes: u64,
     pub created: bool,
@@ -175,7 +175,7 @@ impl Store {
             Say::Status(draft) => (draft, false),
             Say::End { outcome, message } => {
                 let last = self.current(session).await?.ok_or(BrokerError::Unknown)?;
-                (Draft::ending(outcome, message, last.event.as_ref())?, true)
+                (Draft::ending(outcome, message, last.event.as_deref())?, true)
             }
         };
         self.run_publish(session, draft, must_exist, key, None).await?.ok_or(BrokerError::Ended)

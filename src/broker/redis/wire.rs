@@ -1,6 +1,7 @@
 //! How an event stands in Redis: `epoch seq accepted_us payload`, and the names of keys and channels.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use streamgauge_core::{
     ids::{EventId, SessionId},
     status::{Draft, State, StatusEvent},
@@ -65,13 +66,13 @@ pub fn payload(draft: Draft, at: i64) -> String {
 }
 
 /// A message as published and kept, with the time at which it was accepted (Unix microseconds).
-pub fn parse(session: &SessionId, message: &str) -> Option<(StatusEvent, i64)> {
+pub fn parse(session: &SessionId, message: &str) -> Option<(Arc<StatusEvent>, i64)> {
     let mut parts = message.splitn(4, ' ');
     let id: EventId = format!("{}-{}", parts.next()?, parts.next()?).parse().ok()?;
     let accepted_us = parts.next()?.parse().ok()?;
     let Payload { state, stage, progress, message, data, at } = serde_json::from_str(parts.next()?).ok()?;
     let draft = Draft { state, stage, progress, message, data };
-    Some((StatusEvent::new(id, session.clone(), draft, at), accepted_us))
+    Some((Arc::new(StatusEvent::new(id, session.clone(), draft, at)), accepted_us))
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
         let text = format!("a1 3 1700000000000000 {}", payload(draft.clone(), 1_700_000_000_000));
         let (event, accepted_us) = parse(&session, &text).expect("a message");
         let id = EventId { epoch: Epoch(0xa1), seq: 3 };
-        assert_eq!(event, StatusEvent::new(id, session.clone(), draft, 1_700_000_000_000));
+        assert_eq!(*event, StatusEvent::new(id, session.clone(), draft, 1_700_000_000_000));
         assert_eq!(accepted_us, 1_700_000_000_000_000);
         for foreign in ["", "a1 3", "a1 x 1 {}", "zz 3 1 {}", "a1 3 1 {}", "a1 3 1 [1]"] {
             assert_eq!(parse(&session, foreign), None, "{foreign:?}");
