@@ -14,7 +14,7 @@ pub struct Outcome {
     pub url: String,
     /// What the scenario's times were multiplied by.
     pub time_scale: f64,
-    /// What else the command line changed in the scenario.
+    /// What else the command line changed in the load.
     #[serde(default)]
     pub changes: Changes,
     /// Unix ms.

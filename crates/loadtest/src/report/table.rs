@@ -9,7 +9,8 @@ use streamgauge_core::{
 pub fn table(outcome: &Outcome) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let _ = writeln!(text, "\n{} against {}, {} s\n", outcome.title, outcome.url, outcome.figures.seconds);
+    let _ =
+        writeln!(text, "\n{} against {}, {} s\n", outcome.title, outcome.against(), outcome.figures.seconds);
     let _ = writeln!(text, "{:<29} {:<29} {:<18} {:<17} note", "", "target", "measured", "verdict");
     for finding in &outcome.findings {
         let samples = format!("n = {} {}", thousands(finding.samples), finding.samples_of);
