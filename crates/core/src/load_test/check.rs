@@ -110,6 +110,7 @@ impl Outcome {
                     ("peak_rss_mb", server.peak_rss_mb),
                     ("mb_per_100_streams", server.mb_per_100_streams),
                     ("idle_stream_kb", server.idle_stream_kb),
+                    ("memory_drift_percent", server.memory_drift_percent),
                     ("cpu_peak_percent", server.cpu_peak_percent),
                     ("cpu_mean_core_percent", server.cpu_mean_core_percent),
                     ("cpu_us_per_delivery", server.cpu_us_per_delivery),
@@ -222,7 +223,7 @@ fn count(field: &str, value: u64) -> Checked {
     if value <= MOST { Ok(()) } else { Err(BadOutcome::field(field, "must be at most 2^53")) }
 }
 
-/// Nothing that a run measures is negative but growth, which an earlier load's memory can hide.
+/// Nothing that a run measures is negative but growth, which an earlier load's memory can hide, and drift.
 fn numbers(path: &str, numbers: &[(&str, Option<f64>)]) -> Checked {
     let good = |value: f64| value.is_finite() && value.abs() <= MOST as f64;
     match numbers.iter().find(|(_, value)| value.is_some_and(|value| !good(value))) {
@@ -253,7 +254,7 @@ pub(super) mod tests {
                 "counts": { "delivered": 1_000, "lost": 0 },
                 "latency": times, "latency_sent": times, "last_delivery": times, "connect": times,
                 "connect_began": times, "answer": times,
-                "server": { "pid": 7, "cores": 2, "mb_per_100_streams": 0.4, "cpu_peak_percent": 12.0 },
+                "server": { "pid": 7, "cores": 2, "mb_per_100_streams": 0.4, "memory_drift_percent": null, "cpu_peak_percent": 12.0 },
                 "tool": { "threads": 1, "cpu_mean_core_percent": 3.0, "lag": times }
             },
             "timeline": [{
@@ -314,6 +315,8 @@ pub(super) mod tests {
         check("/figures/server", Value::Null, good);
         check("/figures/server/mb_per_100_streams", json!(-0.1), good);
         check("/figures/server/cpu_peak_percent", json!(1e17), "figures.server.cpu_peak_percent");
+        check("/figures/server/memory_drift_percent", json!(-0.4), good);
+        check("/figures/server/memory_drift_percent", json!(1e17), "figures.server.memory_drift_percent");
         check("/figures/peak_streams", json!(5_000_000_000_u64), "figures.peak_streams");
         check("/timeline", json!([]), good);
         check("/timeline", json!(vec![document()["timeline"][0].clone(); 200]), good);
@@ -325,6 +328,8 @@ pub(super) mod tests {
     fn what_an_older_tool_wrote_is_still_read() {
         let mut older = document();
         older.as_object_mut().expect("an object").remove("changes");
+        let server = older["figures"]["server"].as_object_mut().expect("an object");
+        server.remove("memory_drift_percent");
         assert_eq!(Outcome::parse(older.to_string().as_bytes()), Ok(whole()));
     }
 
