@@ -100,7 +100,7 @@ fn heading(row: &Row, outcome: &Outcome) -> impl IntoView + use<> {
                     <span>{row.scenario.clone()}" "{options}</span>
                     <span><time datetime=time::iso(at)>{Zone::Utc.moment(at)}" UTC"</time></span>
                     <span>{format!("ran {}", time::span(i64::try_from(outcome.figures.seconds).unwrap_or(0)))}</span>
-                    <span>{format!("against {}", outcome.url)}</span>
+                    <span>{format!("against {}", outcome.against())}</span>
                     <span>{format!("kept by {}, v{}", row.node, row.server_version)}</span>
                 </p>
             </div>

@@ -1,12 +1,13 @@
 //! The command line. A bad value earns one sentence: the key, the value, what is allowed.
 
 use crate::{
-    run::Options,
+    run::{Options, RunError},
     scenario::{self, EMBEDDED, Given, span},
     wire::target,
 };
 use clap::Parser;
 use std::{fs, path::PathBuf, time::Duration};
+use streamgauge_core::load_test::Changes;
 
 /// Run a load test against a server and judge it by the benchmarks
 #[derive(Parser, Debug)]
@@ -20,9 +21,12 @@ use std::{fs, path::PathBuf, time::Duration};
 pub struct Args {
     /// ramp, burst, extended, idle, limit, or the path of a scenario file
     pub scenario: String,
-    /// The server
+    /// The server that publishers talk to
     #[arg(long, default_value = "http://127.0.0.1:3000")]
     pub url: String,
+    /// The node that followers stream from, where it is another than the publishers' [default: as --url]
+    #[arg(long, value_name = "URL")]
+    pub follow_url: Option<String>,
     /// Multiplies the scenario's times; rates and counts stay
     #[arg(long, default_value = "1", value_name = "FACTOR")]
     pub time_scale: String,
@@ -44,7 +48,7 @@ pub struct Args {
     /// API key for publishing
     #[arg(long, env = "STREAMGAUGE_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
-    /// The server's process, for its memory and CPU [default: whoever listens there, on this machine]
+    /// The server's process, for its memory and CPU [default: whoever listens at --url, on this machine]
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<String>,
     /// Threads that make the load [default: half of the cores]
@@ -81,8 +85,8 @@ const COUNT: &str = "a whole number from 1 to 1000000";
 const RATE: &str = "a number above 0, up to 100000";
 
 impl Args {
-    /// `Err` in the second place: the name in the URL could not be looked up.
-    pub fn options(&self) -> Result<std::io::Result<Options>, BadUsage> {
+    /// `Err` in the second place: the name in a URL could not be looked up.
+    pub fn options(&self) -> Result<Result<Options, RunError>, BadUsage> {
         let time_scale = number("time-scale", &self.time_scale, 100.0, "a number above 0, up to 100")?;
         let count = |key, value: &Option<String>| {
             value.as_deref().map(|v| whole(key, v, 1_000_000, COUNT)).transpose()
@@ -99,23 +103,26 @@ impl Args {
         let threads = self.threads.as_deref().map(|v| whole("threads", v, 64, "a whole number from 1 to 64"));
         let pid = self.server_pid.as_deref().map(|v| whole("server-pid", v, 1 << 22, "the id of a process"));
         let pid = pid.transpose()?;
-        let bad_url = || BadUsage::Value { key: "url", value: self.url.clone(), allowed: target::ALLOWED };
-        let authority = target::authority(&self.url).ok_or_else(bad_url)?;
+        let follow_url = self.follow_url.as_ref().unwrap_or(&self.url);
+        let authorities = (authority("url", &self.url)?, authority("follow-url", follow_url)?);
         // It goes into a header: a line break in it would be another one.
         let key = self.key.clone().filter(|key| !key.is_empty());
         if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(BadUsage::Key);
         }
         let threads = threads.transpose()?.unwrap_or_else(|| (crate::host::cores() / 2).max(1));
-        let changes = given.changes();
+        let changes = Changes { follow_url: self.follow_url.clone(), ..given.changes() };
         let scenario = given.apply(self.scenario()?.scaled(time_scale))?;
-        Ok(target::resolve(authority).map(|target| Options {
+        let found = resolve(&self.url, authorities.0)
+            .and_then(|target| Ok((target, resolve(follow_url, authorities.1)?)));
+        Ok(found.map(|(target, follow)| Options {
             threads: threads.min(scenario.sessions),
             scenario,
             time_scale,
             changes,
             url: self.url.clone(),
             target,
+            follow,
             key,
             server_pid: pid.map(u32::cast_signed),
         }))
@@ -133,6 +140,14 @@ impl Args {
             .map_or_else(|| self.scenario.clone(), |stem| stem.to_string_lossy().into_owned());
         Ok(scenario::read(&name, &text, &self.scenario)?)
     }
+}
+
+fn authority<'a>(key: &'static str, url: &'a str) -> Result<&'a str, BadUsage> {
+    target::authority(url).ok_or_else(|| bad(key, url, target::ALLOWED))
+}
+
+fn resolve(url: &str, authority: &str) -> Result<target::Target, RunError> {
+    target::resolve(authority).map_err(|error| RunError::Unreachable(url.to_owned(), error))
 }
 
 fn bad(key: &'static str, value: &str, allowed: &'static str) -> BadUsage {
@@ -168,6 +183,7 @@ mod tests {
         };
         check(&["burst", "--time-scale", "0"], "time-scale is \"0\", but must be a number above 0");
         check(&["burst", "--url", "https://x"], "url is \"https://x\", but must be an http:// URL");
+        check(&["burst", "--follow-url", "b:1"], "follow-url is \"b:1\", but must be an http:// URL");
         check(&["burst", "--streams", "many"], "streams is \"many\", but must be a whole number");
         check(&["burst", "--duration", "5"], "duration is \"5\", but must be a time");
         check(&["burst", "--rate=-1"], "rate is \"-1\"");
@@ -175,6 +191,20 @@ mod tests {
         check(&["no-such-file.toml"], "must be ramp, burst, extended, idle, limit or the path");
         check(&["ramp", "--streams", "7"], "--streams cannot be given");
         check(&["burst", "--sessions", "9", "--streams", "3"], "at most the number of streams, 3");
+    }
+
+    #[test]
+    fn followers_go_where_publishers_do_unless_told_otherwise() {
+        let check = |args: &[&str], expected: [&str; 2], repeated: Option<&str>| {
+            let args = ["loadtest", "burst", "--url", "http://127.0.0.1:1"].iter().chain(args);
+            let options = Args::parse_from(args).options().expect("good").expect("found");
+            let addresses = [options.target, options.follow].map(|target| target.address.to_string());
+            assert_eq!(addresses, expected);
+            assert_eq!(options.changes.follow_url.as_deref(), repeated);
+        };
+        check(&[], ["127.0.0.1:1", "127.0.0.1:1"], None);
+        let other = "http://127.0.0.1:2";
+        check(&["--follow-url", other], ["127.0.0.1:1", "127.0.0.1:2"], Some(other));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn main(matches: &ArgMatches) -> ExitCode {
     };
     let options = match args.options() {
         Ok(Ok(options)) => options,
-        Ok(Err(error)) => return fail(UNAVAILABLE, &RunError::Unreachable(args.url, error)),
+        Ok(Err(error)) => return fail(UNAVAILABLE, &error),
         Err(error) => return fail(USAGE, &error),
     };
     let stop = Arc::new(AtomicBool::new(false));

@@ -3,7 +3,7 @@
 use crate::{limit, scenario::Scenario};
 use streamgauge_core::{
     kpi::thousands,
-    load_test::{Figures, Finding, Verdict},
+    load_test::{Figures, Finding, MEMORY_DRIFT, Verdict},
     numbers::{self, PERCENTILE_FLOOR, RATE_FLOOR},
 };
 
@@ -19,6 +19,8 @@ pub const MEMORY_MB: f64 = 2.0;
 pub const CPU_PERCENT: f64 = 30.0;
 /// "Error Rate: < 0.1%".
 pub const ERROR_PERCENT: f64 = 0.1;
+/// An idle server's memory stays as it is: the last quarter of the time against the first.
+pub const DRIFT_PERCENT: f64 = 2.0;
 /// "high message volume (1000+ msg/sec)", story 4.3.
 pub const MESSAGES: f64 = 1_000.0;
 
@@ -123,6 +125,21 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
     };
 
     let mut all = vec![connect, delivery, open, memory, cpu, errors];
+    if scenario.name == "idle" {
+        let drift = line(MEMORY_DRIFT, format!("at most +{DRIFT_PERCENT} %"), "%", "streams");
+        all.push(match &figures.server {
+            None => without(drift, ELSEWHERE),
+            Some(server) if server.memory_drift_percent.is_none() => Finding {
+                verdict: Verdict::NotEnoughData,
+                ..without(drift, "it takes 1,000 streams, all open for a minute")
+            },
+            Some(server) => {
+                judged(drift, server.memory_drift_percent, server.memory_streams, 1, &|percent| {
+                    percent <= DRIFT_PERCENT
+                })
+            }
+        });
+    }
     if stepwise {
         let held = limit::held(&figures.steps);
         let line = line(
@@ -195,7 +212,12 @@ mod tests {
     }
 
     fn check(name: &str, change: impl Fn(&mut Figures), expected: Verdict) {
-        let scenario = read("burst", EMBEDDED[1].1, "burst").expect("good");
+        check_of(1, name, change, expected);
+    }
+
+    fn check_of(scenario: usize, name: &str, change: impl Fn(&mut Figures), expected: Verdict) {
+        let (scenario, text) = EMBEDDED[scenario];
+        let scenario = read(scenario, text, scenario).expect("good");
         let mut figures = figures();
         change(&mut figures);
         let finding =
@@ -234,6 +256,21 @@ mod tests {
         check("CPU under load", |f| f.server = None, NotMeasured);
         check("Concurrent connections", |f| f.streams_asked = 50, NotMeasured);
         check("Error rate", |f| f.counts.connect_refused = 400, Pass);
+    }
+
+    #[test]
+    fn memory_that_grows_is_a_miss_for_idle_streams_only() {
+        let check = |percent: Option<f64>, expected| {
+            let drift = |f: &mut Figures| f.server.as_mut().expect("local").memory_drift_percent = percent;
+            check_of(3, MEMORY_DRIFT, drift, expected);
+        };
+        check(Some(-4.0), Verdict::Pass);
+        check(Some(2.0), Verdict::Pass);
+        check(Some(2.1), Verdict::Fail);
+        check(None, Verdict::NotEnoughData);
+        check_of(3, MEMORY_DRIFT, |f| f.server = None, Verdict::NotMeasured);
+        let burst = findings(&read("burst", EMBEDDED[1].1, "burst").expect("good"), &figures());
+        assert!(burst.iter().all(|finding| finding.name != MEMORY_DRIFT));
     }
 
     #[test]

@@ -30,10 +30,12 @@ pub struct Options {
     /// Scaled already.
     pub scenario: Scenario,
     pub time_scale: f64,
-    /// What the command line changed in the scenario: already in it, said for whoever repeats the run.
+    /// What the command line changed in the load: already applied, said for whoever repeats the run.
     pub changes: Changes,
     pub url: String,
     pub target: Target,
+    /// Where followers stream from.
+    pub follow: Target,
     /// API key for publishing.
     pub key: Option<String>,
     /// `None`: look for it.
@@ -75,7 +77,7 @@ pub fn run(
     stop: &AtomicBool,
     mut tell: impl FnMut(&Progress),
 ) -> Result<Outcome, RunError> {
-    let Options { scenario, target, .. } = options;
+    let Options { scenario, target, follow, url, .. } = options;
     let files = most_files();
     if u64::from(scenario.streams) + SPARE_FILES > files
         && matches!(scenario.life, crate::scenario::Life::Together(_))
@@ -86,7 +88,10 @@ pub fn run(
             files,
         });
     }
-    call::is_alive(target).map_err(|error| RunError::Unreachable(options.url.clone(), error))?;
+    let follow_url = options.changes.follow_url.as_ref().unwrap_or(url);
+    for (url, target) in [(url, target), (follow_url, follow)] {
+        call::is_alive(target).map_err(|error| RunError::Unreachable(url.clone(), error))?;
+    }
     let plan = Arc::new(Plan::new(scenario));
     let pid = options.server_pid.or_else(|| host::listening_on(target.address));
     let mut sums = Sums {
@@ -100,12 +105,13 @@ pub fn run(
     let setup = Setup {
         plan: plan.clone(),
         target: target.clone(),
+        follow: follow.clone(),
         requests: Requests::new(
             &target.authority,
             options.key.as_deref(),
             &format!("{:x}", started.as_millis()),
         ),
-        sources: Sources::new(target.address, scenario.streams),
+        sources: Sources::new(follow.address, scenario.streams),
         orders: Arc::new(Orders::default()),
         origin: Instant::now(),
         threads: options.threads,
@@ -146,7 +152,7 @@ pub fn run(
         version: Outcome::VERSION,
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
-        url: options.url.clone(),
+        url: url.clone(),
         time_scale: options.time_scale,
         changes: options.changes.clone(),
         started_at: i64::try_from(started.as_millis()).unwrap_or(i64::MAX),

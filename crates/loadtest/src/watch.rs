@@ -12,6 +12,9 @@ const DELIVERIES: u64 = 10_000;
 /// Streams under which the server's other memory hides what one weighs, to the kB.
 const WEIGHED: u32 = 1_000;
 
+/// A quarter of a shorter time has too few readings for a mean.
+const DRIFT_SECONDS: f64 = 60.0;
+
 pub struct Watch {
     pid: i32,
     cores: u32,
@@ -89,9 +92,27 @@ impl Watch {
             cpu_peak_percent: self.peak().map(|cores| cores * 100.0 / f64::from(self.cores)),
             cpu_mean_core_percent: mean,
             cpu_seconds_measured: self.samples.len() as u64,
+            memory_drift_percent: self.drift(most).filter(|_| together && most >= WEIGHED),
             // Where followers come and go all the time, most CPU is not for deliveries.
             cpu_us_per_delivery: a_delivery.filter(|_| together),
         }
+    }
+
+    /// Mean PSS in the last quarter of the time with `most` streams over that in its first quarter, percent more.
+    fn drift(&self, most: u32) -> Option<f64> {
+        let held: Vec<&Sample> = self.samples.iter().filter(|sample| sample.streams == most).collect();
+        let (from, to) = (held.first()?.at, held.last()?.at);
+        let quarter = (to - from) / 4.0;
+        let mean = |from: f64, to: f64| {
+            let within = held.iter().filter(|sample| (from..=to).contains(&sample.at));
+            let pss: Vec<f64> = within.filter_map(|sample| Some(sample.usage.pss? as f64)).collect();
+            (!pss.is_empty()).then(|| pss.iter().sum::<f64>() / pss.len() as f64)
+        };
+        if to - from < DRIFT_SECONDS {
+            return None;
+        }
+        let (first, last) = (mean(from, from + quarter)?, mean(to - quarter, to)?);
+        (first > 0.0).then(|| (last / first - 1.0) * 100.0)
     }
 
     /// Cores used in the busiest 10 s, or in the whole of a shorter run.
@@ -127,5 +148,38 @@ mod tests {
         assert_eq!((figures.mb_per_100_streams, figures.memory_streams), (Some(1.0), 2_000));
         assert_eq!((figures.idle_stream_kb, figures.cpu_peak_percent), (Some(10.0), Some(25.0)));
         assert_eq!((figures.cpu_mean_core_percent, figures.cpu_us_per_delivery), (Some(50.0), Some(500.0)));
+    }
+
+    #[test]
+    fn drift_is_the_last_quarter_against_the_first() {
+        // 10 s opening, then held for `seconds`; `pss` in MB of a second since all were open, read each other second.
+        fn drift(streams: u32, seconds: u32, together: bool, pss: fn(u32) -> u32) -> Option<f64> {
+            let sample = |at: u32| Sample {
+                at: f64::from(at),
+                streams: if at < 10 { streams / 10 * at } else { streams },
+                delivered: 0,
+                usage: Usage {
+                    cpu_seconds: 0.0,
+                    rss: 1,
+                    pss: at.is_multiple_of(2).then(|| u64::from(pss(at.saturating_sub(10))) * 1_000_000),
+                },
+            };
+            let samples = (0..=10 + seconds).map(sample).collect();
+            let watch = Watch { pid: 1, cores: 2, baseline: Some(1), samples };
+            watch.figures(12.0, f64::from(10 + seconds), together).memory_drift_percent
+        }
+        let flat = |_| 50;
+        let check = |got: Option<f64>, expected: Option<f64>| {
+            let near = got.zip(expected).is_some_and(|(got, expected)| (got - expected).abs() < 1e-9);
+            assert!(near || got.is_none() && expected.is_none(), "{got:?}, not {expected:?}");
+        };
+        check(drift(1_000, 60, true, flat), Some(0.0));
+        check(drift(1_000, 80, true, |second| if second < 60 { 50 } else { 51 }), Some(2.0));
+        check(drift(1_000, 80, true, |second| if second <= 20 { 50 } else { 40 }), Some(-20.0));
+        // What rises and falls between the two quarters is no drift.
+        check(drift(1_000, 80, true, |second| if (22..58).contains(&second) { 90 } else { 50 }), Some(0.0));
+        check(drift(1_000, 59, true, flat), None);
+        check(drift(990, 80, true, flat), None);
+        check(drift(1_000, 80, false, flat), None);
     }
 }

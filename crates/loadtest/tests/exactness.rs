@@ -20,18 +20,22 @@ messages_per_second = 10
 "#;
 
 fn outcome(faults: Faults) -> Outcome {
-    let authority = Server::start(faults);
-    let options = Options {
+    let server = Server::start(faults);
+    run(&options(&server, &server), &AtomicBool::new(false), |_| ()).expect("a run")
+}
+
+fn options(publish: &str, follow: &str) -> Options {
+    Options {
         scenario: scenario::read("t", SCENARIO, "t").expect("good"),
         time_scale: 1.0,
-        changes: Changes::default(),
-        url: format!("http://{authority}"),
-        target: resolve(&authority).expect("an address"),
+        changes: Changes { follow_url: Some(format!("http://{follow}")), ..Changes::default() },
+        url: format!("http://{publish}"),
+        target: resolve(publish).expect("an address"),
+        follow: resolve(follow).expect("an address"),
         key: None,
         server_pid: Some(-1),
         threads: 2,
-    };
-    run(&options, &AtomicBool::new(false), |_| ()).expect("a run")
+    }
 }
 
 #[test]
@@ -40,6 +44,24 @@ fn a_faultless_server_has_no_faults() {
     assert_eq!((counts.established, counts.sent, counts.accepted), (4, 20, 20));
     assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (40, 0, 0, 4));
     assert_eq!((counts.cut, counts.end_missing, counts.unsent), (0, 0, 0));
+}
+
+#[test]
+fn each_of_two_nodes_has_its_part() {
+    let [publish, follow] = Server::start_two(Faults { cut: Some(2), ..Faults::default() });
+    let outcome = run(&options(&publish, &follow), &AtomicBool::new(false), |_| ()).expect("a run");
+    let counts = outcome.figures.counts;
+    assert_eq!((counts.accepted, counts.publish_failed, counts.connect_failed), (20, 0, 0));
+    assert_eq!((counts.established, counts.cut, counts.delivered, counts.lost), (8, 4, 40, 0));
+    assert!(outcome.passed, "{:?}", outcome.findings);
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_named() {
+    let server = Server::start(Faults::default());
+    let error = run(&options(&server, "127.0.0.1:1"), &AtomicBool::new(false), |_| ()).err();
+    let error = error.expect("nobody listens there").to_string();
+    assert!(error.contains("http://127.0.0.1:1 cannot be reached"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the command line changed in a scenario, and the command that repeats a run.
+//! What the command line changed in a load, and the command that repeats a run.
 
 use super::Outcome;
 use serde::{Deserialize, Serialize};
@@ -20,13 +20,16 @@ pub struct Changes {
     /// Seconds for which messages are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
+    /// The node that followers were sent to, where it was another than the publishers'.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_url: Option<String>,
 }
 
 impl Outcome {
     /// The options that made the load what it was: `--streams 500 --time-scale 0.1`; empty for a scenario as it stands.
     /// Runs of one scenario with the same options did the same, and only those are compared.
     pub fn options(&self) -> String {
-        let Changes { streams, sessions, rate, arrivals, duration_s } = &self.changes;
+        let Changes { streams, sessions, rate, arrivals, duration_s, follow_url } = &self.changes;
         let scale = (self.time_scale != 1.0).then_some(self.time_scale);
         let given = [
             ("streams", streams.map(|n| n.to_string())),
@@ -35,9 +38,16 @@ impl Outcome {
             ("arrivals", arrivals.map(|n| n.to_string())),
             ("duration", duration_s.map(|n| format!("{n}s"))),
             ("time-scale", scale.map(|n| n.to_string())),
+            ("follow-url", follow_url.as_deref().map(shell_word)),
         ];
         let words = given.into_iter().filter_map(|(name, value)| Some(format!("--{name} {}", value?)));
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The server, or both nodes, in words.
+    pub fn against(&self) -> String {
+        let followed = self.changes.follow_url.as_ref().map(|url| format!(", followed at {url}"));
+        self.url.clone() + &followed.unwrap_or_default()
     }
 
     /// What to type to run it again.
@@ -87,8 +97,20 @@ mod tests {
             ),
         );
         check(
+            |o| o.changes.follow_url = Some("http://[::1]:3001".into()),
+            &format!("streamgauge loadtest burst --follow-url 'http://[::1]:3001' {url}"),
+        );
+        check(
             |o| o.scenario = "it's; rm -rf ~".into(),
             &format!(r"streamgauge loadtest 'it'\''s; rm -rf ~' {url}"),
         );
+    }
+
+    #[test]
+    fn two_nodes_are_both_named() {
+        let mut outcome = whole();
+        assert_eq!(outcome.against(), "http://127.0.0.1:3000");
+        outcome.changes.follow_url = Some("http://b:1".into());
+        assert_eq!(outcome.against(), "http://127.0.0.1:3000, followed at http://b:1");
     }
 }

@@ -54,10 +54,7 @@ impl Outcome {
         holds("version", self.version == Outcome::VERSION, "must be 1")?;
         label("scenario", &self.scenario, 64)?;
         label("title", &self.title, 200)?;
-        label("url", &self.url, 200)?;
-        // It is shown in a command, and never followed.
-        let address = ["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme));
-        holds("url", address && self.url.is_ascii(), "must be an http:// URL of ASCII characters")?;
+        address("url", &self.url)?;
         holds("time_scale", self.time_scale > 0.0 && self.time_scale <= 100.0, "must be above 0, up to 100")?;
         holds(
             "started_at",
@@ -76,6 +73,7 @@ impl Outcome {
 
     fn check_changes(&self) -> Checked {
         let changes = &self.changes;
+        changes.follow_url.as_ref().map_or(Ok(()), |url| address("changes.follow_url", url))?;
         numbers(
             "changes",
             &[("rate", changes.rate), ("arrivals", changes.arrivals), ("duration_s", changes.duration_s)],
@@ -112,6 +110,7 @@ impl Outcome {
                     ("peak_rss_mb", server.peak_rss_mb),
                     ("mb_per_100_streams", server.mb_per_100_streams),
                     ("idle_stream_kb", server.idle_stream_kb),
+                    ("memory_drift_percent", server.memory_drift_percent),
                     ("cpu_peak_percent", server.cpu_peak_percent),
                     ("cpu_mean_core_percent", server.cpu_mean_core_percent),
                     ("cpu_us_per_delivery", server.cpu_us_per_delivery),
@@ -205,6 +204,13 @@ fn label(field: &str, text: &str, longest: usize) -> Checked {
     if is_label(text, longest) { Ok(()) } else { Err(BadOutcome::field(field, allowed())) }
 }
 
+/// It is shown in a command, and never followed.
+fn address(field: &str, url: &str) -> Checked {
+    label(field, url, 200)?;
+    let scheme = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    holds(field, scheme && url.is_ascii(), "must be an http:// URL of ASCII characters")
+}
+
 fn most(field: &str, length: usize, most: usize) -> Checked {
     if length <= most {
         Ok(())
@@ -217,7 +223,7 @@ fn count(field: &str, value: u64) -> Checked {
     if value <= MOST { Ok(()) } else { Err(BadOutcome::field(field, "must be at most 2^53")) }
 }
 
-/// Nothing that a run measures is negative but growth, which an earlier load's memory can hide.
+/// Nothing that a run measures is negative but growth, which an earlier load's memory can hide, and drift.
 fn numbers(path: &str, numbers: &[(&str, Option<f64>)]) -> Checked {
     let good = |value: f64| value.is_finite() && value.abs() <= MOST as f64;
     match numbers.iter().find(|(_, value)| value.is_some_and(|value| !good(value))) {
@@ -238,7 +244,7 @@ pub(super) mod tests {
         let times = json!({ "samples": 1_000, "p50_ms": 4.0, "p95_ms": 9.0, "p99_ms": 12.0, "max_ms": 30.0 });
         json!({
             "version": 1, "scenario": "burst", "title": "Message Burst Test", "url": "http://127.0.0.1:3000",
-            "time_scale": 1.0, "started_at": 1_795_442_700_000_i64, "interrupted": false, "passed": true,
+            "time_scale": 1.0, "changes": {}, "started_at": 1_795_442_700_000_i64, "interrupted": false, "passed": true,
             "findings": [{
                 "name": "Message delivery latency", "target": "< 100 ms p95", "measured": 9.0, "unit": "ms",
                 "samples": 1_000, "samples_of": "deliveries", "verdict": "pass", "note": null
@@ -248,7 +254,7 @@ pub(super) mod tests {
                 "counts": { "delivered": 1_000, "lost": 0 },
                 "latency": times, "latency_sent": times, "last_delivery": times, "connect": times,
                 "connect_began": times, "answer": times,
-                "server": { "pid": 7, "cores": 2, "mb_per_100_streams": 0.4, "cpu_peak_percent": 12.0 },
+                "server": { "pid": 7, "cores": 2, "mb_per_100_streams": 0.4, "memory_drift_percent": null, "cpu_peak_percent": 12.0 },
                 "tool": { "threads": 1, "cpu_mean_core_percent": 3.0, "lag": times }
             },
             "timeline": [{
@@ -286,6 +292,8 @@ pub(super) mod tests {
         check("/title", json!("<script>alert(1)</script>"), good);
         check("/url", json!("javascript:alert(1)"), "url");
         check("/url", json!("http://\u{fc}"), "url");
+        check("/changes", json!({ "follow_url": "http://127.0.0.1:3001" }), good);
+        check("/changes", json!({ "follow_url": "javascript:alert(1)" }), "changes.follow_url");
         check("/time_scale", json!(0), "time_scale");
         check("/time_scale", json!(101), "time_scale");
         check("/started_at", json!(-1), "started_at");
@@ -307,11 +315,22 @@ pub(super) mod tests {
         check("/figures/server", Value::Null, good);
         check("/figures/server/mb_per_100_streams", json!(-0.1), good);
         check("/figures/server/cpu_peak_percent", json!(1e17), "figures.server.cpu_peak_percent");
+        check("/figures/server/memory_drift_percent", json!(-0.4), good);
+        check("/figures/server/memory_drift_percent", json!(1e17), "figures.server.memory_drift_percent");
         check("/figures/peak_streams", json!(5_000_000_000_u64), "figures.peak_streams");
         check("/timeline", json!([]), good);
         check("/timeline", json!(vec![document()["timeline"][0].clone(); 200]), good);
         check("/timeline", json!(vec![document()["timeline"][0].clone(); 201]), "timeline");
         check("/timeline/0/rss_mb", json!(1e17), "timeline[0].rss_mb");
+    }
+
+    #[test]
+    fn what_an_older_tool_wrote_is_still_read() {
+        let mut older = document();
+        older.as_object_mut().expect("an object").remove("changes");
+        let server = older["figures"]["server"].as_object_mut().expect("an object");
+        server.remove("memory_drift_percent");
+        assert_eq!(Outcome::parse(older.to_string().as_bytes()), Ok(whole()));
     }
 
     #[test]

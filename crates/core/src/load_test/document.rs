@@ -14,7 +14,7 @@ pub struct Outcome {
     pub url: String,
     /// What the scenario's times were multiplied by.
     pub time_scale: f64,
-    /// What else the command line changed in the scenario.
+    /// What else the command line changed in the load.
     #[serde(default)]
     pub changes: Changes,
     /// Unix ms.
@@ -113,6 +113,9 @@ pub struct ServerFigures {
     pub memory_streams: u64,
     /// The same for one stream while all were open and nothing was said yet, kB.
     pub idle_stream_kb: Option<f64>,
+    /// Mean PSS in the last quarter of the time in which all streams were open, over that in its first quarter, percent
+    /// more; less is negative.
+    pub memory_drift_percent: Option<f64>,
     /// Busiest 10 s, percent of all cores of the machine.
     pub cpu_peak_percent: Option<f64>,
     /// Over the time in which messages were sent, percent of one core.

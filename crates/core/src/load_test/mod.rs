@@ -14,4 +14,4 @@ pub use check::{BadOutcome, LONGEST};
 pub use counts::Counts;
 pub use document::{Figures, Finding, Outcome, Point, ServerFigures, Step, Summary, ToolFigures, Verdict};
 pub use row::{Kept, KeptList, Row, Trend};
-pub use words::{figures, verdict};
+pub use words::{MEMORY_DRIFT, figures, verdict};

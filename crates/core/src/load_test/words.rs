@@ -3,6 +3,9 @@
 use super::{Finding, Outcome, Summary, Verdict};
 use crate::kpi::thousands;
 
+/// The name of that figure, and of its target.
+pub const MEMORY_DRIFT: &str = "Memory, last quarter against first";
+
 impl Verdict {
     pub fn words(self) -> &'static str {
         match self {
@@ -125,6 +128,9 @@ pub fn figures(outcome: &Outcome) -> Vec<(&'static str, String)> {
                 format!("{kb:.2} kB of PSS, its share of a session included"),
             ));
         }
+        if let Some(percent) = server.memory_drift_percent {
+            rows.push((MEMORY_DRIFT, signed_percent(percent)));
+        }
         let cpu =
             server.cpu_mean_core_percent.map_or_else(|| "–".into(), |cpu| format!("{cpu:.1} % of a core"));
         let each =
@@ -141,6 +147,12 @@ pub fn figures(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ),
     ));
     rows
+}
+
+/// `+0.8 %`. What rounds to nothing is `+0.0 %`, from either side.
+fn signed_percent(percent: f64) -> String {
+    let tenths = (percent * 10.0).round() / 10.0;
+    format!("{:+.1} %", tenths + 0.0)
 }
 
 fn times(summary: &Summary) -> String {
@@ -166,4 +178,23 @@ pub fn verdict(outcome: &Outcome) -> String {
         missed => format!("{missed} targets missed"),
     };
     if outcome.interrupted { format!("interrupted; {state}") } else { state }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::check::tests::whole, *};
+
+    #[test]
+    fn drift_is_shown_with_its_sign_where_it_was_measured() {
+        let check = |percent, expected: Option<&str>| {
+            let mut outcome = whole();
+            outcome.figures.server.as_mut().expect("local").memory_drift_percent = percent;
+            let shown = figures(&outcome).into_iter().find(|(name, _)| *name == MEMORY_DRIFT);
+            assert_eq!(shown.map(|(_, value)| value).as_deref(), expected, "{percent:?}");
+        };
+        check(Some(0.83), Some("+0.8 %"));
+        check(Some(-2.0), Some("-2.0 %"));
+        check(Some(-0.04), Some("+0.0 %"));
+        check(None, None);
+    }
 }

@@ -18,7 +18,7 @@ pub fn page(outcome: &Outcome) -> String {
          <p class=\"verdict\"><span class=\"state {}\">{}</span></p></header>",
         include_str!("page.css"),
         escaped(&outcome.scenario),
-        escaped(&outcome.url),
+        escaped(&outcome.against()),
         when(outcome.started_at),
         outcome.figures.seconds,
         if outcome.passed { "pass" } else { "fail" },

@@ -9,15 +9,16 @@ use streamgauge_core::{
 pub fn table(outcome: &Outcome) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let _ = writeln!(text, "\n{} against {}, {} s\n", outcome.title, outcome.url, outcome.figures.seconds);
-    let _ = writeln!(text, "{:<29} {:<29} {:<18} {:<17} note", "", "target", "measured", "verdict");
+    let _ =
+        writeln!(text, "\n{} against {}, {} s\n", outcome.title, outcome.against(), outcome.figures.seconds);
+    let _ = writeln!(text, "{:<34} {:<29} {:<18} {:<17} note", "", "target", "measured", "verdict");
     for finding in &outcome.findings {
         let samples = format!("n = {} {}", thousands(finding.samples), finding.samples_of);
         let note = finding.note.as_ref().map_or(samples.clone(), |note| {
             if finding.measured.is_some() { format!("{samples}; {note}") } else { note.clone() }
         });
         let (shown, words) = (finding.shown(), finding.verdict.words());
-        let _ = writeln!(text, "{:<29} {:<29} {shown:<18} {words:<17} {note}", finding.name, finding.target);
+        let _ = writeln!(text, "{:<34} {:<29} {shown:<18} {words:<17} {note}", finding.name, finding.target);
     }
     let _ = writeln!(text);
     for (name, value) in figures(outcome) {

@@ -33,6 +33,7 @@ impl Given {
             rate: self.rate,
             arrivals: self.arrivals,
             duration_s: self.duration.map(|duration| duration.as_secs_f64()),
+            ..Changes::default()
         }
     }
 

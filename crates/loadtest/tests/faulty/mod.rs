@@ -36,20 +36,37 @@ pub struct Server;
 impl Server {
     /// Lives as long as the test's process. Answers its address.
     pub fn start(faults: Faults) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
+        listen(&Sessions::default(), faults, Part::Both)
+    }
+
+    /// One that only takes messages and one that only streams, over the same sessions.
+    pub fn start_two(faults: Faults) -> [String; 2] {
         let sessions = Sessions::default();
-        thread::spawn(move || {
-            for socket in listener.incoming().flatten() {
-                let sessions = sessions.clone();
-                thread::spawn(move || serve(socket, &sessions, faults));
-            }
-        });
-        address
+        [Part::Publish, Part::Follow].map(|part| listen(&sessions, faults, part))
     }
 }
 
-fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults) -> Option<()> {
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Both,
+    Publish,
+    Follow,
+}
+
+fn listen(sessions: &Sessions, faults: Faults, part: Part) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let sessions = sessions.clone();
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let sessions = sessions.clone();
+            thread::spawn(move || serve(socket, &sessions, faults, part));
+        }
+    });
+    address
+}
+
+fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part) -> Option<()> {
     let mut reader = BufReader::new(socket.try_clone().ok()?);
     loop {
         let (mut line, mut length, mut position) = (String::new(), 0, None);
@@ -73,7 +90,10 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults) -> Option<(
         let body = String::from_utf8(body).ok()?;
         let parts: Vec<&str> = path.split('/').collect();
         let mut sessions = sessions.lock().ok()?;
+        let needs = if parts.ends_with(&["stream"]) { Part::Follow } else { Part::Publish };
         let answer = match parts.as_slice() {
+            ["", "healthz"] => "200 OK",
+            _ if part != Part::Both && part != needs => "404 Not Found",
             ["", "api", "v1", "sessions"] => {
                 let id = body.split('"').nth(3)?.to_owned();
                 sessions.entry(id).or_default();

@@ -55,7 +55,10 @@ pub struct News {
 #[derive(Clone)]
 pub struct Setup {
     pub plan: Arc<Plan>,
+    /// Where messages go.
     pub target: Target,
+    /// Where streams come from.
+    pub follow: Target,
     pub requests: Requests,
     pub sources: Sources,
     pub orders: Arc<Orders>,

@@ -23,7 +23,7 @@ impl Worker {
         (follower.due_us, follower.began_us) = (due, now);
         self.tally.counts.connect_attempts += 1;
         follower.stage = Stage::Connecting;
-        match self.setup.sources.open(self.setup.target.address, follower.number) {
+        match self.setup.sources.open(self.setup.follow.address, follower.number) {
             Ok(socket) => {
                 watch(&self.epoll, &socket, u64::from(stream));
                 follower.socket = Some(socket);
@@ -45,7 +45,7 @@ impl Worker {
         if follower.stage == Stage::Connecting && flags.contains(epoll::EventFlags::OUT) {
             let ticket = session.ticket.as_deref();
             let request =
-                setup.requests.follow(&setup.target.authority, follower.session, follower.position, ticket);
+                setup.requests.follow(&setup.follow.authority, follower.session, follower.position, ticket);
             // A fresh socket's buffer takes a request at once.
             match rustix::io::write(socket, &request) {
                 Ok(bytes) if bytes == request.len() => follower.stage = Stage::Head(Vec::new()),
