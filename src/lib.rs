@@ -22,8 +22,9 @@ pub use life::{StartError, run};
 
 #[doc(hidden)]
 pub mod testing {
-    //! The brokers, for their contract tests.
+    //! The brokers, for their contract tests, and the history, for its recount.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::gauge::Recorder;
+    pub use crate::store::{Store, Whose, load, load_regions, retain, roll_up};
     pub use crate::stream::{Hub, Knobs};
 }

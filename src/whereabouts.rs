@@ -51,7 +51,14 @@ impl Whereabouts {
         }
         let forwarded = text(&HeaderName::from_static("x-forwarded-for")).unwrap_or_default();
         let address = client_address(peer, forwarded, &self.proxies);
-        let found = self.countries.as_ref()?.lookup(address).ok()?.decode::<geoip2::Country>().ok()??;
+        // A listener on `[::]` sees IPv4 as `::ffff:a.b.c.d`, which not every file knows.
+        let found = self
+            .countries
+            .as_ref()?
+            .lookup(address.to_canonical())
+            .ok()?
+            .decode::<geoip2::Country>()
+            .ok()??;
         normal(found.country.iso_code?)
     }
 }

@@ -1,5 +1,6 @@
 //! 10 s rows merged to minutes, hours and days: each node's, and all nodes' together. Done by the elected node alone, from
-//! the marks that every write leaves; merging again gives the same rows.
+//! the marks that every write leaves; merging again gives the same rows. A node that hung may take itself for the elected
+//! one beside the next: a lock lets one of them merge at a time.
 
 use super::{
     samples::{self, Row},
@@ -16,6 +17,8 @@ use streamgauge_core::measure::{
 
 /// Buckets of one tier that are merged before anything else has its turn.
 const BUCKETS: i64 = 240;
+/// "Streamgauge merge": any number that nobody else locks in this database.
+const LOCK: i64 = 0x5347_6d65_7267;
 
 /// Due buckets of all tiers that touch `[from, to)`.
 pub(super) async fn due(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Due> {
@@ -36,8 +39,8 @@ pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
     let mut done = 0;
     for tier in TIERS {
         let Some(fine) = finer(tier) else { continue };
-        let marked = sqlx::query!(
-            r#"SELECT extract(epoch FROM bucket_start)::bigint AS "start!", marks FROM rollup_due
+        let marked = sqlx::query_scalar!(
+            r#"SELECT extract(epoch FROM bucket_start)::bigint AS "start!" FROM rollup_due
                WHERE resolution = $1 AND bucket_start <= $2 ORDER BY bucket_start LIMIT $3"#,
             i32::try_from(tier).unwrap_or(0),
             seconds(closed - tier),
@@ -45,17 +48,33 @@ pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
         )
         .fetch_all(pool)
         .await?;
-        for bucket in marked {
-            merge(pool, fine, tier, bucket.start, bucket.marks).await?;
+        for start in marked {
+            if !merge(pool, fine, tier, start).await? {
+                return Ok(done);
+            }
             done += 1;
         }
     }
     Ok(done)
 }
 
-/// One bucket in one transaction. A mark that comes meanwhile stays, and the bucket is merged once more.
-async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64, marks: i64) -> sqlx::Result<()> {
+/// One bucket in one transaction. A mark that comes meanwhile stays, and the bucket is merged once more. `false`: another
+/// node is merging.
+async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64) -> sqlx::Result<bool> {
     let mut transaction = pool.begin().await?;
+    // Whoever read older rows must neither write after this node nor take away a mark that is younger than what it read.
+    let alone = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "alone!""#, LOCK);
+    if !alone.fetch_one(&mut *transaction).await? {
+        return Ok(false);
+    }
+    // A node that hangs in here is cut off, so that the next one can merge.
+    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = '10s'").execute(&mut *transaction).await?;
+    let marks = sqlx::query_scalar!(
+        "SELECT marks FROM rollup_due WHERE resolution = $1 AND bucket_start = $2",
+        i32::try_from(tier).unwrap_or(0),
+        seconds(start),
+    );
+    let Some(marks) = marks.fetch_optional(&mut *transaction).await? else { return Ok(true) };
     let rows = merged_rows(&mut transaction, fine, tier, start).await?;
     for row in rows {
         samples::write(&mut transaction, &row.pack(), 0).await?;
@@ -68,7 +87,8 @@ async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64, marks: i64) -> s
     )
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// What the fine rows of a bucket come to, by node and region, and by region over all nodes.

@@ -100,7 +100,8 @@ impl Store {
             let result = self.round(journal.journal()).await;
             self.judge(result);
             if stopping {
-                self.pool.close().await;
+                // What had to be written is written: a job's long query must not hold the process up.
+                let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
                 return;
             }
         }

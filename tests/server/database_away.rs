@@ -1,7 +1,9 @@
 //! PostgreSQL stops for a while: streams go on, and what was measured is stored afterwards.
 
 use crate::support::{Client, Database, Launch, eventually, fresh};
+use serde_json::Value;
 use sqlx::Row;
+use std::time::{Duration, Instant};
 
 /// What `/readyz` says of the database; the node itself stays ready.
 async fn database_is(client: &Client, expected: &str) {
@@ -59,6 +61,69 @@ async fn streams_go_on_and_everything_is_stored_afterwards() {
     assert_eq!(client.metrics().await["notices"], serde_json::json!([]));
     assert_eq!(row(&database, &long).await, ("running".into(), 32, Some("import".into())));
     assert_eq!(row(&database, &short).await, ("completed".into(), 6, None));
+}
+
+/// The admin API's rows of the last hour, by a step.
+async fn told(client: &Client, step: u64) -> Vec<Value> {
+    let answer = client.get(&format!("/api/admin/metrics?range=1h&step={step}")).send().await;
+    let metrics: Value = answer.expect("an answer").json().await.expect("JSON");
+    metrics["rows"].as_array().expect("rows").clone()
+}
+
+fn sum(rows: &[Value], counter: &str) -> u64 {
+    rows.iter().map(|row| row[counter].as_u64().expect("a count")).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minute_away_is_no_hole_and_counts_once() {
+    let database = Database::alone();
+    let server = Launch::on(&database).env("STREAMGAUGE_PROBE_MS", "1000").start();
+    let (client, session) = (server.client(), fresh("minute"));
+    client.publish(&session, 1).await;
+    let mut follower = client.follow(&session).await;
+    follower.numbers(1).await;
+    database_is(&client, "good").await;
+
+    database.stop();
+    let (since, mut last) = (Instant::now(), 1);
+    while since.elapsed() < Duration::from_secs(61) {
+        last += 1;
+        client.publish(&session, last).await;
+        assert_eq!(follower.numbers(1).await, [last]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    database.start();
+    database_is(&client, "good").await;
+    stored(&database, last.cast_signed()).await;
+
+    // As measured, and once the minutes are merged, it is the same.
+    eventually("the outage's minutes are merged", 90, async || {
+        let merged =
+            "SELECT count(*) FROM metric_samples WHERE resolution = 60 AND node = '' AND region = ''";
+        let minutes: i64 =
+            sqlx::query(merged).fetch_one(&mut database.connect().await).await.expect("a count").get(0);
+        (minutes >= 2).then_some(())
+    })
+    .await;
+    for step in [10, 60] {
+        let rows = told(&client, step).await;
+        assert_eq!(sum(&rows, "published"), last, "by {step} s");
+        assert_eq!(sum(&rows, "delivered"), last, "by {step} s");
+        for fault in ["probes_bad", "connect_failed", "publish_failed", "dropped_slow", "gaps"] {
+            assert_eq!(sum(&rows, fault), 0, "{fault} by {step} s");
+        }
+    }
+    let rows = told(&client, 10).await;
+    let first = rows.iter().position(|row| row["published"] != 0).expect("a row");
+    let busy = &rows[first..=rows.iter().rposition(|row| row["published"] != 0).expect("a row")];
+    for two in busy.windows(2) {
+        let at = |row: &Value| row["at"].as_i64().expect("a time");
+        assert_eq!(at(&two[1]) - at(&two[0]), 10, "no step is missing");
+        assert!(two.iter().all(|row| row["published"].as_u64() > Some(0)), "a hole shown as zero: {two:?}");
+    }
+    assert!(busy.len() >= 6, "{busy:?}");
+    assert_eq!(client.metrics().await["notices"], serde_json::json!([]));
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ mod follower; // one stream, read event by event
 mod lazy; // follows and does not read
 mod loading; // a Redis that is not ready yet
 mod memory; // back where it was, or not
+mod mmdb; // an operator's GeoIP file
 mod nginx; // an nginx of one's own
 mod postgres; // a PostgreSQL for tests, and what is stored in it
 mod process; // children that end with their test
@@ -29,6 +30,7 @@ pub use follower::{Event, Follower};
 pub use lazy::lazy;
 pub use loading::Loading;
 pub use memory::Memory;
+pub use mmdb::write_mmdb;
 pub use nginx::Nginx;
 pub use postgres::{Database, PrivateFolder};
 pub use process::Process;
