@@ -5,6 +5,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 server=$root/target/release/streamgauge
 out=$(mktemp -d)
+# Its PostgreSQL is run by another user where this is run by root.
+chmod o+x "$out"
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT INT TERM
 ulimit -n "$(ulimit -Hn)"
 

@@ -131,7 +131,7 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
             None => without(drift, ELSEWHERE),
             Some(server) if server.memory_drift_percent.is_none() => Finding {
                 verdict: Verdict::NotEnoughData,
-                ..without(drift, "it takes 1,000 streams, all open for a minute")
+                ..without(drift, "it takes 1,000 streams, all open for half an hour")
             },
             Some(server) => {
                 judged(drift, server.memory_drift_percent, server.memory_streams, 1, &|percent| {

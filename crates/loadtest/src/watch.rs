@@ -12,8 +12,10 @@ const DELIVERIES: u64 = 10_000;
 /// Streams under which the server's other memory hides what one weighs, to the kB.
 const WEIGHED: u32 = 1_000;
 
-/// A quarter of a shorter time has too few readings for a mean.
-const DRIFT_SECONDS: f64 = 60.0;
+/// A session's history fills for ten minutes, by default, and grows no more: what is held only then is to stay the same.
+const SETTLES: f64 = 600.0;
+/// Held for less than this after that, a change is hardly more than noise.
+const DRIFT_SECONDS: f64 = 1_200.0;
 
 pub struct Watch {
     pid: i32,
@@ -98,10 +100,11 @@ impl Watch {
         }
     }
 
-    /// Mean PSS in the last quarter of the time with `most` streams over that in its first quarter, percent more.
+    /// Mean PSS in the last quarter of the time with `most` streams, once that has settled, over that in its first quarter,
+    /// percent more.
     fn drift(&self, most: u32) -> Option<f64> {
         let held: Vec<&Sample> = self.samples.iter().filter(|sample| sample.streams == most).collect();
-        let (from, to) = (held.first()?.at, held.last()?.at);
+        let (from, to) = (held.first()?.at + SETTLES, held.last()?.at);
         let quarter = (to - from) / 4.0;
         let mean = |from: f64, to: f64| {
             let within = held.iter().filter(|sample| (from..=to).contains(&sample.at));
@@ -173,13 +176,17 @@ mod tests {
             let near = got.zip(expected).is_some_and(|(got, expected)| (got - expected).abs() < 1e-9);
             assert!(near || got.is_none() && expected.is_none(), "{got:?}, not {expected:?}");
         };
-        check(drift(1_000, 60, true, flat), Some(0.0));
-        check(drift(1_000, 80, true, |second| if second < 60 { 50 } else { 51 }), Some(2.0));
-        check(drift(1_000, 80, true, |second| if second <= 20 { 50 } else { 40 }), Some(-20.0));
-        // What rises and falls between the two quarters is no drift.
-        check(drift(1_000, 80, true, |second| if (22..58).contains(&second) { 90 } else { 50 }), Some(0.0));
-        check(drift(1_000, 59, true, flat), None);
-        check(drift(990, 80, true, flat), None);
-        check(drift(1_000, 80, false, flat), None);
+        check(drift(1_000, 1_800, true, flat), Some(0.0));
+        check(drift(1_000, 1_800, true, |second| if second < 1_400 { 50 } else { 51 }), Some(2.0));
+        check(drift(1_000, 1_800, true, |second| if second <= 1_000 { 50 } else { 40 }), Some(-20.0));
+        // What happens before it settles, or rises and falls between the two quarters, is no drift.
+        check(drift(1_000, 1_800, true, |second| if second < 600 { 30 } else { 50 }), Some(0.0));
+        check(
+            drift(1_000, 1_800, true, |second| if (902..1_498).contains(&second) { 90 } else { 50 }),
+            Some(0.0),
+        );
+        check(drift(1_000, 1_799, true, flat), None);
+        check(drift(990, 1_800, true, flat), None);
+        check(drift(1_000, 1_800, false, flat), None);
     }
 }
