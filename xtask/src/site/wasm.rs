@@ -92,9 +92,9 @@ fn bind(compiled: &Path, folder: &Path) -> Outcome {
 fn optimize(wasm_opt: &Path, module: &Path) -> Outcome {
     let smaller = module.with_extension("smaller");
     let mut command = Command::new(wasm_opt);
-    // A second time, knowing what each function touches.
+    // A second time, knowing what each function touches. No browser reads the list of features.
     command
-        .args(["-Oz", "--generate-global-effects", "-Oz"])
+        .args(["-Oz", "--generate-global-effects", "-Oz", "--strip-target-features"])
         .args(FEATURES)
         .arg(module)
         .arg("-o")
