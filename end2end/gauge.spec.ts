@@ -116,37 +116,6 @@ test("the figures as CSV, each chart as SVG", async ({ page }) => {
   }
 });
 
-test("each chart as PNG, in the page's colours, by the keyboard too", async ({ page, javaScriptEnabled }) => {
-  await open(page, "/?range=1h", javaScriptEnabled);
-  const button = (name: string) => chart(page, name).getByRole("button", { name: `PNG of ${name}` });
-  // A picture takes a script: without one it is not offered.
-  if (!javaScriptEnabled) return expect(page.getByRole("button", { name: /^PNG/ })).toHaveCount(0);
-  for (const [colorScheme, surface] of [["light", [255, 255, 255, 255]], ["dark", [19, 23, 27, 255]]] as const) {
-    await page.emulateMedia({ colorScheme });
-    for (const name of CHARTS) {
-      const href = await chart(page, name).getByRole("link", { name: `SVG of ${name}` }).getAttribute("href");
-      const svg = await (await page.request.get(href ?? "")).text();
-      const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg) ?? [];
-      const download = page.waitForEvent("download");
-      await button(name).focus();
-      await page.keyboard.press("Enter");
-      expect((await download).suggestedFilename()).toMatch(/^[a-z]+\.png$/);
-      const png = await readFile(await (await download).path());
-      expect(png.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
-      expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * Number(width), 2 * Number(height)]);
-      const corner = await page.evaluate(async (data) => {
-        const image = new Image();
-        image.src = data;
-        await image.decode();
-        const context = document.createElement("canvas").getContext("2d");
-        context?.drawImage(image, 0, 0);
-        return [...(context?.getImageData(1, 1, 1, 1).data ?? [])];
-      }, `data:image/png;base64,${png.toString("base64")}`);
-      expect(corner).toEqual(surface);
-    }
-  }
-});
-
 test("burn rates open by a click", async ({ page }) => {
   await page.goto("/");
   const levels = panel(page, "Service levels");

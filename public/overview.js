@@ -51,45 +51,7 @@ async function refresh() {
 /** Buttons that only scripts can serve are hidden without them; a picture is of what the address asks for. */
 function offer() {
   document.querySelectorAll("a.export").forEach((link) => (link.search = location.search));
-  document.querySelectorAll(".under > a.export:last-child").forEach((link) => {
-    const button = document.createElement("button");
-    button.className = "export";
-    button.dataset.act = "png";
-    button.innerHTML = link.innerHTML.replace("SVG", "PNG");
-    link.after(button);
-  });
   document.querySelectorAll("[data-act]").forEach((button) => (button.hidden = false));
-}
-
-/** What the exported SVG draws (app/src/charts/export.rs), in the colours that this page has now. */
-function colours() {
-  const page = getComputedStyle(document.documentElement);
-  const of = (token) => page.getPropertyValue(`--${token}`).trim();
-  return `rect{fill:${of("surface")}}text{fill:${of("mut")}}.title{fill:${of("ink")}}.mesh{stroke:${of("hair2")}}
-    .sse{stroke:${of("sse")}}.poll{stroke:${of("poll")}}.ink{stroke:${of("neutral")}}.before{stroke:${of("mut")}}
-    .band,.fill{stroke:none;fill:${of("sse-soft")}}.fill.ink{fill:${of("neutral-soft")}}.target,.flag line{stroke:${of("ink")}}`;
-}
-
-/** The chart's SVG as a PNG of twice its size, light or dark as the page is. */
-async function picture(link) {
-  const answer = await fetch(link.href);
-  if (!answer.ok) throw new Error(`${link.href} answered ${answer.status}`);
-  const svg = (await answer.text()).replace("</style>", `${colours()}</style>`);
-  const image = new Image();
-  // The policy allows pictures from data: and not from blob:.
-  image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
-  await image.decode();
-  const canvas = document.createElement("canvas");
-  canvas.width = 2 * image.naturalWidth;
-  canvas.height = 2 * image.naturalHeight;
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  const png = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  const download = document.createElement("a");
-  download.href = URL.createObjectURL(png);
-  download.download = link.pathname.split("/").pop().replace(/svg$/, "png");
-  download.click();
-  // The download reads it after this turn.
-  setTimeout(() => URL.revokeObjectURL(download.href), 60_000);
 }
 
 const KEYS = [
@@ -186,12 +148,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("[data-act]");
-  const act = button?.dataset.act;
+  const act = event.target.closest?.("[data-act]")?.dataset.act;
   if (act === "wall") wall();
   if (act === "keys") keys();
-  // What cannot be drawn is there as SVG, or says why it is not.
-  if (act === "png") picture(button.previousElementSibling).catch(() => button.previousElementSibling.click());
 });
 
 offer();
