@@ -93,9 +93,7 @@ async fn fill(database: &mut PgConnection, from: i64, to: i64, base_from: i64, n
              ON CONFLICT DO NOTHING"
         )
     };
-    let all = format!(
-        "(SELECT 'node-' || n AS node FROM generate_series(1, {nodes}) AS n) AS names, LATERAL (SELECT names.node AS node)"
-    );
+    let all = format!("SELECT 'node-' || n FROM generate_series(1, {nodes}) AS n");
     run(insert(10, base_from, &all)).await;
     run(insert(3_600, from, &all)).await;
     run(insert(3_600, from, "SELECT ''")).await;
