@@ -189,7 +189,9 @@ impl Broker for LocalBroker {
         say: Say,
         key: Option<&'a str>,
     ) -> Answer<'a, Published> {
-        ready(self.publish_now(session, say, key))
+        let published = self.publish_now(session, say, key);
+        self.hub.carry(session);
+        ready(published)
     }
 
     fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>> {

@@ -96,12 +96,11 @@ impl Hub {
             let hub = hub.clone();
             std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
                 // Without its thread a reactor's streams would stand open and silent. Ended, they come back elsewhere.
-                if catch_unwind(AssertUnwindSafe(|| thread.run(hub))).is_err() {
-                    tracing::error!(
-                        "a reactor broke off: the process ends, so that its streams are not left silent"
-                    );
-                    std::process::exit(70);
-                }
+                let _ = catch_unwind(AssertUnwindSafe(|| thread.run(hub)));
+                tracing::error!(
+                    "a reactor broke off: the process ends, so that its streams are not left silent"
+                );
+                std::process::exit(70);
             })?;
         }
         Ok(hub)
@@ -129,7 +128,8 @@ impl Hub {
     /// Hands a message to every local follower, and answers how many there were. Never waits: a follower whose
     /// queue is full loses its seat, and its stream ends after what was queued.
     ///
-    /// Calls for one session must come in the order of its events.
+    /// Calls for one session must come in the order of its events, and be followed by [`Hub::carry`] or
+    /// [`Hub::rouse`].
     pub fn deliver(&self, session: &SessionId, message: Message) -> u64 {
         let index = self.0.shard_of(session);
         let mut shard = self.0.lock(index);
@@ -163,6 +163,17 @@ impl Hub {
         due
     }
 
+    /// Sees to it that what was delivered to parked streams of the session is written: if they are few, here and now.
+    /// Outside of any lock that [`Broker::unwatch`](crate::broker::Broker::unwatch) takes.
+    pub fn carry(&self, session: &SessionId) {
+        self.0.reactor(self.0.shard_of(session)).carry();
+    }
+
+    /// The same for whoever has no time to write himself: the reactor's thread does it.
+    pub fn rouse(&self, session: &SessionId) {
+        self.0.reactor(self.0.shard_of(session)).rouse();
+    }
+
     /// Hands a follower's socket to the reactor of its session. What its queue holds goes along, and nothing comes
     /// between that and the first event which the reactor gets.
     pub fn park(&self, seat: Seat, mut arrival: Arrival) {
@@ -192,10 +203,12 @@ impl Hub {
         local.parked += 1;
         arrival.key = local.key;
         arrival.cohort = local.cohort;
-        self.0.reactor(index).push(Command::Park(Box::new(arrival)));
+        let reactor = self.0.reactor(index);
+        reactor.push(Command::Park(Box::new(arrival)));
         drop(shard);
         // From here on the reactor gives the seat back.
         leave.keep();
+        reactor.carry();
     }
 
     /// `count` parked followers of the session are no more.
@@ -211,7 +224,10 @@ impl Hub {
 
     /// Sends every parked stream away within `window_ms`.
     pub fn drain(&self, window_ms: u32) {
-        self.0.reactors.iter().for_each(|reactor| reactor.push(Command::Drain { window_ms }));
+        for reactor in &self.0.reactors {
+            reactor.push(Command::Drain { window_ms });
+            reactor.carry();
+        }
     }
 
     /// Waits while the session's reactor has more to do than it should be behind with. Whoever publishes waits here

@@ -48,6 +48,9 @@ impl Hearing {
             }
             Verdict::NewEpoch => self.tell_gap(session, &event, GapReason::Epoch),
         }
+        drop(entry);
+        // One task hears for all sessions of a connection: it writes to none.
+        self.hub.rouse(session);
         true
     }
 
@@ -102,6 +105,8 @@ impl Hearing {
                 }
             }
         }
+        drop(entry);
+        self.hub.rouse(session);
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use super::{
     super::message::{LAST_CHUNK, Message, chunk},
+    engine::Engine,
     parked::Written,
     pending::{Holds, Part},
-    thread::Thread,
 };
 use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
@@ -49,7 +49,7 @@ struct Fresh {
     count: usize,
 }
 
-impl Thread {
+impl Engine {
     /// An event from the hub, which counted `due` followers: written at once, or kept until the batching interval
     /// has passed.
     pub(super) fn event(&mut self, key: u64, due: u64, message: Arc<Message>) {
@@ -73,7 +73,7 @@ impl Thread {
             // The end of a session waits for nothing.
             _ if ends => self.flush_batch(index),
             1 => {
-                self.batches.insert((next.max(now), key));
+                self.batch_at(next.max(now), key);
             }
             BATCH.. => self.flush_batch(index),
             _ => {}
@@ -83,10 +83,7 @@ impl Thread {
     /// Writes what the batching interval held back until now.
     pub(super) fn flush_due_batches(&mut self) {
         let now = self.now();
-        while let Some(&(at, key)) = self.batches.first()
-            && at <= now
-        {
-            self.batches.pop_first();
+        while let Some(key) = self.due_batch(now) {
             if let Some(index) = self.sessions.find(key) {
                 self.flush_batch(index);
             }

@@ -1,17 +1,23 @@
 //! Parked streams: sockets whose head is sent, held by a thread that writes to them when there is something to say.
 //!
 //! No task, no channel, no timer and no buffer a stream; that is why an idle one costs less than a kilobyte. A reactor
-//! owns its sessions, so fan-out takes no lock: one loop over a list of sockets, one `write` each, all of the same
-//! bytes.
+//! owns its sessions, and one thread at a time is at work in it, so fan-out is one loop over a list of sockets, one
+//! `write` each, all of the same bytes.
+//!
+//! That thread need not be the reactor's own. To wake it for ten writes costs more than the writes' own share, so
+//! whoever brings an event does them himself ([`Reactor::carry`]), if nobody is at work and they are few. The
+//! reactor's thread has the rest: crowds, sockets that stir, timers.
 
+mod engine; // what a reactor holds: commands, sockets and timers change it
 mod fan_out; // one event to all followers of a session
 mod parked; // one socket: what is written, what waits, when it is looked at again
 mod pending; // what a slow reader has not taken yet: bounded, conflated
 mod sessions; // the sessions of a reactor, and who follows them
-mod thread; // the loop: sockets, commands, timers
+mod thread; // sleeps, and does what nobody else did
 
 pub use thread::Thread;
 
+use self::engine::Engine;
 use super::{knobs::Knobs, limits::Permit, message::Message};
 use crate::{broker::Broker, gauge::Recorder};
 use bytes::Bytes;
@@ -21,7 +27,7 @@ use std::{
     io,
     net::TcpStream,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -35,6 +41,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Commands that may wait before publishers are held back.
 const BACKLOG: usize = 4_096;
+/// Writes that whoever brings an event does himself, at most: about a millisecond.
+const LIGHT: u64 = 128;
 const WAKE: Token = Token(usize::MAX);
 
 /// A socket on its way to the reactor.
@@ -81,19 +89,38 @@ pub enum Command {
     },
 }
 
-/// The way to a reactor's thread. Cloning shares it.
+impl Command {
+    /// How many writes it asks for.
+    fn weight(&self) -> u64 {
+        match self {
+            Command::Park(_) => 1,
+            Command::Event { due, .. } => *due,
+            Command::Drain { .. } => LIGHT + 1,
+        }
+    }
+}
+
+/// The way to a reactor. Cloning shares it.
 #[derive(Clone)]
 pub struct Reactor(Arc<Shared>);
 
 struct Shared {
-    /// Bounded by [`Reactor::room`] for events, and by the number of connections for arrivals.
-    queue: Mutex<Vec<Command>>,
-    /// Length of the queue and of what the thread took from it and has not done.
+    queue: Mutex<Queue>,
+    /// Length of the queue and of what was taken from it and is not done.
     backlog: AtomicUsize,
     less: Notify,
+    /// Whoever had it looks into the queue once more after he let go of it: what others queued meanwhile is his.
+    engine: Mutex<Engine>,
     /// The thread waits for sockets, or is about to: it must be woken.
     sleeps: AtomicBool,
     waker: Waker,
+}
+
+/// Bounded by [`Reactor::room`] for events, and by the number of connections for arrivals.
+#[derive(Default)]
+struct Queue {
+    commands: Vec<Command>,
+    weight: u64,
 }
 
 impl Reactor {
@@ -101,24 +128,54 @@ impl Reactor {
     pub fn new(knobs: Knobs, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
+        let engine = Engine::new(poll.registry().try_clone()?, knobs, recorder);
         let reactor = Reactor(Arc::new(Shared {
             queue: Mutex::default(),
             backlog: AtomicUsize::new(0),
             less: Notify::new(),
+            engine: Mutex::new(engine),
             sleeps: AtomicBool::new(false),
             waker,
         }));
-        Ok((reactor.clone(), Thread::new(poll, reactor, knobs, recorder)))
+        Ok((reactor.clone(), Thread::new(poll, reactor)))
     }
 
+    /// Queues it; it is done once somebody calls [`Reactor::carry`] or [`Reactor::rouse`].
     pub fn push(&self, command: Command) {
         self.0.backlog.fetch_add(1, Ordering::Relaxed);
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        // A system call only where the thread would not look by itself.
-        if self.0.sleeps.swap(false, Ordering::AcqRel)
-            && let Err(error) = self.0.waker.wake()
-        {
-            tracing::error!(%error, "a reactor could not be woken; it looks again at its next timer");
+        let mut queue = self.queue();
+        queue.weight += command.weight();
+        queue.commands.push(command);
+    }
+
+    /// Sees to it that what is queued gets done: here and now if it is little, by whoever is at work, or by the
+    /// reactor's thread. Not under a lock that closing a stream takes: the hub's or a broker's.
+    pub fn carry(&self) {
+        let mut carried = 0;
+        loop {
+            let weight = {
+                let queue = self.queue();
+                if queue.commands.is_empty() {
+                    return;
+                }
+                queue.weight
+            };
+            carried += weight;
+            if carried > LIGHT {
+                return self.rouse();
+            }
+            let hurry = match self.0.engine.try_lock() {
+                Ok(mut engine) => {
+                    self.work(&mut engine);
+                    engine.in_a_hurry()
+                }
+                Err(TryLockError::WouldBlock) => return,
+                // The thread finds it in pieces too, and ends the process.
+                Err(TryLockError::Poisoned(_)) => true,
+            };
+            if hurry {
+                self.rouse();
+            }
         }
     }
 
@@ -131,26 +188,47 @@ impl Reactor {
         }
     }
 
-    /// Takes all that waits.
-    fn take(&self, commands: &mut Vec<Command>) {
-        std::mem::swap(&mut *self.0.queue.lock().unwrap_or_else(PoisonError::into_inner), commands);
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn did(&self, commands: usize) {
-        let before = self.0.backlog.fetch_sub(commands, Ordering::Relaxed);
+    /// `None`: somebody's panic left it in pieces.
+    fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        self.0.engine.lock().ok()
+    }
+
+    /// Does all that is queued.
+    fn work(&self, engine: &mut Engine) {
+        let mut commands = engine.spare();
+        {
+            let mut queue = self.queue();
+            std::mem::swap(&mut queue.commands, &mut commands);
+            queue.weight = 0;
+        }
+        let count = commands.len();
+        engine.obey(commands);
+        let before = self.0.backlog.fetch_sub(count, Ordering::Relaxed);
         if before > BACKLOG {
             self.0.less.notify_waiters();
         }
     }
 
-    /// Says that the thread is about to wait. `false`: something came meanwhile, so it must not.
-    fn sleep(&self) -> bool {
-        self.0.sleeps.store(true, Ordering::SeqCst);
-        let empty = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-        if !empty {
-            self.0.sleeps.store(false, Ordering::Relaxed);
+    /// Has the reactor's thread do what is queued. A system call only where it would not look by itself.
+    pub fn rouse(&self) {
+        if self.0.sleeps.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.0.waker.wake()
+        {
+            tracing::error!(%error, "a reactor could not be woken; it looks again at its next timer");
         }
-        empty
+    }
+
+    /// The thread is about to wait.
+    fn sleeps(&self) {
+        self.0.sleeps.store(true, Ordering::SeqCst);
+    }
+
+    fn has_work(&self) -> bool {
+        !self.queue().commands.is_empty()
     }
 
     fn wakes(&self) {

@@ -70,14 +70,6 @@ impl Parked {
         }
     }
 
-    /// Why its socket is of no use any more.
-    pub fn broken(&self) -> Written {
-        match self.socket.take_error() {
-            Ok(Some(error)) => of_error(&error),
-            _ => Written::Gone,
-        }
-    }
-
     /// Writes what waits; calls `done` with each part whose last byte is written.
     pub fn flush(&mut self, bytes: &mut u64, mut done: impl FnMut(Part)) -> Written {
         let Some(pending) = &mut self.pending else { return Written::All };
