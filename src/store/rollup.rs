@@ -75,9 +75,13 @@ async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64) -> sqlx::Result<
         seconds(start),
     );
     let Some(marks) = marks.fetch_optional(&mut *transaction).await? else { return Ok(true) };
-    let rows = merged_rows(&mut transaction, fine, tier, start).await?;
-    for row in rows {
-        samples::write(&mut transaction, &row.pack(), 0).await?;
+    if samples::is_whole(&mut transaction, fine, start).await? {
+        for row in merged_rows(&mut transaction, fine, tier, start).await? {
+            samples::write(&mut transaction, &row.pack(), 0).await?;
+        }
+    } else {
+        // What was merged while all rows were there stays.
+        tracing::warn!(tier, start, "rows that came after their time are left out");
     }
     sqlx::query!(
         "DELETE FROM rollup_due WHERE resolution = $1 AND bucket_start = $2 AND marks = $3",
@@ -135,7 +139,8 @@ async fn merged_rows(
 /// For how long rows of each tier are kept, in days, in the order of [`TIERS`].
 pub type Keep = [u32; 4];
 
-/// Drops the partitions that hold nothing younger than their tier is kept. Answers how many.
+/// Drops the partitions that hold nothing younger than their tier is kept, and nothing that is still to be merged. Answers
+/// how many.
 pub async fn retain(pool: &PgPool, now: i64, keep: &Keep) -> sqlx::Result<i32> {
     let mut dropped = 0;
     for (tier, days) in TIERS.into_iter().zip(keep) {
@@ -146,15 +151,6 @@ pub async fn retain(pool: &PgPool, now: i64, keep: &Keep) -> sqlx::Result<i32> {
             before
         );
         dropped += count.fetch_one(pool).await?;
-        // What is gone can be merged no more.
-        sqlx::query!(
-            "DELETE FROM rollup_due WHERE resolution > $1 AND bucket_start < $2 AND resolution =
-                 (CASE $1 WHEN 10 THEN 60 WHEN 60 THEN 3600 WHEN 3600 THEN 86400 ELSE 0 END)",
-            i32::try_from(tier).unwrap_or(0),
-            before,
-        )
-        .execute(pool)
-        .await?;
     }
     Ok(dropped)
 }

@@ -8,6 +8,15 @@ use streamgauge_core::measure::{
     tiers::{Stretch, TIERS},
 };
 
+/// Whether all rows of a tier are there from `start` on, so that a bucket can be merged from them. Nothing is dropped until
+/// the transaction ends.
+pub(super) async fn is_whole(connection: &mut PgConnection, tier: i64, start: i64) -> sqlx::Result<bool> {
+    let resolution = i32::try_from(tier).unwrap_or(0);
+    let whole =
+        sqlx::query_scalar!(r#"SELECT metric_samples_whole($1, $2) AS "whole!""#, resolution, seconds(start));
+    whole.fetch_one(connection).await
+}
+
 /// Writes a row, or writes it again: the same sample twice changes nothing. `run`: see the migration. Its coarser bucket
 /// is marked by a trigger.
 pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i64) -> sqlx::Result<()> {

@@ -1,11 +1,7 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{MIGRATIONS, Outbox, leader, nodes, samples, sessions, traces};
-use crate::{
-    clock,
-    gauge::{Journal, Recorder},
-    stop::stopped,
-};
+use crate::{clock, gauge::Recorder, stop::stopped};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -14,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use streamgauge_core::measure::counters::Counter;
 use tokio::sync::watch;
 
 /// A database that gives no connection for this long is away.
@@ -94,10 +91,10 @@ impl Store {
     }
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
-    pub async fn run(&self, journal: Recorder, mut stop: watch::Receiver<bool>) {
+    pub async fn run(&self, recorder: Recorder, mut stop: watch::Receiver<bool>) {
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            let result = self.round(journal.journal()).await;
+            let result = self.round(&recorder).await;
             self.judge(result);
             if stopping {
                 // What had to be written is written: a job's long query must not hold the process up.
@@ -107,7 +104,7 @@ impl Store {
         }
     }
 
-    async fn round(&self, journal: &Journal) -> sqlx::Result<()> {
+    async fn round(&self, recorder: &Recorder) -> sqlx::Result<()> {
         if self.health() == Health::Starting {
             self.migrate().await.map_err(|error| match error {
                 sqlx::migrate::MigrateError::Execute(error) => error,
@@ -127,12 +124,26 @@ impl Store {
         loop {
             let waiting = self.outbox.oldest_samples(BATCH);
             let Some(newest) = waiting.last() else { break };
+            let mut late = 0;
             for sample in &waiting {
                 // With the mark that it leaves, so that neither is there without the other.
                 let mut transaction = self.pool.begin().await?;
-                samples::write(&mut transaction, sample, self.run).await?;
+                let in_time = samples::is_whole(&mut transaction, sample.step, sample.start).await?;
+                if in_time {
+                    samples::write(&mut transaction, sample, self.run).await?;
+                }
                 transaction.commit().await?;
                 self.outbox.written(std::slice::from_ref(sample));
+                if !in_time {
+                    recorder.add(Counter::RowsLate, 1);
+                    late += 1;
+                }
+            }
+            if late > 0 {
+                tracing::warn!(
+                    rows = late,
+                    "samples came after the rows of their time were dropped: they are left out"
+                );
             }
             nodes::seen(&self.pool, &self.node, self.run, newest.start + newest.step).await?;
         }
@@ -143,6 +154,7 @@ impl Store {
             self.outbox.traces_back(traces);
             return Err(error);
         }
+        let journal = recorder.journal();
         let marks = journal.take();
         for part in marks.chunks(MARKS) {
             if let Err(error) = traces::write_marks(&self.pool, part).await {

@@ -112,6 +112,8 @@ const NAMED: &[Named] = &[
         ("meter_in", C::MeterBytesIn), ("kernel_in", C::KernelBytesIn),
         ("meter_out", C::MeterBytesOut), ("kernel_out", C::KernelBytesOut),
     ]), "Bytes of connections that ended, as the server and as the kernel counted them."),
+    named("rows_late", Unit::One, Alone(C::RowsLate),
+        "Rows of 10 s that came to PostgreSQL after others of their time were dropped, and were left out."),
     named("page_refreshes", Unit::One, Alone(C::Refreshes),
         "Pages that were reloaded."),
     named("status_checks", Unit::One, Alone(C::StatusChecks),

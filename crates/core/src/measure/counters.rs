@@ -128,6 +128,9 @@ counters! {
     MeterBytesIn => "meter_bytes_in",
     MeterBytesOut => "meter_bytes_out",
 
+    /// 10 s rows that were stored no more: others of their time had been dropped.
+    RowsLate => "rows_late",
+
     /// CPU time used, microseconds.
     CpuMicros => "cpu_micros",
     /// Resident bytes, summed each second.
