@@ -11,7 +11,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 use streamgauge_core::{
@@ -67,6 +67,11 @@ struct State {
     written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
+    /// The client has asked all, and the answer is not out: hyper, which takes the end of what the client says for the
+    /// end of the connection, is to hear of it after that.
+    owes: bool,
+    /// Who waits to read on.
+    reader: Option<Waker>,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
@@ -86,6 +91,8 @@ impl ConnectionMeter {
             read: 0,
             written: 0,
             out: false,
+            owes: false,
+            reader: None,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -95,9 +102,11 @@ impl ConnectionMeter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new request: nobody knows yet what it is for.
-    pub fn request(&self) {
+    /// A new request: nobody knows yet what it is for. `whole`: it is the only one that is being answered, and nothing
+    /// of it is still to come.
+    pub fn request(&self, whole: bool) {
         let mut state = self.state();
+        state.owes = whole;
         state.traffic = Traffic::Other;
         state.opens = false;
         state.out = false;
@@ -147,6 +156,15 @@ impl ConnectionMeter {
     /// A delivery is on its way into the write buffer.
     pub fn leaving(&self, accepted_us: Option<i64>) {
         self.state().leaving.push(accepted_us);
+    }
+
+    /// Whether an answer is owed to a client that says no more. If so, the reader is woken when it is out.
+    fn owes(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.state();
+        if state.owes {
+            state.reader = Some(cx.waker().clone());
+        }
+        state.owes
     }
 
     fn read(&self, bytes: usize) {
@@ -201,6 +219,8 @@ impl ConnectionMeter {
         }
         if answered {
             state.of_request = 0;
+            state.owes = false;
+            state.reader.take().into_iter().for_each(Waker::wake);
         }
         if state.silent {
             return state.leaving.clear();
@@ -309,10 +329,11 @@ impl Read for MeteredIo {
         let room = buf.remaining().min(scratch.len());
         let mut filled = ReadBuf::uninit(&mut scratch[..room]);
         std::task::ready!(Pin::new(self.socket.inner_mut()).poll_read(cx, &mut filled))?;
-        if !filled.filled().is_empty() {
-            self.meter.read(filled.filled().len());
-            buf.put_slice(filled.filled());
+        if filled.filled().is_empty() {
+            return if room > 0 && self.meter.owes(cx) { Poll::Pending } else { Poll::Ready(Ok(())) };
         }
+        self.meter.read(filled.filled().len());
+        buf.put_slice(filled.filled());
         Poll::Ready(Ok(()))
     }
 }

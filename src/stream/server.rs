@@ -9,7 +9,12 @@ use crate::{gauge::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
 use futures::future::BoxFuture;
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, server::conn::http2, service::service_fn};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    server::conn::http2,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::{
     convert::Infallible,
@@ -135,7 +140,7 @@ fn answer(
     peer: SocketAddr,
     parking: Option<Parking>,
 ) -> Answering {
-    meter.request();
+    meter.request(parking.is_some() && request.body().is_end_stream());
     let extensions = request.extensions_mut();
     extensions.insert(meter.clone());
     extensions.insert(Peer(peer));

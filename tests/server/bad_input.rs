@@ -178,6 +178,16 @@ async fn what_is_no_http_harms_nobody() {
     }
 }
 
+/// It asks, says that this was all, and waits.
+#[tokio::test]
+async fn who_closes_one_half_gets_an_answer() {
+    let server = server().await;
+    for _ in 0..100 {
+        let said = raw(server.0.port, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_dribbles_is_cut_off() {
     let server = server().await;
