@@ -29,6 +29,6 @@ mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stopping; // SIGTERM
 mod streams; // several sessions, batches, versions of HTTP
-mod tiers; // rows in any order, and every tier recounted
+mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told
 mod whereabouts; // regions by the operator's GeoIP file
