@@ -7,6 +7,7 @@ mod access; // keys, tickets, and nobody by accident
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them
 mod database_away; // PostgreSQL stops for a while
+mod database_hangs; // PostgreSQL answers no more
 mod draining; // deploys
 mod exactness; // what is measured is what was on the wire
 mod faults; // thousands at once, half-open peers, proxies
