@@ -195,6 +195,12 @@ impl Outbox {
         (waiting.samples.len(), waiting.lost)
     }
 
+    /// Samples and sessions that wait.
+    pub(super) fn left(&self) -> usize {
+        let waiting = self.waiting();
+        waiting.samples.len() + waiting.sessions.len()
+    }
+
     /// The oldest samples, which stay until [`Outbox::written`].
     pub(super) fn oldest_samples(&self, most: usize) -> Vec<Packed> {
         self.waiting().samples.iter().take(most).cloned().collect()

@@ -67,8 +67,6 @@ async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64) -> sqlx::Result<
     if !alone.fetch_one(&mut *transaction).await? {
         return Ok(false);
     }
-    // A node that hangs in here is cut off, so that the next one can merge.
-    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = '10s'").execute(&mut *transaction).await?;
     let marks = sqlx::query_scalar!(
         "SELECT marks FROM rollup_due WHERE resolution = $1 AND bucket_start = $2",
         i32::try_from(tier).unwrap_or(0),

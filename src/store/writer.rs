@@ -15,6 +15,8 @@ use tokio::sync::watch;
 
 /// A database that gives no connection for this long is away.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A database that takes nothing for this long hangs: once the server stops, it is not waited for any more.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 /// How often what waits is written.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows and sessions of one round.
@@ -49,7 +51,9 @@ impl Store {
     /// Connects when first needed. `run`: start of this process, Unix milliseconds.
     pub fn new(url: &str, node: &str, run: i64) -> sqlx::Result<Store> {
         let options: PgConnectOptions = url.parse()?;
-        let options = options.application_name("streamgauge");
+        // Whoever hangs in a transaction holds locks that others wait for: PostgreSQL cuts it off.
+        let options =
+            options.application_name("streamgauge").options([("idle_in_transaction_session_timeout", "10s")]);
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(PATIENCE)
@@ -91,16 +95,40 @@ impl Store {
     }
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
-    pub async fn run(&self, recorder: Recorder, mut stop: watch::Receiver<bool>) {
+    pub async fn run(&self, recorder: Recorder, stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.rounds(&recorder, stop.clone()) => {}
+            () = self.hanging(stop) => {}
+        }
+        let (rows, _) = self.outbox.state();
+        if rows > 0 {
+            tracing::warn!(rows, "PostgreSQL took no more samples before the end: they are lost");
+        }
+        // What had to be written is written: a job's long query must not hold the process up.
+        let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
+    }
+
+    async fn rounds(&self, recorder: &Recorder, mut stop: watch::Receiver<bool>) {
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            let result = self.round(&recorder).await;
+            let result = self.round(recorder).await;
             self.judge(result);
             if stopping {
-                // What had to be written is written: a job's long query must not hold the process up.
-                let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
                 return;
             }
+        }
+    }
+
+    /// Answers once the database takes nothing more after `stop`. One that is slow is waited for.
+    async fn hanging(&self, mut stop: watch::Receiver<bool>) {
+        stopped(&mut stop).await;
+        let mut left = usize::MAX;
+        loop {
+            let before = std::mem::replace(&mut left, self.outbox.left());
+            if left >= before {
+                return;
+            }
+            tokio::time::sleep(LAST_PATIENCE).await;
         }
     }
 

@@ -7,6 +7,7 @@ mod access; // keys, tickets, and nobody by accident
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them
 mod database_away; // PostgreSQL stops for a while
+mod database_hangs; // PostgreSQL answers no more
 mod draining; // deploys
 mod exactness; // what is measured is what was on the wire
 mod faults; // thousands at once, half-open peers, proxies
@@ -29,6 +30,6 @@ mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stopping; // SIGTERM
 mod streams; // several sessions, batches, versions of HTTP
-mod tiers; // rows in any order, and every tier recounted
+mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told
 mod whereabouts; // regions by the operator's GeoIP file

@@ -1,4 +1,4 @@
-use super::{Folder, Shared, fresh};
+use super::{Folder, Proxy, Shared, fresh};
 use private_postgres::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::{path::PathBuf, sync::Arc};
@@ -59,6 +59,14 @@ impl Database {
     pub fn url(&self) -> String {
         let from = format!("/{}?", private_postgres::NAME);
         self.running.postgres.url().replace(&from, &format!("/{}?", self.name))
+    }
+
+    /// By TCP, through a proxy: it, and the address.
+    pub fn by_proxy(&self) -> (Proxy, String) {
+        let proxy = Proxy::to_socket(self.running.postgres.socket_folder().join(".s.PGSQL.5432"));
+        let (account, port) = (private_postgres::NAME, proxy.port);
+        let url = format!("postgres://{account}@127.0.0.1:{port}/{}?sslmode=disable", self.name);
+        (proxy, url)
     }
 
     pub async fn connect(&self) -> PgConnection {

@@ -1,6 +1,8 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst},
@@ -31,14 +33,28 @@ struct Counts {
 
 impl Proxy {
     pub fn to(server: u16) -> Proxy {
+        let server: Arc<AtomicU16> = Arc::new(server.into());
+        let there = server.clone();
+        Proxy::with(server, move || TcpStream::connect(("127.0.0.1", there.load(SeqCst))))
+    }
+
+    /// To a server that listens on a Unix socket.
+    pub fn to_socket(path: PathBuf) -> Proxy {
+        Proxy::with(Arc::default(), move || UnixStream::connect(&path))
+    }
+
+    fn with<S: Socket>(
+        server: Arc<AtomicU16>,
+        connect: impl Fn() -> io::Result<S> + Send + 'static,
+    ) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let proxy = Proxy { port, server: Arc::new(server.into()), counts: Arc::default() };
-        let (counts, server) = (proxy.counts.clone(), proxy.server.clone());
+        let proxy = Proxy { port, server, counts: Arc::default() };
+        let counts = proxy.counts.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server.load(SeqCst))) else { continue };
-                let pair = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+                let Ok(server) = connect() else { continue };
+                let pair = (client.twin().expect("a socket"), server.twin().expect("a socket"));
                 counts.open.fetch_add(2, SeqCst);
                 let (there, back) = (counts.clone(), counts.clone());
                 thread::spawn(move || pass(client, server, &there.there, &there));
@@ -69,7 +85,32 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, counts: &Counts) {
+trait Socket: Read + Write + Send + Sized + 'static {
+    fn twin(&self) -> io::Result<Self>;
+    fn end(&self) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn twin(&self) -> io::Result<TcpStream> {
+        self.try_clone()
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl Socket for UnixStream {
+    fn twin(&self) -> io::Result<UnixStream> {
+        self.try_clone()
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+fn pass(mut from: impl Socket, mut to: impl Socket, counted: &AtomicU64, counts: &Counts) {
     let mut buffer = [0; 16 * 1024];
     let _ = (|| -> io::Result<()> {
         loop {
@@ -78,7 +119,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, counted: &AtomicU64, counts: &Co
                 thread::park();
             }
             if read == 0 {
-                return to.shutdown(Shutdown::Write);
+                return to.end();
             }
             counted.fetch_add(read as u64, SeqCst);
             to.write_all(&buffer[..read])?;
