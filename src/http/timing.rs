@@ -5,18 +5,58 @@ use any_spawner::{CustomExecutor, Executor, PinnedFuture, PinnedLocalFuture};
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderName, HeaderValue};
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// µs that one answer waited for PostgreSQL.
+/// How long one answer waited for PostgreSQL.
 #[derive(Clone, Default)]
-struct Waited(Arc<AtomicU64>);
+struct Waited(Arc<Mutex<Waits>>);
+
+#[derive(Default)]
+struct Waits {
+    /// Those under way, and since when there is any.
+    under_way: u32,
+    since: Option<Instant>,
+    over: Duration,
+}
+
+impl Waited {
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        // Whole between any two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self) -> Wait {
+        let mut waits = self.waits();
+        waits.under_way += 1;
+        waits.since.get_or_insert_with(Instant::now);
+        drop(waits);
+        Wait(self)
+    }
+
+    fn until_now(&self) -> Duration {
+        let waits = self.waits();
+        waits.over + waits.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// One wait, which is over when it is dropped.
+struct Wait(Waited);
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let mut waits = self.0.waits();
+        waits.under_way -= 1;
+        if waits.under_way == 0
+            && let Some(since) = waits.since.take()
+        {
+            waits.over += since.elapsed();
+        }
+    }
+}
 
 tokio::task_local! {
     static WAITED: Waited;
@@ -26,8 +66,8 @@ tokio::task_local! {
 pub async fn timed(request: Request, next: Next) -> Response {
     let (waited, start) = (Waited::default(), Instant::now());
     let mut response = WAITED.scope(waited.clone(), next.run(request)).await;
+    let database = waited.until_now().as_secs_f64() * 1e3;
     let total = start.elapsed().as_secs_f64() * 1e3;
-    let database = waited.0.load(Relaxed) as f64 / 1e3;
     let said = format!("db;dur={database:.2}, total;dur={total:.2}");
     if let Ok(said) = HeaderValue::from_str(&said) {
         response.headers_mut().insert(SERVER_TIMING, said);
@@ -35,13 +75,10 @@ pub async fn timed(request: Request, next: Next) -> Response {
     response
 }
 
-/// Counts the time that `work` takes as PostgreSQL's. Waits that overlap count each.
+/// Counts the time that `work` takes as PostgreSQL's. Where waits overlap, their time counts once.
 pub async fn database<T>(work: impl Future<Output = T>) -> T {
-    let start = Instant::now();
-    let done = work.await;
-    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let _ = WAITED.try_with(|waited| waited.0.fetch_add(micros, Relaxed));
-    done
+    let _wait = WAITED.try_with(Waited::clone).ok().map(Waited::begin);
+    work.await
 }
 
 /// Leptos loads what a page shows in tasks of its own: they count for the answer that they are part of.
