@@ -9,7 +9,7 @@ use crate::{
     http, jobs,
     node::Node,
     store::{self, Private, Store},
-    stream::{self, Door, Hub, Knobs, Serving, Turnstile},
+    stream::{self, Door, Hub, Knobs, Lanes, Serving, Turnstile},
     telemetry::Telemetry,
     whereabouts::{NoGeoip, Whereabouts},
 };
@@ -29,7 +29,7 @@ use streamgauge_core::{
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -140,12 +140,19 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
-    let server = tokio::spawn(stream::serve(listener, serving, most));
+    // Before anybody is told that this serves: from then on it is stopped in order.
+    let mut signals = Signals::catch()?;
+    // Until the end: a connection to PostgreSQL that was opened on one lives there.
+    let lanes = Arc::new(Lanes::start(cores())?);
+    let server = tokio::spawn({
+        let lanes = lanes.clone();
+        async move { stream::serve(listener, &lanes, serving, most).await }
+    });
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
 
-    stop_signal().await?;
+    signals.next().await;
     let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
     tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
     drain.send_replace(Some(window));
@@ -169,8 +176,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     };
     tokio::select! {
         () = ordered => tracing::info!("stopped"),
-        again = stop_signal() => {
-            again?;
+        () = signals.next() => {
             tracing::warn!("stopped at once, at the second signal");
         }
     }
@@ -188,6 +194,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+fn cores() -> usize {
+    thread::available_parallelism().map_or(2, usize::from)
+}
+
 /// Puts the node together, with what the database knows from before.
 async fn assemble(
     settings: Settings,
@@ -198,10 +208,9 @@ async fn assemble(
     started_at: i64,
     drain: watch::Receiver<Option<u32>>,
 ) -> Result<Arc<Node>, StartError> {
-    let cores = thread::available_parallelism().map_or(2, usize::from);
     // Writing to sockets is the half of the work that is not requests.
-    let reactors = cores.div_ceil(2);
-    let recorder = Recorder::with(cores + reactors + 1, Journal::new(&settings.node));
+    let reactors = cores().div_ceil(2);
+    let recorder = Recorder::with(2 * cores() + reactors + 1, Journal::new(&settings.node));
     let knobs = Knobs::new(&settings.limits);
     let hub = Hub::start(recorder.clone(), knobs.clone(), reactors)?;
     let (history, abandon) = (settings.history, settings.abandon_after_ms);
@@ -297,11 +306,25 @@ async fn streams_gone(hub: &Hub, window_ms: u32) {
     .await;
 }
 
-async fn stop_signal() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they no longer end the process by themselves.
+    fn catch() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

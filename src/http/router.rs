@@ -1,8 +1,8 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, assets, beacons, figures::Figures, follow, gate, history, load_tests, metrics, openapi, ops,
-    pages::Pages, problem::Problem, publish, timing, traced,
+    admin, aside, assets, beacons, figures::Figures, follow, gate, history, load_tests, metrics, openapi,
+    ops, pages::Pages, problem::Problem, publish, timing, traced,
 };
 use crate::node::Node;
 use axum::{
@@ -14,10 +14,12 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// A form with one key.
 const MAX_FORM: usize = 8 * 1024;
 
+/// Called on the runtime that is to do what may take its time.
 pub fn router(node: Arc<Node>) -> Router {
     let figures = Arc::new(Figures::new(node.clone()));
     let publish = Router::new()
@@ -85,13 +87,9 @@ pub fn router(node: Arc<Node>) -> Router {
                 .with_state(node.clone()),
         );
 
-    let all = Router::new()
-        .merge(publish)
-        .merge(follow)
-        .merge(admin)
-        .merge(ops)
-        .merge(people)
-        .method_not_allowed_fallback(wrong_method);
+    let unhurried = admin.merge(ops).merge(people).layer(from_fn_with_state(Handle::current(), aside::aside));
+    let all =
+        Router::new().merge(publish).merge(follow).merge(unhurried).method_not_allowed_fallback(wrong_method);
     // Whoever does not want traces pays nothing for them.
     let all = if node.telemetry.is_on() {
         all.layer(from_fn_with_state(node.clone(), traced::traced))

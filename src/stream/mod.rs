@@ -7,6 +7,7 @@ mod body; // the frames of one stream, as a response body
 mod hub; // who follows what on this node
 mod jitter; // chance, so that a crowd does not return as one
 mod knobs; // what may be turned while the server runs
+mod lanes; // threads that each serve connections of their own
 mod limits; // who may open one more stream
 mod message; // one event, framed once
 mod meter; // every byte of a connection, attributed to what was asked
@@ -20,6 +21,7 @@ pub use body::{Member, StreamBody};
 pub use hub::Hub;
 pub use jitter::jitter;
 pub use knobs::Knobs;
+pub use lanes::Lanes;
 pub use limits::{Over, Turnstile, Who};
 pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};

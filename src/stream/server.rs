@@ -1,7 +1,8 @@
-//! The accept loop: each connection gets a meter, hyper and the router; a stream's socket leaves for a reactor.
+//! The accept loop: each connection gets a lane, a meter, hyper and the router; a stream's socket leaves for a reactor.
 
 use super::{
     hub::Hub,
+    lanes::Lanes,
     meter::{ConnectionMeter, MeteredIo},
     parking::{Parking, park},
 };
@@ -20,7 +21,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     io,
-    net::SocketAddr,
+    net::{self, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -67,7 +68,7 @@ pub struct Serving {
 
 /// Serves until `serving.stop`, then lets every connection finish: the streams have left by then. `most`: connections
 /// at once.
-pub async fn serve(listener: TcpListener, serving: Serving, most: usize) {
+pub async fn serve(listener: TcpListener, lanes: &Lanes, serving: Serving, most: usize) {
     let room = Arc::new(Semaphore::new(most));
     let mut stop = serving.stop.clone();
     loop {
@@ -80,9 +81,10 @@ pub async fn serve(listener: TcpListener, serving: Serving, most: usize) {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => break,
         };
-        match accepted {
+        match accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer))) {
             Ok((socket, peer)) => {
-                tokio::spawn(serve_one(serving.clone(), socket, peer, place));
+                let serving = serving.clone();
+                lanes.give(move || serve_one(serving, socket, peer, place)).await;
             }
             Err(error) => rest_after(&error).await,
         }
@@ -104,7 +106,9 @@ async fn rest_after(error: &io::Error) {
     }
 }
 
-async fn serve_one(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    // Fails only where the kernel is out of memory.
+    let Ok(socket) = TcpStream::from_std(socket) else { return };
     // Frames are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
     #[cfg(target_os = "linux")]

@@ -1,0 +1,56 @@
+//! Threads that each serve connections of their own, one a core. What comes on a connection is read, decided, written
+//! to the few who follow and answered by one thread: no other has to be woken in between. Whatever takes its time
+//! (pages, figures, the database) is done by the runtime around them; see `http::aside`.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+use tokio::{runtime, sync::mpsc};
+
+/// One connection, from its first byte to its last. Begun on the lane, since its socket belongs to the runtime there.
+type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// New connections that a lane has not looked at yet. Further ones wait in the kernel's queue.
+const WAITING: usize = 256;
+
+/// They run until this is dropped, and cut off then what they are still at.
+pub struct Lanes {
+    ways: Vec<mpsc::Sender<Work>>,
+    next: AtomicUsize,
+}
+
+impl Lanes {
+    pub fn start(count: usize) -> io::Result<Lanes> {
+        let start = |index| {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let (way, mut come) = mpsc::channel::<Work>(WAITING);
+            thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
+                runtime.block_on(async {
+                    while let Some(work) = come.recv().await {
+                        tokio::spawn(work());
+                    }
+                });
+            })?;
+            Ok(way)
+        };
+        Ok(Lanes {
+            ways: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// Each in turn: publishers keep their connections for long, and are alike.
+    pub async fn give<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) {
+        let way = &self.ways[self.next.fetch_add(1, Relaxed) % self.ways.len()];
+        if way.send(Box::new(|| Box::pin(work()))).await.is_err() {
+            tracing::error!("a thread that serves connections is gone: one is dropped");
+        }
+    }
+}
