@@ -27,7 +27,7 @@ impl Lanes {
     pub fn start(count: usize) -> io::Result<Lanes> {
         let start = |index| {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let (way, mut come) = mpsc::channel::<Work>(WAITING);
+            let (way, mut come): (mpsc::Sender<Work>, _) = mpsc::channel(WAITING);
             thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
                 runtime.block_on(async {
                     while let Some(work) = come.recv().await {
