@@ -150,7 +150,7 @@ export function follow(target, handlers = {}) {
   const drop = () => {
     attempt++;
     source?.close();
-    if (source) channel?.postMessage(["bye", home.host]);
+    if (source && !full()) tabs("bye");
     source = live = undefined;
     clearTimeout(watch);
     clearTimeout(again);
@@ -176,14 +176,13 @@ export function follow(target, handlers = {}) {
     source = from;
     opened = false;
     bunched = parts.bunching();
-    others = new Set();
     watch = setTimeout(stuck, openMs);
     from.onopen = () => (opened = true);
     from.onerror = () => from == source && broke(from.readyState == EventSource.CLOSED);
     for (const name of EVENTS) {
       from.addEventListener(name, ({ data }) => from == source && hear(name, JSON.parse(data)));
     }
-    channel?.postMessage(["who", home.host, me]);
+    count();
   };
 
   const hear = (name, data) => {
@@ -198,6 +197,7 @@ export function follow(target, handlers = {}) {
     if (!live) {
       live = now;
       counted = false;
+      count();
       unpoll();
       say("stream");
     }
@@ -340,15 +340,26 @@ export function follow(target, handlers = {}) {
     flush();
   };
 
-  /** A stream that begins asks the others, and counts the connections that they hold. */
-  const hearTabs = ({ data: [word, host, who, whom] }) => {
+  const tabs = (word) => channel?.postMessage([word, home.host, me, live]);
+
+  /** Asks who comes first. */
+  const count = () => {
+    others = new Set();
+    tabs("who");
+  };
+
+  // The longest alive, or else the least.
+  const rank = (since, who) => (since || "z") + who;
+
+  const full = () => others.size >= ROOM;
+
+  const hearTabs = ({ data: [word, host, who, since] }) => {
     if (host != home.host) return;
-    // Of those that begin together the least comes first.
-    const first = live || me < who;
-    if (word == "who" && source && first) channel.postMessage(["here", host, me, who]);
-    if (whom == me || (word == "who" && !first)) others.add(who);
-    if (source && others.size >= ROOM && !multiplexed()) fall("too_many_tabs");
-    if (word == "bye" && polling && why == "too_many_tabs" && !source) later(parts.pause(0, retryMs, retryMs));
+    if (word == "bye") {
+      if (polling && why == "too_many_tabs" && !source) later(parts.pause(0, retryMs, retryMs));
+    } else if (rank(since, who) < rank(live, me)) others.add(who);
+    else if (word == "who" && source) tabs("here");
+    if (source && full() && !multiplexed()) fall("too_many_tabs");
   };
 
   /** HTTP/2 and 3 put all streams into one connection. */
