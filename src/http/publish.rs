@@ -25,8 +25,7 @@ use streamgauge_core::{
     cohort::Cohort,
     ids::{EventId, SessionId},
     measure::counters::Counter,
-    said::plainly,
-    status::{Draft, RawDraft, State as SessionState, is_label},
+    status::{Draft, RawDraft, RawLine, State as SessionState, is_label},
 };
 
 #[derive(Deserialize, Default)]
@@ -222,14 +221,6 @@ struct Fate {
     detail: Option<String>,
 }
 
-/// An event that names its session.
-#[derive(Deserialize)]
-struct Line {
-    session: String,
-    #[serde(flatten)]
-    draft: serde_json::Value,
-}
-
 /// Many events, one a line; each has its own fate. One that the broker could not take ends the batch, since those
 /// after it would be out of order: they answer 503 and are to be sent again.
 pub async fn batch(
@@ -279,16 +270,9 @@ pub async fn batch(
 }
 
 async fn publish_line(node: &Node, publisher: &Publisher, line: &[u8]) -> Result<Published, Problem> {
-    let bad = |error: serde_json::Error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The line is not what is expected here: {}.", plainly(error)),
-        )
-    };
-    let Line { session, draft } = serde_json::from_slice(line).map_err(bad)?;
-    let id: SessionId = session.parse()?;
-    let raw: RawDraft = serde_json::from_value(draft).map_err(bad)?;
-    publish(node, publisher, &id, Say::Status(Draft::check(raw)?), None).await
+    let line: RawLine = sent::read(line, "line")?;
+    let id: SessionId = line.session.parse()?;
+    publish(node, publisher, &id, Say::Status(Draft::check(line.into())?), None).await
 }
 
 #[derive(Deserialize)]

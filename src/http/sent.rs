@@ -24,14 +24,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let body = json(request, MAX_JSON).await?;
-        serde_json::from_slice(&body).map(Checked).map_err(|error| {
-            let status = match error.classify() {
-                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            Problem::new(status, format!("The body is not what is expected here: {}.", plainly(error)))
-        })
+        read(&body, "body").map(Checked)
     }
+}
+
+/// What the JSON says; `named` in the problem with it.
+pub fn read<T: DeserializeOwned>(json: &[u8], named: &str) -> Result<T, Problem> {
+    serde_json::from_slice(json).map_err(|error| {
+        let status = match error.classify() {
+            serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, format!("The {named} is not what is expected here: {}.", plainly(error)))
+    })
 }
 
 /// A body that says it is JSON.

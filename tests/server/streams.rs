@@ -129,6 +129,9 @@ async fn each_line_of_a_batch_has_its_own_fate() {
         json!({ "session": two, "stage": "work", "progress": 3 }).to_string(),
         json!({ "session": "a b", "stage": "work", "progress": 3 }).to_string(),
         json!({ "session": one, "stage": "work", "progress": 2, "data": 2 }).to_string(),
+        json!({ "session": one, "stage": 7, "progress": 3 }).to_string(),
+        json!({ "stage": "work", "progress": 3 }).to_string(),
+        json!({ "session": one, "stage": "work", "progress": 3, "more": true }).to_string(),
     ];
     let post = |kind: &'static str, body: String| {
         client.post("/api/v1/status").header("content-type", kind).body(body).send()
@@ -140,7 +143,21 @@ async fn each_line_of_a_batch_has_its_own_fate() {
         .iter()
         .map(|fate| (fate["line"].as_u64().expect("a line"), fate["status"].as_u64().expect("a status")))
         .collect();
-    assert_eq!(fates, [(1, 202), (2, 400), (3, 422), (5, 202), (6, 409), (7, 400), (8, 202)]);
+    assert_eq!(
+        fates,
+        [
+            (1, 202),
+            (2, 400),
+            (3, 422),
+            (5, 202),
+            (6, 409),
+            (7, 400),
+            (8, 202),
+            (9, 422),
+            (10, 422),
+            (11, 422)
+        ]
+    );
     let status: Value = client.poll(&one).await.json().await.expect("JSON");
     assert_eq!(status["data"], 2);
 

@@ -61,6 +61,26 @@ pub struct RawDraft {
     pub state: Option<String>,
 }
 
+/// One of many events, which names its session. Its fields are those of [`RawDraft`], and not that struct flattened:
+/// serde would hold every value of a line twice.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawLine {
+    pub session: String,
+    stage: Option<String>,
+    progress: Option<serde_json::Number>,
+    message: Option<String>,
+    data: Option<serde_json::Value>,
+    state: Option<String>,
+}
+
+impl From<RawLine> for RawDraft {
+    fn from(line: RawLine) -> RawDraft {
+        let RawLine { session: _, stage, progress, message, data, state } = line;
+        RawDraft { stage, progress, message, data, state }
+    }
+}
+
 /// Which field is wrong, and what is allowed there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {allowed}")]

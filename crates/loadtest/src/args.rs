@@ -45,6 +45,10 @@ pub struct Args {
     /// How long messages are sent, such as 90s or 5m, instead of the scenario's
     #[arg(long)]
     pub duration: Option<String>,
+    /// Collect messages for so long, such as 10ms, and publish them in one request: a back end that reports for all of
+    /// its sessions over one connection
+    #[arg(long)]
+    pub batch: Option<String>,
     /// API key for publishing
     #[arg(long, env = "STREAMGAUGE_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
@@ -98,8 +102,9 @@ impl Args {
             sessions: count("sessions", &self.sessions)?,
             rate: rate("rate", &self.rate)?,
             arrivals: rate("arrivals", &self.arrivals)?,
-            duration: self.duration.as_deref().map(time).transpose()?,
+            duration: self.duration.as_deref().map(|text| time("duration", text)).transpose()?,
         };
+        let batch = self.batch.as_deref().map(|text| time("batch", text)).transpose()?;
         let threads = self.threads.as_deref().map(|v| whole("threads", v, 64, "a whole number from 1 to 64"));
         let pid = self.server_pid.as_deref().map(|v| whole("server-pid", v, 1 << 22, "the id of a process"));
         let pid = pid.transpose()?;
@@ -111,7 +116,11 @@ impl Args {
             return Err(BadUsage::Key);
         }
         let threads = threads.transpose()?.unwrap_or_else(|| (crate::host::cores() / 2).max(1));
-        let changes = Changes { follow_url: self.follow_url.clone(), ..given.changes() };
+        let changes = Changes {
+            follow_url: self.follow_url.clone(),
+            batch_ms: batch.map(|batch| batch.as_secs_f64() * 1_000.0),
+            ..given.changes()
+        };
         let scenario = given.apply(self.scenario()?.scaled(time_scale))?;
         let found = resolve(&self.url, authorities.0)
             .and_then(|target| Ok((target, resolve(follow_url, authorities.1)?)));
@@ -125,6 +134,7 @@ impl Args {
             follow,
             key,
             server_pid: pid.map(u32::cast_signed),
+            batch,
         }))
     }
 
@@ -166,8 +176,8 @@ fn number(key: &'static str, value: &str, most: f64, allowed: &'static str) -> R
         .ok_or_else(|| bad(key, value, allowed))
 }
 
-fn time(value: &str) -> Result<Duration, BadUsage> {
-    span::parse(value).ok_or_else(|| bad("duration", value, span::ALLOWED))
+fn time(key: &'static str, value: &str) -> Result<Duration, BadUsage> {
+    span::parse(value).ok_or_else(|| bad(key, value, span::ALLOWED))
 }
 
 #[cfg(test)]
@@ -186,6 +196,7 @@ mod tests {
         check(&["burst", "--follow-url", "b:1"], "follow-url is \"b:1\", but must be an http:// URL");
         check(&["burst", "--streams", "many"], "streams is \"many\", but must be a whole number");
         check(&["burst", "--duration", "5"], "duration is \"5\", but must be a time");
+        check(&["burst", "--batch", "10"], "batch is \"10\", but must be a time");
         check(&["burst", "--rate=-1"], "rate is \"-1\"");
         check(&["burst", "--key", "a\nb"], "visible ASCII");
         check(&["no-such-file.toml"], "must be ramp, burst, extended, idle, limit or the path");

@@ -41,6 +41,8 @@ pub struct Options {
     /// `None`: look for it.
     pub server_pid: Option<i32>,
     pub threads: u32,
+    /// For so long messages are collected, to be published in one request. `None`: each in a request of its own.
+    pub batch: Option<Duration>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +117,8 @@ pub fn run(
         orders: Arc::new(Orders::default()),
         origin: Instant::now(),
         threads: options.threads,
-        publishers: (PUBLISHERS / options.threads).max(1),
+        publishers: if options.batch.is_some() { 1 } else { (PUBLISHERS / options.threads).max(1) },
+        batch_us: options.batch.map(|batch| u64::try_from(batch.as_micros()).unwrap_or(u64::MAX)),
     };
     let (sender, news) = sync_channel(64);
     let mut handles = Vec::new();

@@ -5,7 +5,7 @@
 mod faulty;
 
 use faulty::{Faults, Server};
-use std::sync::atomic::AtomicBool;
+use std::{sync::atomic::AtomicBool, time::Duration};
 use streamgauge_core::load_test::Changes;
 use streamgauge_loadtest::{Options, Outcome, resolve, run, scenario};
 
@@ -35,6 +35,7 @@ fn options(publish: &str, follow: &str) -> Options {
         key: None,
         server_pid: Some(-1),
         threads: 2,
+        batch: None,
     }
 }
 
@@ -44,6 +45,18 @@ fn a_faultless_server_has_no_faults() {
     assert_eq!((counts.established, counts.sent, counts.accepted), (4, 20, 20));
     assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (40, 0, 0, 4));
     assert_eq!((counts.cut, counts.end_missing, counts.unsent), (0, 0, 0));
+}
+
+#[test]
+fn what_is_published_together_is_told_apart() {
+    let faults = Faults { refuse: Some(4), lose: Some(6), ..Faults::default() };
+    let server = Server::start(faults);
+    let options = Options { batch: Some(Duration::from_millis(250)), ..options(&server, &server) };
+    let figures = run(&options, &AtomicBool::new(false), |_| ()).expect("a run").figures;
+    let counts = figures.counts;
+    assert_eq!((counts.sent, counts.accepted, counts.publish_refused), (20, 18, 2));
+    assert_eq!((counts.delivered, counts.lost, counts.ended), (32, 4, 4));
+    assert!(figures.answer.samples < 20, "{} answers", figures.answer.samples);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Arrival, Command,
-    fan_out::{count_bytes, delivered},
+    fan_out::{Writing, count_bytes, delivered},
     parked::{Parked, Written},
     pending::{Holds, Part},
     sessions::Sessions,
@@ -19,6 +19,7 @@ use crate::{
 };
 use bytes::Bytes;
 use mio::{Interest, Registry, Token, event::Event};
+use send_many::Sender;
 use slab::Slab;
 use std::{
     collections::BTreeSet,
@@ -45,6 +46,7 @@ pub struct Engine {
     start: Instant,
     pub(super) streams: Slab<Parked>,
     pub(super) sessions: Sessions,
+    pub(super) writing: Writing,
     wheel: Wheel,
     stamp: u32,
     /// When a session's batch is due, and its key.
@@ -62,7 +64,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(registry: Registry, knobs: Knobs, recorder: Recorder) -> Engine {
+    /// `sender`: writes to many by one system call.
+    pub fn new(registry: Registry, knobs: Knobs, recorder: Recorder, sender: Option<Sender>) -> Engine {
         Engine {
             registry,
             knobs,
@@ -71,6 +74,7 @@ impl Engine {
             start: Instant::now(),
             streams: Slab::new(),
             sessions: Sessions::default(),
+            writing: Writing::new(sender),
             wheel: Wheel::new(),
             stamp: 0,
             batches: BTreeSet::new(),

@@ -8,7 +8,12 @@ use super::{
 };
 use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
+use send_many::Sender;
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+    sync::Arc,
+};
 use streamgauge_core::{
     cohort::Cohort,
     frame,
@@ -17,8 +22,9 @@ use streamgauge_core::{
     region::Region,
 };
 
-/// So many deliveries share one look at the clock: the last of them is at most some 20 µs older than it says.
-const SHARED_CLOCK: usize = 8;
+/// So many followers are written to by one system call, where the kernel does that, and with one look at the clock
+/// afterwards: the first of them has its event up to some 60 µs earlier than is measured.
+const GROUP: usize = 16;
 
 /// Deliveries of one fan-out, counted apart and added up once.
 #[derive(Default)]
@@ -28,8 +34,6 @@ pub struct Tally {
     given: u64,
     conflated: u64,
     bytes: u64,
-    /// Where those are that were written to since the clock was last looked at.
-    fresh: Fresh,
     /// Deliveries by region.
     regions: ByRegion,
 }
@@ -42,11 +46,18 @@ impl Default for ByRegion {
     }
 }
 
-/// The followers that share one look at the clock.
-#[derive(Default)]
-struct Fresh {
-    regions: [Region; SHARED_CLOCK],
-    count: usize,
+/// How a group is written to: the room for it is kept.
+pub struct Writing {
+    /// `None`: the kernel has no such call, or does not let this process use it.
+    sender: Option<Sender>,
+    results: Vec<io::Result<usize>>,
+    group: Vec<u32>,
+}
+
+impl Writing {
+    pub fn new(sender: Option<Sender>) -> Writing {
+        Writing { sender, results: Vec::with_capacity(GROUP), group: Vec::with_capacity(GROUP) }
+    }
 }
 
 impl Engine {
@@ -109,55 +120,43 @@ impl Engine {
         let owed = std::mem::take(&mut session.owed);
         let now = self.now();
         let mut tally = Tally::default();
+        let mut group = std::mem::take(&mut self.writing.group);
         for &key in &followers {
             let Some(parked) = self.streams.get_mut(key as usize) else { continue };
             if parked.has(last.id) {
                 continue;
             }
-            let part = if parked.has(first.id) {
-                // It joined in the middle of the batch: its snapshot covers some of it.
+            // It joined in the middle of the batch: its snapshot covers some of it.
+            let rest = parked.has(first.id).then(|| {
                 let rest: Vec<_> =
                     messages.iter().filter(|message| !parked.has(message.id)).cloned().collect();
                 together(&rest)
-            } else {
-                whole.clone()
-            };
-            let events = part.holds.events();
-            tally.given += events;
+            });
+            tally.given += rest.as_ref().unwrap_or(&whole).holds.events();
             parked.position = last.id;
             parked.last_event = now;
             parked.last_sent = now;
-            if let Some(pending) = &mut parked.pending {
-                let (conflated, slow) = pending.push(part);
-                tally.conflated += conflated;
-                if slow {
-                    self.leaving.push((key, Counter::ClosedSlow));
-                }
-                continue;
-            }
-            match parked.write(&part, &mut tally.bytes) {
-                Written::All => {
-                    tally.delivered += events;
-                    tally.regions.0[parked.region.index()] += events as u32;
-                    if events < whole.holds.events() {
-                        // Only what it was given is timed.
-                        time(&recorder, &part.holds, &[parked.region]);
-                    } else {
-                        tally.fresh.regions[tally.fresh.count] = parked.region;
-                        tally.fresh.count += 1;
-                    }
-                    if tally.fresh.count == SHARED_CLOCK {
-                        time(&recorder, &whole.holds, &tally.fresh.regions);
-                        tally.fresh.count = 0;
-                    }
-                    if let Some(reason) = part.ends {
-                        self.leaving.push((key, reason));
+            match (&mut parked.pending, rest) {
+                (Some(pending), rest) => {
+                    let (conflated, slow) = pending.push(rest.unwrap_or_else(|| whole.clone()));
+                    tally.conflated += conflated;
+                    if slow {
+                        self.leaving.push((key, Counter::ClosedSlow));
                     }
                 }
-                failed => self.not_all(key, failed, events),
+                (None, Some(rest)) => self.write_to(&[key], &rest, &recorder, &mut tally),
+                (None, None) => {
+                    group.push(key);
+                    if group.len() == GROUP {
+                        self.write_to(&group, &whole, &recorder, &mut tally);
+                        group.clear();
+                    }
+                }
             }
         }
-        time(&recorder, &whole.holds, &tally.fresh.regions[..tally.fresh.count]);
+        self.write_to(&group, &whole, &recorder, &mut tally);
+        group.clear();
+        self.writing.group = group;
         recorder.add(Counter::Delivered, tally.delivered);
         for (index, &count) in tally.regions.0.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
             count_at(&recorder, Region::at(index), count.into());
@@ -168,6 +167,40 @@ impl Engine {
         count_bytes(&recorder, cohort, 0, tally.bytes);
         self.sessions.get(index).followers = followers;
         self.close_leaving();
+    }
+
+    /// Writes a part to followers that have nothing waiting, [`GROUP`] at most.
+    fn write_to(&mut self, group: &[u32], part: &Part, recorder: &Recorder, tally: &mut Tally) {
+        let mut results = std::mem::take(&mut self.writing.results);
+        let streams = &mut self.streams;
+        match &mut self.writing.sender {
+            Some(sender) if group.len() > 1 => {
+                let sockets = group.iter().filter_map(|&key| streams.get(key as usize));
+                sender.send(&part.bytes, sockets.map(|parked| parked.socket.as_fd()), &mut results);
+            }
+            _ => results.extend(group.iter().filter_map(|&key| {
+                streams.get_mut(key as usize).map(|parked| parked.socket.write(&part.bytes))
+            })),
+        }
+        let events = part.holds.events();
+        let (mut regions, mut written) = ([Region::UNKNOWN; GROUP], 0);
+        for (&key, result) in group.iter().zip(results.drain(..)) {
+            let Some(parked) = self.streams.get_mut(key as usize) else { continue };
+            match parked.wrote(part, result, &mut tally.bytes) {
+                Written::All => {
+                    tally.delivered += events;
+                    tally.regions.0[parked.region.index()] += events as u32;
+                    regions[written] = parked.region;
+                    written += 1;
+                    if let Some(reason) = part.ends {
+                        self.leaving.push((key, reason));
+                    }
+                }
+                failed => self.not_all(key, failed, events),
+            }
+        }
+        time(recorder, &part.holds, &regions[..written]);
+        self.writing.results = results;
     }
 
     /// A write that did not take all: the rest waits for room, or the follower and the part's events are lost.
@@ -271,5 +304,152 @@ fn time(recorder: &Recorder, holds: &Holds, regions: &[Region]) {
         let age = u64::try_from(now - accepted).unwrap_or(0);
         recorder.record_n(Measure::Delivery, age, regions.len() as u64);
         regions.iter().for_each(|&region| recorder.record_at(region, Measure::Delivery, age));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Arrival, Command},
+        *,
+    };
+    use crate::{
+        broker::{Broker, LocalBroker},
+        stream::{Hub, Knobs},
+    };
+    use std::{
+        io::Read,
+        net::{TcpListener, TcpStream},
+    };
+    use streamgauge_core::{
+        follow::Said,
+        history::HistoryLimits,
+        ids::{Epoch, EventId, SessionId},
+        limits::Limits,
+        measure::sample::Sample,
+        status::{Draft, State, StatusEvent},
+    };
+    use tokio::sync::Semaphore;
+
+    const FOLLOWERS: usize = 40;
+    const EVENTS: u64 = 50;
+    /// Goes away before the first event.
+    const GONE: usize = 7;
+    /// Reads nothing.
+    const SLOW: usize = 33;
+
+    fn session() -> SessionId {
+        "job".parse().expect("an id")
+    }
+
+    fn event(seq: u64) -> Arc<Message> {
+        let draft = Draft {
+            state: State::Running,
+            stage: "work".into(),
+            progress: seq as u8,
+            message: Some("x".repeat(2_000)),
+            data: None,
+        };
+        let id = EventId { epoch: Epoch(1), seq };
+        Arc::new(Message::live(&StatusEvent::new(id, session(), draft, 5), clock::now_us()))
+    }
+
+    fn pair(index: usize, listener: &TcpListener) -> (TcpStream, TcpStream) {
+        let address = listener.local_addr().expect("an address");
+        let far = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        if index == SLOW {
+            far.set_recv_buffer_size(4_096).expect("a small buffer");
+        }
+        far.connect(&address.into()).expect("connected");
+        let (near, _) = listener.accept().expect("a connection");
+        if index == SLOW {
+            socket2::SockRef::from(&near).set_send_buffer_size(4_096).expect("a small buffer");
+        }
+        near.set_nonblocking(true).expect("not blocking");
+        (near, far.into())
+    }
+
+    fn engine(sender: Option<Sender>, recorder: &Recorder) -> (mio::Poll, Engine, Vec<TcpStream>) {
+        let knobs = Knobs::new(&Limits::default());
+        let hub = Hub::start(recorder.clone(), knobs.clone(), 1).expect("a hub");
+        let broker: Arc<dyn Broker> =
+            Arc::new(LocalBroker::new(hub, HistoryLimits::default(), 60_000, Epoch(1)));
+        let poll = mio::Poll::new().expect("an epoll");
+        let registry = poll.registry().try_clone().expect("its registry");
+        let mut engine = Engine::new(registry, knobs, recorder.clone(), sender);
+        let (listener, places) =
+            (TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(Semaphore::new(FOLLOWERS)));
+        let mut ends = Vec::new();
+        for index in 0..FOLLOWERS {
+            let (near, far) = pair(index, &listener);
+            ends.push(far);
+            let arrival = Arrival {
+                socket: near,
+                counted: Default::default(),
+                session: session(),
+                key: 1,
+                cohort: Cohort::Stream,
+                region: Region::UNKNOWN,
+                broker: broker.clone(),
+                opening: Bytes::from_static(b"hello"),
+                told: 0,
+                ends: false,
+                position: EventId { epoch: Epoch(1), seq: 0 },
+                live: Vec::new(),
+                permit: None,
+                expires_in_ms: None,
+                said: Said::default(),
+                place: places.clone().try_acquire_owned().expect("a place"),
+            };
+            engine.obey(vec![Command::Park(Box::new(arrival))]);
+        }
+        (poll, engine, ends)
+    }
+
+    /// By one system call for many, or by one for each: nobody sees a difference.
+    fn check(sender: Option<Sender>) {
+        let recorder = Recorder::new(1);
+        let (_poll, mut engine, mut ends) = engine(sender, &recorder);
+        let gone = ends.remove(GONE);
+        // Closed with bytes unread: a reset, so that writing to it fails at once.
+        drop(gone);
+        let messages: Vec<_> = (1..=EVENTS).map(event).collect();
+        for message in &messages {
+            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: message.clone() }]);
+        }
+        let expected =
+            messages.iter().fold(b"hello".to_vec(), |all, message| [&all[..], &message.chunk].concat());
+        for (index, end) in ends.iter_mut().enumerate().filter(|(index, _)| *index != SLOW - 1) {
+            let mut heard = vec![0; expected.len()];
+            end.read_exact(&mut heard).expect("all of it");
+            assert!(heard == expected, "follower {index} hears the same as any other");
+        }
+        assert_eq!(engine.streams.len(), FOLLOWERS - 1, "who is gone is closed, who is slow waits");
+        let waiting: u64 = engine
+            .streams
+            .iter()
+            .map(|(_, p)| p.pending.as_ref().map_or(0, |pending| pending.events()))
+            .sum();
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        let count = |counter| sample.counters.get(counter);
+        assert!(count(Counter::Conflated) > 0 && waiting > 0, "the slow one has the latest");
+        let dealt = count(Counter::Delivered) + count(Counter::Conflated) + count(Counter::DroppedGone);
+        assert_eq!(dealt + waiting, EVENTS * FOLLOWERS as u64);
+        assert_eq!(count(Counter::ClosedByClient), 1);
+        assert_eq!(sample.histograms.get(Measure::Delivery).len(), count(Counter::Delivered));
+    }
+
+    #[test]
+    fn many_are_written_to_as_one_is() {
+        check(None);
+        match Sender::new() {
+            Ok(sender) => check(Some(sender)),
+            // As in many containers.
+            Err(error) => assert!(
+                matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported),
+                "{error}"
+            ),
+        }
     }
 }

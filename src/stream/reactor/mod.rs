@@ -23,6 +23,7 @@ use crate::{broker::Broker, gauge::Recorder};
 use bytes::Bytes;
 use kernel_bytes::Carried;
 use mio::{Poll, Token, Waker};
+use send_many::Sender;
 use std::{
     io,
     net::TcpStream,
@@ -128,7 +129,10 @@ impl Reactor {
     pub fn new(knobs: Knobs, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let engine = Engine::new(poll.registry().try_clone()?, knobs, recorder);
+        let sender = Sender::new().inspect_err(|error| {
+            tracing::info!(%error, "no io_uring here: each delivery is a system call of its own");
+        });
+        let engine = Engine::new(poll.registry().try_clone()?, knobs, recorder, sender.ok());
         let reactor = Reactor(Arc::new(Shared {
             queue: Mutex::default(),
             backlog: AtomicUsize::new(0),

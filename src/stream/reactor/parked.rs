@@ -56,7 +56,13 @@ impl Parked {
 
     /// Writes a part, or what of it goes, and keeps the rest. `bytes` grows by what was written.
     pub fn write(&mut self, part: &Part, bytes: &mut u64) -> Written {
-        match write(&mut self.socket, &part.bytes) {
+        let result = self.socket.write(&part.bytes);
+        self.wrote(part, result, bytes)
+    }
+
+    /// The part was written with that result: keeps what of it did not go.
+    pub fn wrote(&mut self, part: &Part, result: io::Result<usize>, bytes: &mut u64) -> Written {
+        match blocked_is_none(result) {
             Ok(written) => {
                 *bytes += written as u64;
                 self.counted.sent += written as u64;
@@ -74,7 +80,7 @@ impl Parked {
     pub fn flush(&mut self, bytes: &mut u64, mut done: impl FnMut(Part)) -> Written {
         let Some(pending) = &mut self.pending else { return Written::All };
         while let Some(rest) = pending.rest() {
-            match write(&mut self.socket, rest) {
+            match blocked_is_none(self.socket.write(rest)) {
                 Ok(0) => return Written::Blocked,
                 Ok(written) => {
                     *bytes += written as u64;
@@ -113,14 +119,11 @@ impl Parked {
     }
 }
 
-/// 0: would block.
-fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        return match socket.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result,
-        };
+/// A socket that would block has taken nothing, and so has one whose write was interrupted: epoll says when to go on.
+fn blocked_is_none(result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+        result => result,
     }
 }
 

@@ -11,7 +11,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("streamgauge-hydrate", &["streamgauge-app"]),
     (
         "streamgauge",
-        &["streamgauge-core", "streamgauge-app", "private-postgres", "kernel-bytes", "streamgauge-loadtest"],
+        &[
+            "streamgauge-core",
+            "streamgauge-app",
+            "private-postgres",
+            "kernel-bytes",
+            "send-many",
+            "streamgauge-loadtest",
+        ],
     ),
     ("streamgauge-loadtest", &["streamgauge-core"]),
     ("xtask", &["private-postgres"]),

@@ -23,13 +23,16 @@ pub struct Changes {
     /// The node that followers were sent to, where it was another than the publishers'.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_url: Option<String>,
+    /// Milliseconds for which messages were collected before they were published in one request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_ms: Option<f64>,
 }
 
 impl Outcome {
     /// The options that made the load what it was: `--streams 500 --time-scale 0.1`; empty for a scenario as it stands.
     /// Runs of one scenario with the same options did the same, and only those are compared.
     pub fn options(&self) -> String {
-        let Changes { streams, sessions, rate, arrivals, duration_s, follow_url } = &self.changes;
+        let Changes { streams, sessions, rate, arrivals, duration_s, follow_url, batch_ms } = &self.changes;
         let scale = (self.time_scale != 1.0).then_some(self.time_scale);
         let given = [
             ("streams", streams.map(|n| n.to_string())),
@@ -39,6 +42,7 @@ impl Outcome {
             ("duration", duration_s.map(|n| format!("{n}s"))),
             ("time-scale", scale.map(|n| n.to_string())),
             ("follow-url", follow_url.as_deref().map(shell_word)),
+            ("batch", batch_ms.map(|n| format!("{n}ms"))),
         ];
         let words = given.into_iter().filter_map(|(name, value)| Some(format!("--{name} {}", value?)));
         words.collect::<Vec<_>>().join(" ")
@@ -100,6 +104,7 @@ mod tests {
             |o| o.changes.follow_url = Some("http://[::1]:3001".into()),
             &format!("streamgauge loadtest burst --follow-url 'http://[::1]:3001' {url}"),
         );
+        check(|o| o.changes.batch_ms = Some(10.0), &format!("streamgauge loadtest burst --batch 10ms {url}"));
         check(
             |o| o.scenario = "it's; rm -rf ~".into(),
             &format!(r"streamgauge loadtest 'it'\''s; rm -rf ~' {url}"),

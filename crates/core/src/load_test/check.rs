@@ -76,7 +76,12 @@ impl Outcome {
         changes.follow_url.as_ref().map_or(Ok(()), |url| address("changes.follow_url", url))?;
         numbers(
             "changes",
-            &[("rate", changes.rate), ("arrivals", changes.arrivals), ("duration_s", changes.duration_s)],
+            &[
+                ("rate", changes.rate),
+                ("arrivals", changes.arrivals),
+                ("duration_s", changes.duration_s),
+                ("batch_ms", changes.batch_ms),
+            ],
         )
     }
 

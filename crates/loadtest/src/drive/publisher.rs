@@ -1,8 +1,11 @@
 //! One keep-alive connection for messages. Requests go out without waiting for answers, up to a bound; what is held
-//! back by it keeps the time at which it was due.
+//! back by it keeps the time at which it was due. Messages can be collected and put into one request, a line each.
 
 use super::socket::Sources;
-use crate::wire::answers::{Answer, Answers};
+use crate::wire::{
+    answers::{Answer, Answers},
+    request::Requests,
+};
 use rustix::io::Errno;
 use std::{collections::VecDeque, io, net::SocketAddr, os::fd::OwnedFd};
 
@@ -13,20 +16,42 @@ const MOST: usize = 64;
 const STALE_US: u64 = 4_000_000;
 /// After a connection failed.
 const PAUSE_US: u64 = 200_000;
+/// Messages in one request: half of what the route takes.
+const MOST_LINES: usize = 500;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    Create,
-    Status { number: u64 },
-    Complete,
+    Create {
+        session: u32,
+    },
+    Status(Told),
+    /// In the order of its lines.
+    Batch(Vec<Told>),
+    Complete {
+        session: u32,
+    },
+}
+
+/// A message on its way: its session, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub session: u32,
+    pub number: u64,
 }
 
 /// A request that waits for its answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asked {
-    pub session: u32,
     pub ask: Ask,
     pub at_us: u64,
+}
+
+/// Messages that are collected for one request.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<u8>,
+    told: Vec<Told>,
+    due_us: u64,
 }
 
 #[derive(Default)]
@@ -37,6 +62,7 @@ pub struct Publisher {
     written: usize,
     under_way: VecDeque<Asked>,
     answers: Answers,
+    batch: Batch,
     used_us: u64,
     failed_us: Option<u64>,
     /// What is due and must wait, in order: for each session at most a message and its end.
@@ -79,8 +105,34 @@ impl Publisher {
         self.under_way.push_back(asked);
     }
 
+    /// Puts a message into the batch, which goes out `after_us` from its first one.
+    pub fn collect(&mut self, told: Told, now_us: u64, after_us: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.batch.told.is_empty() {
+            self.batch.due_us = now_us + after_us;
+        }
+        write(&mut self.batch.lines);
+        self.batch.told.push(told);
+        if self.batch.told.len() >= MOST_LINES {
+            self.batch.due_us = now_us;
+        }
+    }
+
+    /// When the batch is due, if there is one.
+    pub fn batch_us(&self) -> Option<u64> {
+        (!self.batch.told.is_empty()).then_some(self.batch.due_us)
+    }
+
+    /// Asks for what was collected, if it is due by then.
+    pub fn send_batch(&mut self, requests: &Requests, now_us: u64, by_us: u64) {
+        if self.batch_us().is_some_and(|due| due <= by_us) {
+            let Batch { lines, told, .. } = std::mem::take(&mut self.batch);
+            let asked = Asked { ask: Ask::Batch(told), at_us: now_us };
+            self.ask(asked, |out| requests.batch(&lines, out));
+        }
+    }
+
     pub fn is_quiet(&self) -> bool {
-        self.under_way.is_empty() && self.waiting.is_empty()
+        self.under_way.is_empty() && self.waiting.is_empty() && self.batch.told.is_empty()
     }
 
     pub fn has_output(&self) -> bool {

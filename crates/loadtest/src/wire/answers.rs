@@ -32,10 +32,26 @@ impl Answers {
     }
 }
 
+/// What became of each line of a batch, as the answer to it tells; empty where it tells nothing.
+pub fn fates(body: &[u8]) -> Vec<u16> {
+    #[derive(serde::Deserialize)]
+    struct Fate {
+        status: u16,
+    }
+    let fates: Vec<Fate> = serde_json::from_slice(body).unwrap_or_default();
+    fates.into_iter().map(|fate| fate.status).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn each_line_of_a_batch_has_its_fate() {
+        assert_eq!(fates(br#"[{"line":1,"id":"a-1","status":202},{"line":2,"status":409}]"#), [202, 409]);
+        assert_eq!(fates(b"busy"), [0u16; 0]);
+    }
 
     proptest! {
         #[test]

@@ -25,11 +25,20 @@ impl Requests {
     }
 
     pub fn status(&self, session: u32, mark: Mark, out: &mut Vec<u8>) {
-        let mut body = b"{\"stage\":\"load\",\"progress\":".to_vec();
-        let _ = write!(body, "{},", mark.number % 100);
-        mark.write(&mut body);
-        body.push(b'}');
+        let mut body = b"{".to_vec();
+        event(mark, &mut body);
         self.post(&format!("/api/v1/sessions/{}{session}/status", self.prefix), &body, out);
+    }
+
+    /// The same as one line among many; see [`Requests::batch`].
+    pub fn line(&self, session: u32, mark: Mark, out: &mut Vec<u8>) {
+        let _ = write!(out, "{{\"session\":\"{}{session}\",", self.prefix);
+        event(mark, out);
+        out.push(b'\n');
+    }
+
+    pub fn batch(&self, lines: &[u8], out: &mut Vec<u8>) {
+        self.post_as("application/x-ndjson", "/api/v1/status", lines, out);
     }
 
     pub fn complete(&self, session: u32, out: &mut Vec<u8>) {
@@ -38,9 +47,13 @@ impl Requests {
     }
 
     pub fn post(&self, path: &str, body: &[u8], out: &mut Vec<u8>) {
+        self.post_as("application/json", path, body, out);
+    }
+
+    fn post_as(&self, kind: &str, path: &str, body: &[u8], out: &mut Vec<u8>) {
         let _ = write!(
             out,
-            "POST {path} HTTP/1.1\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\n{}content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             self.common,
             body.len()
         );
@@ -66,6 +79,13 @@ impl Requests {
     }
 }
 
+/// A status event's fields, and the end of its object.
+fn event(mark: Mark, out: &mut Vec<u8>) {
+    let _ = write!(out, "\"stage\":\"load\",\"progress\":{},", mark.number % 100);
+    mark.write(out);
+    out.push(b'}');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +104,13 @@ mod tests {
              content-type: application/json\r\ncontent-length: 44\r\n\r\n\
              {\"stage\":\"load\",\"progress\":7,\"data\":[7,1,2]}"
         );
+        assert_eq!(
+            written(|r, out| r.line(3, Mark { number: 7, due_us: 1, sent_us: 2 }, out)),
+            "{\"session\":\"load-r-3\",\"stage\":\"load\",\"progress\":7,\"data\":[7,1,2]}\n"
+        );
+        let batch = written(|r, out| r.batch(b"{}\n{}\n", out));
+        assert!(batch.starts_with("POST /api/v1/status HTTP/1.1\r\n"), "{batch}");
+        assert!(batch.contains("application/x-ndjson\r\ncontent-length: 6\r\n"), "{batch}");
         assert!(written(|r, out| r.create(3, out)).ends_with("{\"id\":\"load-r-3\",\"kind\":\"load test\"}"));
         let follow = written(|r, out| out.extend(r.follow("h:1", 3, "a-7".parse().ok(), Some("t"))));
         assert!(

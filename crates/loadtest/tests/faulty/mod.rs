@@ -91,6 +91,7 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
         let parts: Vec<&str> = path.split('/').collect();
         let mut sessions = sessions.lock().ok()?;
         let needs = if parts.ends_with(&["stream"]) { Part::Follow } else { Part::Publish };
+        let mut said = "{}".to_owned();
         let answer = match parts.as_slice() {
             ["", "healthz"] => "200 OK",
             _ if part != Part::Both && part != needs => "404 Not Found",
@@ -106,6 +107,18 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
                 return Some(());
             }
             ["", "api", "v1", "sessions", id, "status"] => status(sessions.get_mut(*id)?, &body, faults),
+            ["", "api", "v1", "status"] => {
+                let lines = body.lines().map(|line| {
+                    let id = line.split('"').nth(3)?;
+                    Some(status(sessions.get_mut(id)?, line, faults).split_at(3).0)
+                });
+                let fates = lines.collect::<Option<Vec<_>>>()?;
+                said = format!(
+                    "[{}]",
+                    fates.iter().map(|fate| format!("{{\"status\":{fate}}}")).collect::<Vec<_>>().join(",")
+                );
+                "207 Multi-Status"
+            }
             ["", "api", "v1", "sessions", id, "complete"] => {
                 let session = sessions.get_mut(*id)?;
                 if !faults.no_end {
@@ -120,7 +133,7 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
             _ => "200 OK",
         };
         drop(sessions);
-        write!(socket, "HTTP/1.1 {answer}\r\ncontent-length: 2\r\n\r\n{{}}").ok()?;
+        write!(socket, "HTTP/1.1 {answer}\r\ncontent-length: {}\r\n\r\n{said}", said.len()).ok()?;
     }
 }
 

@@ -44,7 +44,8 @@ impl Worker {
     /// What is still open at the end of the run.
     pub(super) fn account(&mut self) {
         for index in 0..self.publishers.len() {
-            // What never was answered is nothing that a follower must have.
+            // What never was answered is nothing that a follower must have, and neither is what never left.
+            self.publishers[index].send_batch(&self.setup.requests, 0, u64::MAX);
             self.broken(index);
         }
         for stream in 0..self.followers.len() {

@@ -4,9 +4,9 @@ use super::{PUBLISHER, Worker, is_empty, session::ticket, watch};
 use crate::{
     drive::{
         agenda::Act,
-        publisher::{Ask, Asked},
+        publisher::{Ask, Asked, Told},
     },
-    wire::mark::Mark,
+    wire::{answers::fates, mark::Mark},
 };
 use rustix::{event::epoll, io::Errno};
 
@@ -39,25 +39,37 @@ impl Worker {
         let local = self.local(number);
         let Worker { sessions, publishers, setup, tally, agenda, finishing, .. } = self;
         let (session, publisher, requests) = (&mut sessions[local], &mut publishers[index], &setup.requests);
-        let asked = |ask| Asked { session: number, ask, at_us: now };
+        let asked = |ask| Asked { ask, at_us: now };
         match act {
             Act::Create(_) if !*finishing => {
                 session.begun = true;
-                publisher.ask(asked(Ask::Create), |out| requests.create(number, out));
+                let ask = Ask::Create { session: number };
+                publisher.ask(asked(ask), |out| requests.create(number, out));
             }
             Act::Send(_) if !session.completing && !*finishing => {
                 session.sent += 1;
                 tally.counts.sent += 1;
                 let mark = Mark { number: session.sent, due_us: due, sent_us: now };
                 session.fanout.sent(mark.number, session.followers);
-                let ask = asked(Ask::Status { number: mark.number });
-                publisher.ask(ask, |out| requests.status(number, mark, out));
+                let told = Told { session: number, number: mark.number };
+                match setup.batch_us {
+                    Some(after) => {
+                        publisher.collect(told, now, after, |out| requests.line(number, mark, out));
+                        publisher.send_batch(requests, now, now);
+                    }
+                    None => {
+                        publisher.ask(asked(Ask::Status(told)), |out| requests.status(number, mark, out));
+                    }
+                }
                 session.next_us = setup.plan.next_us(due);
                 session.proceed(number, &setup.plan, agenda, now);
             }
             Act::Complete(_) if session.begun && !session.completing => {
                 session.completing = true;
-                publisher.ask(asked(Ask::Complete), |out| requests.complete(number, out));
+                // Its last messages may still be among those collected.
+                publisher.send_batch(requests, now, u64::MAX);
+                let ask = Ask::Complete { session: number };
+                publisher.ask(asked(ask), |out| requests.complete(number, out));
             }
             _ => {}
         }
@@ -115,25 +127,16 @@ impl Worker {
 
     /// `None`: the connection was cut before there was an answer.
     fn answered(&mut self, asked: Asked, answer: Option<(u16, &[u8])>) {
-        let local = self.local(asked.session);
-        let good = match answer {
-            Some((200..300, _)) => {
-                let now = self.now_us();
-                self.tally.answer.record(now.saturating_sub(asked.at_us));
-                true
-            }
-            Some((429 | 503, _)) => {
-                self.tally.counts.publish_refused += 1;
-                false
-            }
-            _ => {
-                self.tally.counts.publish_failed += 1;
-                false
-            }
-        };
-        let session = &mut self.sessions[local];
+        let status = answer.map(|(status, _)| status);
+        if matches!(status, Some(200..300)) {
+            let now = self.now_us();
+            self.tally.answer.record(now.saturating_sub(asked.at_us));
+        }
         match asked.ask {
-            Ask::Create => {
+            Ask::Create { session } => {
+                self.judged(status);
+                let session = self.local(session);
+                let session = &mut self.sessions[session];
                 session.created = true;
                 session.ticket = answer.and_then(|(_, body)| ticket(body));
                 for stream in std::mem::take(&mut session.waiting) {
@@ -141,9 +144,38 @@ impl Worker {
                     self.connect(stream, due);
                 }
             }
-            Ask::Status { number } if !good => session.not_accepted.push(number),
-            Ask::Status { .. } => self.tally.counts.accepted += 1,
-            Ask::Complete => session.completed = good,
+            Ask::Status(told) => self.told(told, status),
+            Ask::Batch(lines) => {
+                let fates = answer.map_or_else(Vec::new, |(_, body)| fates(body));
+                for (index, told) in lines.into_iter().enumerate() {
+                    self.told(told, fates.get(index).copied().or(status.filter(|status| *status >= 300)));
+                }
+            }
+            Ask::Complete { session } => {
+                let good = self.judged(status);
+                let session = self.local(session);
+                self.sessions[session].completed = good;
+            }
         }
+    }
+
+    /// What became of one message.
+    fn told(&mut self, Told { session, number }: Told, status: Option<u16>) {
+        if self.judged(status) {
+            self.tally.counts.accepted += 1;
+        } else {
+            let session = self.local(session);
+            self.sessions[session].not_accepted.push(number);
+        }
+    }
+
+    /// Whether the server took it. Counts why not.
+    fn judged(&mut self, status: Option<u16>) -> bool {
+        match status {
+            Some(200..300) => return true,
+            Some(429 | 503) => self.tally.counts.publish_refused += 1,
+            _ => self.tally.counts.publish_failed += 1,
+        }
+        false
     }
 }

@@ -66,6 +66,8 @@ pub struct Setup {
     pub threads: u32,
     /// Connections of this thread for messages.
     pub publishers: u32,
+    /// For so long messages are collected, to go out in one request. `None`: each in a request of its own.
+    pub batch_us: Option<u64>,
 }
 
 pub struct Worker {

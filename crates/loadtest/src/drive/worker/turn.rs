@@ -64,7 +64,8 @@ impl Worker {
     /// Wakes the loop when the next thing is due. A timer of its own, since epoll's timeout counts in whole ms.
     fn arm(&mut self) -> io::Result<()> {
         let retries = self.publishers.iter().filter_map(Publisher::retry_us);
-        let next = self.agenda.next_us().into_iter().chain(retries).min();
+        let batches = self.publishers.iter().filter_map(Publisher::batch_us);
+        let next = self.agenda.next_us().into_iter().chain(retries).chain(batches).min();
         if next == self.armed_us {
             return Ok(());
         }
@@ -105,6 +106,7 @@ impl Worker {
         }
         for index in 0..self.publishers.len() {
             self.release(index);
+            self.publishers[index].send_batch(&self.setup.requests, now, now);
             self.flush(index);
         }
     }
