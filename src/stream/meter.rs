@@ -11,7 +11,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 use streamgauge_core::{
@@ -67,11 +67,8 @@ struct State {
     written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
-    /// The client has asked all, and the answer is not out: hyper, which takes the end of what the client says for the
-    /// end of the connection, is to hear of it after that.
-    owes: bool,
-    /// Who waits to read on.
-    reader: Option<Waker>,
+    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: whoever leaves is looked for.
+    streams: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
@@ -91,8 +88,7 @@ impl ConnectionMeter {
             read: 0,
             written: 0,
             out: false,
-            owes: false,
-            reader: None,
+            streams: false,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -102,11 +98,10 @@ impl ConnectionMeter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new request: nobody knows yet what it is for. `whole`: it is the only one that is being answered, and nothing
-    /// of it is still to come.
-    pub fn request(&self, whole: bool) {
+    /// A new request: nobody knows yet what it is for.
+    pub fn request(&self) {
         let mut state = self.state();
-        state.owes = whole;
+        state.streams = false;
         state.traffic = Traffic::Other;
         state.opens = false;
         state.out = false;
@@ -143,9 +138,11 @@ impl ConnectionMeter {
         state.region = region;
     }
 
-    /// The response is on its way into the write buffer.
-    pub fn answered(&self) {
-        self.state().answered = true;
+    /// The response is on its way into the write buffer. `streams`: it goes on until somebody ends it.
+    pub fn answered(&self, streams: bool) {
+        let mut state = self.state();
+        state.answered = true;
+        state.streams = streams;
     }
 
     /// The head of the last answer has left.
@@ -156,15 +153,6 @@ impl ConnectionMeter {
     /// A delivery is on its way into the write buffer.
     pub fn leaving(&self, accepted_us: Option<i64>) {
         self.state().leaving.push(accepted_us);
-    }
-
-    /// Whether an answer is owed to a client that says no more. If so, the reader is woken when it is out.
-    fn owes(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.state();
-        if state.owes {
-            state.reader = Some(cx.waker().clone());
-        }
-        state.owes
     }
 
     fn read(&self, bytes: usize) {
@@ -194,11 +182,12 @@ impl ConnectionMeter {
         self.recorder.add(both, read + bytes as u64);
     }
 
-    /// All that was in the write buffer is with the kernel.
-    fn flushed(&self) {
+    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    fn flushed(&self) -> bool {
         let mut state = self.state();
+        let look = state.streams;
         if !state.answered && state.leaving.is_empty() {
-            return;
+            return look;
         }
         let now = clock::now_us();
         let answered = std::mem::take(&mut state.answered);
@@ -219,11 +208,10 @@ impl ConnectionMeter {
         }
         if answered {
             state.of_request = 0;
-            state.owes = false;
-            state.reader.take().into_iter().for_each(Waker::wake);
         }
         if state.silent {
-            return state.leaving.clear();
+            state.leaving.clear();
+            return look;
         }
         let (left, region) = (state.leaving.len() as u64, state.region);
         self.recorder.add(Counter::Delivered, left);
@@ -233,6 +221,7 @@ impl ConnectionMeter {
             self.recorder.record_since(Measure::Delivery, accepted, now);
             self.recorder.record_at(region, Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
         }
+        look
     }
 }
 
@@ -311,6 +300,13 @@ impl MeteredIo {
         let _ = timeout(PARTING, reading).await;
     }
 
+    /// The client has left, or said all that it will. Else the task is woken when it has.
+    fn is_left(&self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let seen = self.socket.inner().poll_peek(cx, &mut ReadBuf::uninit(&mut byte));
+        matches!(seen, Poll::Ready(Ok(0) | Err(_)))
+    }
+
     /// The bare socket, in non-blocking mode and out of tokio's hands.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.socket.into_inner().into_std()
@@ -330,7 +326,7 @@ impl Read for MeteredIo {
         let mut filled = ReadBuf::uninit(&mut scratch[..room]);
         std::task::ready!(Pin::new(self.socket.inner_mut()).poll_read(cx, &mut filled))?;
         if filled.filled().is_empty() {
-            return if room > 0 && self.meter.owes(cx) { Poll::Pending } else { Poll::Ready(Ok(())) };
+            return Poll::Ready(Ok(()));
         }
         self.meter.read(filled.filled().len());
         buf.put_slice(filled.filled());
@@ -361,7 +357,9 @@ impl Write for MeteredIo {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        self.meter.flushed();
+        if self.meter.flushed() && self.is_left(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Poll::Ready(Ok(()))
     }
 

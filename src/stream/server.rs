@@ -9,7 +9,7 @@ use super::{
 use crate::{gauge::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
 use futures::future::BoxFuture;
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::http1,
@@ -144,7 +144,8 @@ fn answer(
     peer: SocketAddr,
     parking: Option<Parking>,
 ) -> Answering {
-    meter.request(parking.is_some() && request.body().is_end_stream());
+    meter.request();
+    let http1 = parking.is_some();
     let extensions = request.extensions_mut();
     extensions.insert(meter.clone());
     extensions.insert(Peer(peer));
@@ -154,9 +155,16 @@ fn answer(
     let answering = answers(request.map(Body::new));
     Box::pin(async move {
         let response = answering.await;
-        meter.answered();
+        meter.answered(http1 && is_stream(&response));
         Ok(response)
     })
+}
+
+/// Whether it goes on until somebody ends it. Of an answer whose length is known, that need not be asked.
+fn is_stream(response: &Response<Body>) -> bool {
+    let kind = || response.headers().get(header::CONTENT_TYPE);
+    let is_sse = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/event-stream");
+    response.body().size_hint().exact().is_none() && kind().is_some_and(is_sse)
 }
 
 enum End {
@@ -176,6 +184,8 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER)
+        // Who has asked all may shut its sending half and wait. Streams see to it themselves that their client is there.
+        .half_close(true)
         .serve_connection(io, service);
     let end = {
         let mut stopping = pin!(async move { stopped(&mut stop).await });
