@@ -39,10 +39,10 @@ pub enum Traffic {
 }
 
 /// Shared by a connection's socket and the requests on it. HTTP/1.1 answers one request at a time, so all
-/// bytes between a request's first one and the next request's belong to it.
+/// bytes between a request's first one and the next request's belong to it. On HTTP/2 each request has one of its own.
 pub struct ConnectionMeter {
     recorder: Recorder,
-    /// Only the connection's own task takes it, so it is never contended.
+    /// Only tasks of the connection's own thread take it, so it is never contended.
     state: Mutex<State>,
 }
 
@@ -73,8 +73,33 @@ struct State {
     leaving: Vec<Option<i64>>,
 }
 
+/// What a socket tells of what passes over it.
+pub trait Counts {
+    fn read(&self, bytes: &[u8]);
+
+    /// So many bytes of these parts.
+    fn written(&self, parts: &[IoSlice<'_>], bytes: usize);
+
+    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    fn flushed(&self) -> bool;
+}
+
+impl Counts for ConnectionMeter {
+    fn read(&self, bytes: &[u8]) {
+        self.read(bytes.len());
+    }
+
+    fn written(&self, _: &[IoSlice<'_>], bytes: usize) {
+        self.written(bytes);
+    }
+
+    fn flushed(&self) -> bool {
+        self.flushed()
+    }
+}
+
 impl ConnectionMeter {
-    fn new(recorder: Recorder) -> ConnectionMeter {
+    pub fn new(recorder: Recorder) -> ConnectionMeter {
         let started_us = Some(clock::now_us());
         let state = State {
             traffic: Traffic::Other,
@@ -155,7 +180,12 @@ impl ConnectionMeter {
         self.state().leaving.push(accepted_us);
     }
 
-    fn read(&self, bytes: usize) {
+    /// Its answer has not left yet.
+    pub fn answers(&self) -> bool {
+        self.state().answered
+    }
+
+    pub fn read(&self, bytes: usize) {
         let mut state = self.state();
         state.unattributed += bytes as u64;
         state.of_request += bytes as u64;
@@ -165,7 +195,7 @@ impl ConnectionMeter {
         }
     }
 
-    fn written(&self, bytes: usize) {
+    pub fn written(&self, bytes: usize) {
         let mut state = self.state();
         state.written += bytes as u64;
         state.of_request += bytes as u64;
@@ -183,7 +213,7 @@ impl ConnectionMeter {
     }
 
     /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
-    fn flushed(&self) -> bool {
+    pub fn flushed(&self) -> bool {
         let mut state = self.state();
         let look = state.streams;
         if !state.answered && state.leaving.is_empty() {
@@ -256,20 +286,25 @@ fn cohort_counter(cohort: Cohort, stream: Counter, poll: Counter) -> Counter {
 }
 
 /// A socket that tells its meter. hyper flushes it only after everything it buffered has been written.
-pub struct MeteredIo {
+pub struct MeteredIo<C> {
     socket: TokioIo<TcpStream>,
-    meter: Arc<ConnectionMeter>,
+    meter: Arc<C>,
 }
 
-impl MeteredIo {
-    pub fn new(socket: TcpStream, recorder: Recorder) -> MeteredIo {
-        MeteredIo { socket: TokioIo::new(socket), meter: Arc::new(ConnectionMeter::new(recorder)) }
+impl<C> MeteredIo<C> {
+    pub fn new(socket: TcpStream, meter: Arc<C>) -> MeteredIo<C> {
+        MeteredIo { socket: TokioIo::new(socket), meter }
     }
 
-    pub fn meter(&self) -> Arc<ConnectionMeter> {
-        self.meter.clone()
+    /// The client has left, or said all that it will. Else the task is woken when it has.
+    fn is_left(&self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let seen = self.socket.inner().poll_peek(cx, &mut ReadBuf::uninit(&mut byte));
+        matches!(seen, Poll::Ready(Ok(0) | Err(_)))
     }
+}
 
+impl MeteredIo<ConnectionMeter> {
     /// Bytes read and written so far.
     pub fn counted(&self) -> Carried {
         let state = self.meter.state();
@@ -300,20 +335,13 @@ impl MeteredIo {
         let _ = timeout(PARTING, reading).await;
     }
 
-    /// The client has left, or said all that it will. Else the task is woken when it has.
-    fn is_left(&self, cx: &mut Context<'_>) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let seen = self.socket.inner().poll_peek(cx, &mut ReadBuf::uninit(&mut byte));
-        matches!(seen, Poll::Ready(Ok(0) | Err(_)))
-    }
-
     /// The bare socket, in non-blocking mode and out of tokio's hands.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.socket.into_inner().into_std()
     }
 }
 
-impl Read for MeteredIo {
+impl<C: Counts> Read for MeteredIo<C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -328,16 +356,16 @@ impl Read for MeteredIo {
         if filled.filled().is_empty() {
             return Poll::Ready(Ok(()));
         }
-        self.meter.read(filled.filled().len());
+        self.meter.read(filled.filled());
         buf.put_slice(filled.filled());
         Poll::Ready(Ok(()))
     }
 }
 
-impl Write for MeteredIo {
+impl<C: Counts> Write for MeteredIo<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
-        self.meter.written(written);
+        self.meter.written(&[IoSlice::new(buf)], written);
         Poll::Ready(Ok(written))
     }
 
@@ -347,7 +375,7 @@ impl Write for MeteredIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
-        self.meter.written(written);
+        self.meter.written(bufs, written);
         Poll::Ready(Ok(written))
     }
 
