@@ -23,8 +23,8 @@ pub async fn readyz(State(node): State<Arc<Node>>) -> Result<Json<Ready>, Proble
     if node.door.drain.borrow().is_some() {
         return Err(Problem::away("This node is shutting down."));
     }
-    if let Health::Away { .. } = node.door.broker.health() {
-        return Err(Problem::away("Redis is away."));
+    if let Health::Away { why, .. } = node.door.broker.health() {
+        return Err(Problem::away(format!("Redis is away: {why}.")));
     }
     let database = match node.store.health() {
         store::Health::Good => "good",

@@ -11,7 +11,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 use streamgauge_core::{
@@ -39,10 +39,10 @@ pub enum Traffic {
 }
 
 /// Shared by a connection's socket and the requests on it. HTTP/1.1 answers one request at a time, so all
-/// bytes between a request's first one and the next request's belong to it.
+/// bytes between a request's first one and the next request's belong to it. On HTTP/2 each request has one of its own.
 pub struct ConnectionMeter {
     recorder: Recorder,
-    /// Only the connection's own task takes it, so it is never contended.
+    /// Only tasks of the connection's own thread take it, so it is never contended.
     state: Mutex<State>,
 }
 
@@ -67,17 +67,39 @@ struct State {
     written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
-    /// The client has asked all, and the answer is not out: hyper, which takes the end of what the client says for the
-    /// end of the connection, is to hear of it after that.
-    owes: bool,
-    /// Who waits to read on.
-    reader: Option<Waker>,
+    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: whoever leaves is looked for.
+    streams: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
 
+/// What a socket tells of what passes over it.
+pub trait Counts {
+    fn read(&self, bytes: &[u8]);
+
+    /// So many bytes of these parts.
+    fn written(&self, parts: &[IoSlice<'_>], bytes: usize);
+
+    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    fn flushed(&self) -> bool;
+}
+
+impl Counts for ConnectionMeter {
+    fn read(&self, bytes: &[u8]) {
+        self.read(bytes.len());
+    }
+
+    fn written(&self, _: &[IoSlice<'_>], bytes: usize) {
+        self.written(bytes);
+    }
+
+    fn flushed(&self) -> bool {
+        self.flushed()
+    }
+}
+
 impl ConnectionMeter {
-    fn new(recorder: Recorder) -> ConnectionMeter {
+    pub fn new(recorder: Recorder) -> ConnectionMeter {
         let started_us = Some(clock::now_us());
         let state = State {
             traffic: Traffic::Other,
@@ -91,8 +113,7 @@ impl ConnectionMeter {
             read: 0,
             written: 0,
             out: false,
-            owes: false,
-            reader: None,
+            streams: false,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -102,11 +123,10 @@ impl ConnectionMeter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new request: nobody knows yet what it is for. `whole`: it is the only one that is being answered, and nothing
-    /// of it is still to come.
-    pub fn request(&self, whole: bool) {
+    /// A new request: nobody knows yet what it is for.
+    pub fn request(&self) {
         let mut state = self.state();
-        state.owes = whole;
+        state.streams = false;
         state.traffic = Traffic::Other;
         state.opens = false;
         state.out = false;
@@ -143,9 +163,11 @@ impl ConnectionMeter {
         state.region = region;
     }
 
-    /// The response is on its way into the write buffer.
-    pub fn answered(&self) {
-        self.state().answered = true;
+    /// The response is on its way into the write buffer. `streams`: it goes on until somebody ends it.
+    pub fn answered(&self, streams: bool) {
+        let mut state = self.state();
+        state.answered = true;
+        state.streams = streams;
     }
 
     /// The head of the last answer has left.
@@ -158,16 +180,12 @@ impl ConnectionMeter {
         self.state().leaving.push(accepted_us);
     }
 
-    /// Whether an answer is owed to a client that says no more. If so, the reader is woken when it is out.
-    fn owes(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.state();
-        if state.owes {
-            state.reader = Some(cx.waker().clone());
-        }
-        state.owes
+    /// Its answer has not left yet.
+    pub fn answers(&self) -> bool {
+        self.state().answered
     }
 
-    fn read(&self, bytes: usize) {
+    pub fn read(&self, bytes: usize) {
         let mut state = self.state();
         state.unattributed += bytes as u64;
         state.of_request += bytes as u64;
@@ -177,7 +195,7 @@ impl ConnectionMeter {
         }
     }
 
-    fn written(&self, bytes: usize) {
+    pub fn written(&self, bytes: usize) {
         let mut state = self.state();
         state.written += bytes as u64;
         state.of_request += bytes as u64;
@@ -194,11 +212,12 @@ impl ConnectionMeter {
         self.recorder.add(both, read + bytes as u64);
     }
 
-    /// All that was in the write buffer is with the kernel.
-    fn flushed(&self) {
+    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    pub fn flushed(&self) -> bool {
         let mut state = self.state();
+        let look = state.streams;
         if !state.answered && state.leaving.is_empty() {
-            return;
+            return look;
         }
         let now = clock::now_us();
         let answered = std::mem::take(&mut state.answered);
@@ -219,11 +238,10 @@ impl ConnectionMeter {
         }
         if answered {
             state.of_request = 0;
-            state.owes = false;
-            state.reader.take().into_iter().for_each(Waker::wake);
         }
         if state.silent {
-            return state.leaving.clear();
+            state.leaving.clear();
+            return look;
         }
         let (left, region) = (state.leaving.len() as u64, state.region);
         self.recorder.add(Counter::Delivered, left);
@@ -233,6 +251,7 @@ impl ConnectionMeter {
             self.recorder.record_since(Measure::Delivery, accepted, now);
             self.recorder.record_at(region, Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
         }
+        look
     }
 }
 
@@ -267,20 +286,25 @@ fn cohort_counter(cohort: Cohort, stream: Counter, poll: Counter) -> Counter {
 }
 
 /// A socket that tells its meter. hyper flushes it only after everything it buffered has been written.
-pub struct MeteredIo {
+pub struct MeteredIo<C> {
     socket: TokioIo<TcpStream>,
-    meter: Arc<ConnectionMeter>,
+    meter: Arc<C>,
 }
 
-impl MeteredIo {
-    pub fn new(socket: TcpStream, recorder: Recorder) -> MeteredIo {
-        MeteredIo { socket: TokioIo::new(socket), meter: Arc::new(ConnectionMeter::new(recorder)) }
+impl<C> MeteredIo<C> {
+    pub fn new(socket: TcpStream, meter: Arc<C>) -> MeteredIo<C> {
+        MeteredIo { socket: TokioIo::new(socket), meter }
     }
 
-    pub fn meter(&self) -> Arc<ConnectionMeter> {
-        self.meter.clone()
+    /// The client has left, or said all that it will. Else the task is woken when it has.
+    fn is_left(&self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let seen = self.socket.inner().poll_peek(cx, &mut ReadBuf::uninit(&mut byte));
+        matches!(seen, Poll::Ready(Ok(0) | Err(_)))
     }
+}
 
+impl MeteredIo<ConnectionMeter> {
     /// Bytes read and written so far.
     pub fn counted(&self) -> Carried {
         let state = self.meter.state();
@@ -317,7 +341,7 @@ impl MeteredIo {
     }
 }
 
-impl Read for MeteredIo {
+impl<C: Counts> Read for MeteredIo<C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -330,18 +354,18 @@ impl Read for MeteredIo {
         let mut filled = ReadBuf::uninit(&mut scratch[..room]);
         std::task::ready!(Pin::new(self.socket.inner_mut()).poll_read(cx, &mut filled))?;
         if filled.filled().is_empty() {
-            return if room > 0 && self.meter.owes(cx) { Poll::Pending } else { Poll::Ready(Ok(())) };
+            return Poll::Ready(Ok(()));
         }
-        self.meter.read(filled.filled().len());
+        self.meter.read(filled.filled());
         buf.put_slice(filled.filled());
         Poll::Ready(Ok(()))
     }
 }
 
-impl Write for MeteredIo {
+impl<C: Counts> Write for MeteredIo<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
-        self.meter.written(written);
+        self.meter.written(&[IoSlice::new(buf)], written);
         Poll::Ready(Ok(written))
     }
 
@@ -351,7 +375,7 @@ impl Write for MeteredIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
-        self.meter.written(written);
+        self.meter.written(bufs, written);
         Poll::Ready(Ok(written))
     }
 
@@ -361,7 +385,9 @@ impl Write for MeteredIo {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        self.meter.flushed();
+        if self.meter.flushed() && self.is_left(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -11,6 +11,7 @@ mod lanes; // threads that each serve connections of their own
 mod limits; // who may open one more stream
 mod message; // one event, framed once
 mod meter; // every byte of a connection, attributed to what was asked
+mod multiplexed; // the same on HTTP/2, where requests share a connection
 mod open; // a request for a stream: from session and Last-Event-ID to what it is told first
 mod parking; // from a connection that hyper serves to a socket that a reactor holds
 mod reactor; // parked streams: no task, no timer, no buffer each

@@ -7,7 +7,7 @@
 use super::{
     hub::Hub,
     message::{LAST_CHUNK, chunk},
-    meter::MeteredIo,
+    meter::{ConnectionMeter, MeteredIo},
     open::{Handed, Opened},
     reactor::Arrival,
 };
@@ -59,7 +59,13 @@ impl http_body::Body for NeverBody {
 
 /// Hands the socket over. If that fails, dropping what was opened counts it as gone. `read`: bytes that hyper has read
 /// beyond the request.
-pub fn park(hub: &Hub, io: MeteredIo, read: usize, opened: Opened, place: OwnedSemaphorePermit) {
+pub fn park(
+    hub: &Hub,
+    io: MeteredIo<ConnectionMeter>,
+    read: usize,
+    opened: Opened,
+    place: OwnedSemaphorePermit,
+) {
     let mut said = Said::default();
     if !said.more(read) {
         return;

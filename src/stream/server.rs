@@ -4,12 +4,13 @@ use super::{
     hub::Hub,
     lanes::Lanes,
     meter::{ConnectionMeter, MeteredIo},
+    multiplexed::{Multiplexed, Passing},
     parking::{Parking, park},
 };
 use crate::{gauge::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
-use futures::future::BoxFuture;
-use http::Request;
+use futures::{TryFutureExt, future::BoxFuture};
+use http::{HeaderValue, Request, header};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::http1,
@@ -138,25 +139,33 @@ type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
 /// `parking`: where the connection's socket can be parked.
 fn answer(
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     answers: &Answers,
     meter: Arc<ConnectionMeter>,
     peer: SocketAddr,
     parking: Option<Parking>,
 ) -> Answering {
-    meter.request(parking.is_some() && request.body().is_end_stream());
+    meter.request();
+    let http1 = parking.is_some();
     let extensions = request.extensions_mut();
     extensions.insert(meter.clone());
     extensions.insert(Peer(peer));
     if let Some(parking) = parking {
         extensions.insert(parking);
     }
-    let answering = answers(request.map(Body::new));
+    let answering = answers(request);
     Box::pin(async move {
         let response = answering.await;
-        meter.answered();
+        meter.answered(http1 && is_stream(&response));
         Ok(response)
     })
+}
+
+/// Whether it goes on until somebody ends it. Of an answer whose length is known, that need not be asked.
+fn is_stream(response: &Response<Body>) -> bool {
+    let kind = || response.headers().get(header::CONTENT_TYPE);
+    let is_sse = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/event-stream");
+    response.body().size_hint().exact().is_none() && kind().is_some_and(is_sse)
 }
 
 enum End {
@@ -166,16 +175,20 @@ enum End {
 
 async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
     let Serving { answers, recorder, hub, mut stop } = serving;
-    let io = MeteredIo::new(socket, recorder);
-    let (meter, parking) = (io.meter(), Parking::default());
+    let (meter, parking) = (Arc::new(ConnectionMeter::new(recorder)), Parking::default());
+    let io = MeteredIo::new(socket, meter.clone());
     let service = service_fn({
         let (meter, parking) = (meter.clone(), parking.clone());
-        move |request| answer(request, &answers, meter.clone(), peer, Some(parking.clone()))
+        move |request: Request<Incoming>| {
+            answer(request.map(Body::new), &answers, meter.clone(), peer, Some(parking.clone()))
+        }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER)
+        // Who has asked all may shut its sending half and wait. Streams see to it themselves that their client is there.
+        .half_close(true)
         .serve_connection(io, service);
     let end = {
         let mut stopping = pin!(async move { stopped(&mut stop).await });
@@ -213,9 +226,14 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
 
 async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
     let Serving { answers, recorder, mut stop, .. } = serving;
-    let io = MeteredIo::new(socket, recorder);
-    let meter = io.meter();
-    let service = service_fn(move |request| answer(request, &answers, meter.clone(), peer, None));
+    let shared = Arc::new(Multiplexed::new(recorder));
+    let io = MeteredIo::new(socket, shared.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let meter = shared.request();
+        let request = request.map(|body| Body::new(Passing::of_request(body, meter.clone())));
+        let answering = answer(request, &answers, meter.clone(), peer, None);
+        answering.map_ok(|answer| answer.map(|body| Body::new(Passing::of_answer(body, meter))))
+    });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MULTIPLEXED)

@@ -182,10 +182,60 @@ async fn what_is_no_http_harms_nobody() {
 #[tokio::test]
 async fn who_closes_one_half_gets_an_answer() {
     let server = server().await;
-    for _ in 0..100 {
-        let said = raw(server.0.port, b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    let check = async |request: &str, status: &str| {
+        let (request, expected) = (request.as_bytes(), format!("HTTP/1.1 {status} "));
+        let (one, half) = (&request[..1], request.len() / 2);
+        // At once; with the end apart; in halves; its last byte late.
+        for pieces in [
+            &[request][..],
+            &[request, b""],
+            &[&request[..half], &request[half..]],
+            &[one, &request[1..request.len() - 1], &request[request.len() - 1..]],
+        ] {
+            for _ in 0..25 {
+                let said = raw_in(server.0.port, pieces).await;
+                assert!(said.starts_with(&expected), "{request:?} in {} pieces: {said}", pieces.len());
+            }
+        }
+    };
+    check("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "200").await;
+    let event = r#"{"stage":"a","progress":1}"#;
+    let length = format!("content-length: {}", event.len());
+    check(&post(&length, event), "202").await;
+    let chunks: String = event.split_inclusive(',').map(|c| format!("{:x}\r\n{c}\r\n", c.len())).collect();
+    check(&post("transfer-encoding: chunked", &format!("{chunks}0\r\n\r\n")), "202").await;
+    // Refused before its body is read.
+    check(&post(&length, event).replace("/status", "/nothing"), "404").await;
+}
+
+/// A body that will not come is not waited for.
+#[tokio::test]
+async fn who_leaves_in_the_middle_of_a_body_leaves_nothing_behind() {
+    let server = server().await;
+    let port = server.0.port;
+    for half in [
+        post("content-length: 100", r#"{"stage":"a","progress":1}"#),
+        post("content-length: 100", ""),
+        post("transfer-encoding: chunked", "1a\r\n{\"stage\":\"a\",\"progress\":1}\r\n"),
+        post("transfer-encoding: chunked", "1a\r\n{\"sta"),
+    ] {
+        let (half, middle) = (half.as_bytes(), half.len() / 2);
+        for pieces in [&[half][..], &[half, b""], &[&half[..middle], &half[middle..]]] {
+            // A body that only dribbles is borne for ten seconds.
+            let said = tokio::time::timeout(Duration::from_secs(3), raw_in(port, pieces)).await;
+            let said = said.expect("the connection ends");
+            assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+        }
     }
+    healthy(&server.0.client()).await;
+}
+
+/// An event for a session that no other test uses.
+fn post(length: &str, body: &str) -> String {
+    format!(
+        "POST /api/v1/sessions/{}/status HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{length}\r\n\r\n{body}",
+        fresh("half")
+    )
 }
 
 #[tokio::test]
@@ -252,9 +302,20 @@ async fn a_follower_that_talks_is_borne_for_8_kb() {
 
 /// Sends bytes and reads what comes until the server closes.
 async fn raw(port: u16, bytes: &[u8]) -> String {
+    raw_in(port, &[bytes]).await
+}
+
+/// The same, in several segments. An empty one is a pause.
+async fn raw_in(port: u16, pieces: &[&[u8]]) -> String {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-    // The server may close before it has read everything.
-    let _ = socket.write_all(bytes).await;
+    socket.set_nodelay(true).expect("a socket");
+    for (place, piece) in pieces.iter().enumerate() {
+        if place > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // The server may close before it has read everything.
+        let _ = socket.write_all(piece).await;
+    }
     let _ = socket.shutdown().await;
     let mut said = Vec::new();
     let _ = socket.read_to_end(&mut said).await;

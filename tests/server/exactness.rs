@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Database, Launch, Proxy, eventually, fresh};
 use reqwest::{StatusCode, header::HeaderValue};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_byte_and_delivery_is_counted() {
@@ -137,4 +138,56 @@ async fn a_stream_that_is_not_opened_is_no_failed_attempt() {
         1,
         "the last request of an EventSource is part of its cost"
     );
+}
+
+/// A publisher, a poller and a follower behind one proxy that speaks HTTP/2: each is charged for what is its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_share_a_connection_are_told_apart() {
+    const EVENTS: u64 = 20;
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let proxy = Proxy::to(server.port);
+    let session = fresh("shared");
+    let url = |rest: &str| format!("http://127.0.0.1:{}/api/v1/sessions/{session}/{rest}", proxy.port);
+    let multiplexed = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
+    let publish = async |n: u64| {
+        let event = json!({ "stage": "work", "progress": n, "data": "x".repeat(4_000) });
+        let answer = multiplexed.post(url("status")).json(&event).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    };
+    publish(0).await;
+    let mut stream = multiplexed.get(url("status/stream")).send().await.expect("an answer");
+    let (mut streamed, mut polled) = (0, 0);
+    for n in 1..=EVENTS {
+        publish(n).await;
+        let answer = multiplexed.get(url("status")).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        polled += answer.bytes().await.expect("a body").len();
+        streamed += stream.chunk().await.expect("a stream").expect("an event").len();
+    }
+    let end = multiplexed.post(url("complete")).json(&json!({ "outcome": "completed" }));
+    assert_eq!(end.send().await.expect("an answer").status(), StatusCode::ACCEPTED);
+    while let Some(chunk) = stream.chunk().await.expect("a stream") {
+        streamed += chunk.len();
+    }
+    drop((stream, multiplexed));
+    eventually("the connection has ended", 5, async || proxy.is_idle().then_some(())).await;
+    server.stop();
+
+    let (there, back) = proxy.counted();
+    let count = async |counter| u64::try_from(database.counted(counter).await).expect("bytes");
+    let within = |bytes: u64, least: usize, heads: u64| {
+        let least = u64::try_from(least).expect("bytes");
+        assert!(
+            (least..=least + heads).contains(&bytes),
+            "{bytes} of at least {least} and at most {heads} more"
+        );
+    };
+    within(count("stream_bytes_out").await, streamed, 500 + 100 * EVENTS);
+    within(count("poll_bytes_out").await, polled, 300 * EVENTS);
+    // Heads, and what the client says of its windows.
+    within(count("stream_bytes_in").await, 20, 1_000);
+    within(count("poll_bytes_in").await, 25 * EVENTS as usize, 200 * EVENTS);
+    assert!(there > 4_000 * EVENTS && back > (streamed + polled) as u64);
+    assert_eq!(count("delivered").await, EVENTS + 2);
 }

@@ -1,45 +1,14 @@
 //! A Redis Cluster: two nodes of ours on it are one server, and nothing is lost when its slots move or a primary dies.
 
-use crate::support::{Client, Database, Follower, Launch, RedisCluster, Server, eventually, fresh};
+use crate::support::{Client, Database, Launch, RedisCluster, Server, eventually, fresh};
 use reqwest::StatusCode;
 use std::time::{Duration, Instant};
 
 async fn start(database: &Database, cluster: &RedisCluster, name: &str) -> (Client, Server) {
     let server = Launch::on(database).cluster(cluster).flag("node", name).flag("heartbeat-ms", 500).start();
     let client = server.client();
-    eventually("the node is ready", 15, async || {
-        let ready = client.get("/readyz").send().await.expect("an answer");
-        (ready.status() == StatusCode::OK).then_some(())
-    })
-    .await;
+    client.is_ready().await;
     (client, server)
-}
-
-/// As a publisher does it: until it is accepted. The key makes a repetition harmless.
-async fn publish_surely(client: &Client, session: &str, n: u64) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let event = client.event(session, n).header("idempotency-key", format!("n-{n}"));
-        if event.send().await.expect("an answer").status() == StatusCode::ACCEPTED {
-            return;
-        }
-        assert!(Instant::now() < deadline, "number {n} cannot be published");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-}
-
-/// Until the event with that number, all that came; a gap is followed by what goes on.
-async fn until(follower: &mut Follower, last: u64) -> (Vec<u64>, usize) {
-    let (mut numbers, mut gaps) = (Vec::new(), 0);
-    while numbers.last() != Some(&last) {
-        let event = follower.news().await.expect("an open stream");
-        if event.name == "gap" {
-            gaps += 1;
-        } else {
-            numbers.push(event.number());
-        }
-    }
-    (numbers, gaps)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +56,7 @@ async fn a_slot_that_moves_takes_its_followers_along() {
         let (client, session) = (a.0.clone(), session.clone());
         async move {
             for n in 1..=EVENTS {
-                publish_surely(&client, &session, n).await;
+                client.publish_surely(&session, n).await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -96,7 +65,7 @@ async fn a_slot_that_moves_takes_its_followers_along() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         tokio::task::block_in_place(|| cluster.move_slot_of(&session));
     }
-    assert_eq!(until(&mut follower, EVENTS).await, ((1..=EVENTS).collect(), 0));
+    assert_eq!(follower.until(EVENTS).await, ((1..=EVENTS).collect(), 0));
     publisher.await.expect("all published");
 }
 
@@ -111,7 +80,7 @@ async fn a_node_that_had_no_part_in_a_move_finds_the_session() {
     tokio::task::block_in_place(|| cluster.move_slot_of(&session));
     let mut follower = b.0.follow(&session).await;
     assert_eq!(follower.numbers(1).await, [3]);
-    publish_surely(&a.0, &session, 4).await;
+    a.0.publish_surely(&session, 4).await;
     assert_eq!(follower.numbers(1).await, [4]);
 }
 
@@ -127,7 +96,7 @@ async fn a_replica_takes_over_and_followers_go_on() {
         let (client, session) = (a.0.clone(), session.clone());
         async move {
             for n in 1..=EVENTS {
-                publish_surely(&client, &session, n).await;
+                client.publish_surely(&session, n).await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
@@ -135,7 +104,7 @@ async fn a_replica_takes_over_and_followers_go_on() {
     assert_eq!(follower.numbers(20).await, (1..=20).collect::<Vec<_>>());
     let primary = cluster.primary_of(&session);
     cluster.kill(primary);
-    let (numbers, gaps) = until(&mut follower, EVENTS).await;
+    let (numbers, gaps) = follower.until(EVENTS).await;
     publisher.await.expect("all published");
     // What the replica had not got yet is gone, and only a gap may leave numbers out or tell one again.
     let whole = numbers == (21..=EVENTS).collect::<Vec<_>>();
@@ -145,7 +114,7 @@ async fn a_replica_takes_over_and_followers_go_on() {
     let mut late = a.0.follow(&session).await;
     assert_eq!(late.numbers(1).await, [EVENTS]);
     cluster.again(primary);
-    publish_surely(&b.0, &session, EVENTS + 1).await;
+    b.0.publish_surely(&session, EVENTS + 1).await;
     assert_eq!(late.numbers(1).await, [EVENTS + 1]);
 }
 
@@ -175,7 +144,7 @@ async fn nothing_of_an_ended_session_stays_in_the_cluster() {
     let sessions: Vec<String> = (0..20).map(|_| fresh("gone")).collect();
     let mut followers = Vec::new();
     for session in &sessions {
-        publish_surely(&client, session, 1).await;
+        client.publish_surely(session, 1).await;
         followers.push(client.follow(session).await);
     }
     assert!(cluster.list(&["KEYS", "sg:*"]).await.len() >= 60, "state, history, idempotency key");
@@ -252,7 +221,7 @@ async fn a_primary_that_hangs_holds_up_its_own_sessions_only() {
     assert_eq!(client.get("/readyz").send().await.expect("an answer").status(), StatusCode::OK);
 
     cluster.thaw(2);
-    publish_surely(&client, &stuck, 1).await;
+    client.publish_surely(&stuck, 1).await;
     // What was refused may have been taken when it woke, as an event that timed out.
-    assert!(until(&mut waiting, 1).await.0.iter().all(|&n| n == 99 || n == 1));
+    assert!(waiting.until(1).await.0.iter().all(|&n| n == 99 || n == 1));
 }

@@ -1,6 +1,6 @@
 //! Several sessions on one connection, batches of events, and the ways that a socket cannot be parked.
 
-use crate::support::{Client, Database, Follower, Launch, Server, Shared, eventually, fresh};
+use crate::support::{Bare, Client, Database, Follower, Launch, Server, Shared, eventually, fresh, streams};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
@@ -94,6 +94,29 @@ async fn several_sessions_come_over_one_connection_and_resume_together() {
     let query: Vec<_> = sessions.iter().map(|session| ("session", *session)).collect();
     let again = client.get("/api/v1/streams").query(&query).header("last-event-id", last.expect("an id"));
     assert_eq!(again.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
+}
+
+/// Streams that no reactor holds: over HTTP/1.0, and of several sessions.
+#[tokio::test]
+async fn who_leaves_such_a_stream_is_missed_at_once() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session, other) = (server.client(), fresh("left"), fresh("left"));
+    client.publish(&session, 1).await;
+    client.publish(&other, 1).await;
+    let mut old = Bare::connect(server.port).await;
+    old.ask(&session, "1.0").await;
+    old.until("\nevent: status\n").await;
+    let mut several = Bare::connect(server.port).await;
+    let path = format!("/api/v1/streams?session={session}&session={other}");
+    several.say(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await.expect("sent");
+    several.until("\nevent: status\n").await;
+    streams(&client, 3, 5).await;
+    // Long before the next ping could fail.
+    drop(old);
+    streams(&client, 2, 5).await;
+    several.reset();
+    streams(&client, 0, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

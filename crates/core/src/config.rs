@@ -34,8 +34,8 @@ keys! {
         "the path of a folder";
     database_url: "PostgreSQL to use instead of a private one",
         "a URL that starts with postgres:// or postgresql://";
-    redis_url: "Redis that joins several nodes: redis://HOST, or redis-cluster://HOST:PORT,HOST:PORT for a Redis Cluster; without it this node is alone",
-        "redis://HOST[:PORT], unix:///PATH, or redis-cluster:// with the addresses of some of its nodes, with commas between them; rediss:// is not spoken: let a tunnel do TLS";
+    redis_url: "Redis that joins several nodes: redis://HOST, or redis-sentinel://HOST:PORT,HOST:PORT/NAME where Sentinels know the primary, or redis-cluster://HOST:PORT,HOST:PORT for a Redis Cluster; without it this node is alone",
+        "redis://HOST[:PORT], unix:///PATH, redis-sentinel:// with the addresses of the Sentinels and, after a slash, their name for the primary, or redis-cluster:// with the addresses of some of its nodes, with commas between addresses; rediss:// is not spoken: let a tunnel do TLS";
     redis_plain: "Take in what back ends PUBLISH to session:ID:status in Redis by themselves [default: true]",
         "true or false";
     node: "Name of this node in charts and rows [default: the host's name]",
@@ -269,14 +269,30 @@ fn redis_url(text: &str) -> Option<String> {
     let hosts = |rest: &str| {
         rest.rsplit('@').next().unwrap_or_default().split('/').next().unwrap_or_default().to_owned()
     };
+    let several = |hosts: String| hosts.split(',').all(|host| !host.is_empty());
     let good = if let Some(rest) = text.strip_prefix("redis-cluster://") {
-        hosts(rest).split(',').all(|host| !host.is_empty())
+        several(hosts(rest))
+    } else if let Some(rest) = text.strip_prefix("redis-sentinel://") {
+        let rest = rest.split_once("?sentinel_auth=").map_or(rest, |(rest, _)| rest);
+        several(hosts(rest)) && names_a_primary(rest)
     } else if let Some(rest) = text.strip_prefix("redis://") {
         !hosts(rest).contains(',')
     } else {
         text.starts_with("unix:///")
     };
     good.then(|| text.to_owned())
+}
+
+/// `HOSTS/NAME[/DATABASE]`: the name of what Sentinels allow in one.
+fn names_a_primary(rest: &str) -> bool {
+    let parts: Vec<&str> = rest.rsplit('@').next().unwrap_or_default().split('/').skip(1).collect();
+    let (name, database) = match parts.as_slice() {
+        [name] => (*name, "0"),
+        [name, database] => (*name, *database),
+        _ => return false,
+    };
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    !name.is_empty() && name.bytes().all(good) && database.parse::<u32>().is_ok()
 }
 
 fn networks(text: &str) -> Option<Vec<Network>> {
@@ -353,6 +369,19 @@ mod tests {
         for bad in ["http://h", "redis://a,b", "redis-cluster://a,,b", "redis-cluster://", "unix://h"] {
             check("redis_url", bad, "redis-cluster:// with the addresses");
         }
+        for bad in [
+            "redis-sentinel://a",
+            "redis-sentinel://a/",
+            "redis-sentinel://a,,b/m",
+            "redis-sentinel:///m",
+            "redis-sentinel://u:p@/m",
+            "redis-sentinel://a/m n",
+            "redis-sentinel://a/m/x",
+            "redis-sentinel://a/m/1/2",
+            "redis-sentinel://a/m?password=p",
+        ] {
+            check("redis_url", bad, "their name for the primary");
+        }
         check("redis_url", "rediss://h", "rediss:// is not spoken");
         let secret = settings(&[("database_url", "mysql://u:secret@h/d")]).expect_err("a wrong scheme");
         assert!(!secret.contains("secret") && secret.contains("postgres://"), "{secret}");
@@ -366,6 +395,8 @@ mod tests {
             "unix:///r.sock",
             "redis-cluster://h",
             "redis-cluster://u:p,w@a:1,b:2",
+            "redis-sentinel://h/main",
+            "redis-sentinel://u:p@a:1,b,[::1]:2/main.1-a_b/3?sentinel_auth=s:q",
         ];
         for url in good {
             let settings = settings(&[("redis_url", url)]).expect(url);

@@ -1,8 +1,8 @@
 //! Whether the other end of a connection is what it should be: a primary, loaded, that answers.
 
-use super::{commands::PATIENCE, outlook::Outlook};
-use ::redis::{Value, aio::MultiplexedConnection, from_redis_value};
-use std::{collections::HashMap, time::Duration};
+use super::{commands::PATIENCE, listener::Shared, sentinel};
+use ::redis::{ConnectionInfo, Value, aio::MultiplexedConnection, from_redis_value};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How often a connection is checked. A Redis that hangs never closes its sockets: only asking shows it.
@@ -40,13 +40,24 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    pub fn start(connection: MultiplexedConnection, in_cluster: bool, outlook: &Outlook) -> Watchdog {
-        let ((bark, lost), outlook) = (oneshot::channel(), outlook.clone());
+    pub fn start(connection: MultiplexedConnection, shared: Arc<Shared>, info: ConnectionInfo) -> Watchdog {
+        let (bark, lost) = oneshot::channel();
+        let every = if shared.sentinels.is_some() { sentinel::EVERY } else { EVERY };
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LEAST).await;
-                let _ = tokio::time::timeout(EVERY, outlook.suspicion()).await;
-                if let Err(why) = check(connection.clone(), in_cluster).await {
+                let _ = tokio::time::timeout(every, shared.outlook().suspicion()).await;
+                let mut found = check(connection.clone(), shared.in_cluster).await;
+                // An old primary may be cut off from its Sentinels only, and take all that it is told.
+                if let (Ok(()), Some(sentinels)) = (&found, &shared.sentinels)
+                    && let Some(primary) = sentinels.moved_from(info.addr()).await
+                {
+                    // It is heard for longer than it is told anything: what it took last shows the gap.
+                    shared.hearing.store.commands.lead_to(&primary);
+                    tokio::time::sleep(sentinel::LAST_WORDS).await;
+                    found = Err("the Sentinels name another primary".into());
+                }
+                if let Err(why) = found {
                     let _ = bark.send(why);
                     return;
                 }
@@ -66,7 +77,7 @@ fn judge(mode: &str, role: &str, in_cluster: bool, cluster_info: Option<&str>) -
     match (mode, in_cluster) {
         ("cluster", false) => Err("it is part of a cluster, so redis_url must start with redis-cluster://")?,
         ("standalone", true) => Err("it is no cluster, so redis_url must start with redis://")?,
-        ("sentinel", _) => Err("it is a Sentinel: redis_url must lead to the primary itself")?,
+        ("sentinel", _) => Err("it is a Sentinel, so redis_url must start with redis-sentinel://")?,
         _ => {}
     }
     if role == "replica" || role == "slave" {
@@ -92,7 +103,7 @@ mod tests {
         check("standalone", "replica", false, None, "a replica");
         check("cluster", "master", false, None, "redis-cluster://");
         check("standalone", "master", true, None, "redis://");
-        check("sentinel", "", false, None, "Sentinel");
+        check("sentinel", "", false, None, "redis-sentinel://");
         check("cluster", "master", true, Some("cluster_state:ok\r\n"), "");
         check("cluster", "master", true, Some("cluster_state:fail\r\n"), "slots");
         check("cluster", "slave", true, Some("cluster_state:ok\r\n"), "a replica");

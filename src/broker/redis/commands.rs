@@ -5,24 +5,28 @@ use super::{
     routes::{Map, Road},
 };
 use ::redis::{
-    Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Script, ServerErrorKind, Value,
+    Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture, Script, ServerErrorKind, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
 };
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    future::ready,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 /// A Redis that does not answer for this long is away; a publisher is not kept waiting for it.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
+const UNNAMED: (ErrorKind, &str) = (ErrorKind::Client, "the Sentinels have not named a primary yet");
 const UNROUTED: (ErrorKind, &str) = (ErrorKind::Client, "several commands at once go to no one slot");
 /// How often a connection that does no good is replaced.
 const RENEWED: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub enum Connection {
+    /// The Sentinels have not said yet where to.
+    Nowhere,
     One(ConnectionManager),
     Cluster(ClusterConnection),
     /// To the primary of one slot.
@@ -80,6 +84,7 @@ async fn patiently<T>(asked: RedisFuture<'_, T>) -> Result<T, RedisError> {
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
+            Connection::Nowhere => Box::pin(ready(Err(UNNAMED.into()))),
             Connection::One(connection) => Box::pin(patiently(connection.req_packed_command(cmd))),
             Connection::Cluster(connection) => Box::pin(patiently(connection.req_packed_command(cmd))),
             Connection::Road(routed) => Box::pin(routed.ask(cmd)),
@@ -93,10 +98,11 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(patiently(match self {
+            Connection::Nowhere => Box::pin(ready(Err(UNNAMED.into()))),
             Connection::One(connection) => connection.req_packed_commands(pipeline, offset, count),
             Connection::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
             // None is sent: what belongs together is a script.
-            Connection::Road(_) => Box::pin(std::future::ready(Err(UNROUTED.into()))),
+            Connection::Road(_) => Box::pin(ready(Err(UNROUTED.into()))),
         }))
     }
 
@@ -104,7 +110,7 @@ impl ConnectionLike for Connection {
         match self {
             Connection::One(connection) => connection.get_db(),
             Connection::Cluster(connection) => connection.get_db(),
-            Connection::Road(_) => 0,
+            Connection::Nowhere | Connection::Road(_) => 0,
         }
     }
 }
@@ -120,29 +126,50 @@ struct Inner {
 }
 
 /// A connection that is replaced when it does no good.
-pub struct Line {
+pub struct Line(Mutex<Current>);
+
+struct Current {
     address: Address,
-    current: Mutex<(Connection, Instant)>,
+    connection: Connection,
+    since: Instant,
 }
 
 impl Line {
     pub fn new(address: Address) -> Result<Line, RedisError> {
-        let current = Mutex::new((connect(&address)?, Instant::now()));
-        Ok(Line { address, current })
+        let connection = connect(&address)?;
+        Ok(Line(Mutex::new(Current { address, connection, since: Instant::now() })))
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self) -> Connection {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.current().connection.clone()
     }
 
     /// What is under way on the old connection is still waited for.
     fn renew(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.1.elapsed() < RENEWED {
-            return;
+        let mut current = self.current();
+        if current.since.elapsed() >= RENEWED {
+            current.connect();
         }
+    }
+
+    fn lead_to(&self, info: &ConnectionInfo) {
+        let mut current = self.current();
+        if !matches!(&current.address, Address::One(old) if old.addr() == info.addr()) {
+            tracing::info!(redis = %info.addr(), "the Sentinels name the primary");
+            current.address = Address::One(info.clone());
+            current.connect();
+        }
+    }
+}
+
+impl Current {
+    fn connect(&mut self) {
         match connect(&self.address) {
-            Ok(connection) => *current = (connection, Instant::now()),
+            Ok(connection) => (self.connection, self.since) = (connection, Instant::now()),
             Err(error) => tracing::warn!(%error, "no new connection to Redis could be prepared"),
         }
     }
@@ -157,6 +184,12 @@ impl Commands {
 
     pub fn map(&self) -> &Map {
         &self.0.map
+    }
+
+    /// The Sentinels have named this one. From now on nothing goes to another, whether this one can be reached or not:
+    /// what an old primary takes is lost.
+    pub fn lead_to(&self, primary: &ConnectionInfo) {
+        self.0.line.lead_to(primary);
     }
 
     /// For commands that are about no session.
@@ -225,6 +258,7 @@ impl Commands {
 
 fn connect(address: &Address) -> Result<Connection, RedisError> {
     match address {
+        Address::Named(_) => Ok(Connection::Nowhere),
         Address::One(info) => {
             let config = ConnectionManagerConfig::new()
                 .set_connection_timeout(Some(PATIENCE))

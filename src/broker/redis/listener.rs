@@ -9,6 +9,7 @@ use super::{
     outlook::{Outlook, Part},
     plain::Plain,
     routes::{Map, Road, Routes},
+    sentinel::Sentinels,
 };
 use crate::broker::BrokerError;
 use ::redis::ConnectionInfo;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub hearing: Arc<Hearing>,
     pub plain: Plain,
     pub in_cluster: bool,
+    /// Where the one Redis is, they say.
+    pub sentinels: Option<Arc<Sentinels>>,
 }
 
 impl Shared {
@@ -94,16 +97,22 @@ impl Drop for Watch<'_> {
 impl Listener {
     pub fn start(address: Address, hearing: Arc<Hearing>, plain: Plain) -> Listener {
         let in_cluster = matches!(address, Address::Cluster(_));
-        let shared = Arc::new(Shared { hearing, plain, in_cluster });
+        let sentinels = match &address {
+            Address::Named(sentinels) => Some(sentinels.clone()),
+            Address::One(_) | Address::Cluster(_) => None,
+        };
+        let shared = Arc::new(Shared { hearing, plain, in_cluster, sentinels });
         let mut tasks = JoinSet::new();
         tasks.spawn(shared.hearing.clone().catch_up());
         tasks.spawn(shared.hearing.store.clone().recover());
+        let mut lead = |name, info| {
+            let (road, link) = build(&shared, name, info);
+            shared.map().set(Routes::new(vec![(0, 16_383, road)]));
+            tasks.spawn(link.run());
+        };
         match address {
-            Address::One(info) => {
-                let (road, link) = build(&shared, info.addr().to_string(), info);
-                shared.map().set(Routes::new(vec![(0, 16_383, road)]));
-                tasks.spawn(link.run());
-            }
+            Address::One(info) => lead(info.addr().to_string(), info),
+            Address::Named(sentinels) => lead(sentinels.name.clone(), sentinels.login.clone()),
             Address::Cluster(seeds) => {
                 tasks.spawn(cluster::follow(shared.clone(), seeds));
             }

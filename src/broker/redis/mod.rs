@@ -13,6 +13,7 @@ mod memory; // sessions served a while ago, for when Redis forgets them
 mod outlook; // how Redis stands, as this node sees it
 mod plain; // what back ends PUBLISH by themselves
 mod routes; // which Redis has which session
+mod sentinel; // which Redis is the primary, where Sentinels say it
 mod store; // sessions as they stand in Redis
 mod table; // each session's position on this node
 mod wire; // keys, channels, and an event as text

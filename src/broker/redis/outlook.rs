@@ -27,6 +27,13 @@ struct Troubles {
     since: i64,
 }
 
+impl Troubles {
+    /// What came to grief with the connection that hears was looked into, and so says more.
+    fn why(&self) -> Option<&String> {
+        self.parts.iter().flatten().next_back()
+    }
+}
+
 impl Outlook {
     /// At the start nothing is heard yet, which is no news for the log.
     pub fn new() -> Outlook {
@@ -40,12 +47,12 @@ impl Outlook {
         if matches!((part, &trouble), (Part::Commands, Some(_))) {
             self.0.suspicion.notify_waiters();
         }
-        let was_good = troubles.parts.iter().all(Option::is_none);
+        let was_good = troubles.why().is_none();
         if trouble.is_none() && troubles.parts[part as usize].is_none() {
             return;
         }
         troubles.parts[part as usize] = trouble;
-        match (was_good, troubles.parts.iter().flatten().next()) {
+        match (was_good, troubles.why()) {
             (true, Some(why)) => {
                 tracing::warn!(
                     why,
@@ -69,7 +76,7 @@ impl Outlook {
 
     pub fn health(&self) -> Health {
         let troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        match troubles.parts.iter().flatten().next() {
+        match troubles.why() {
             None => Health::Good,
             Some(why) => Health::Away { why: why.clone(), since: troubles.since },
         }

@@ -16,6 +16,7 @@ pub type Owned = (u16, u16, String, u16);
 pub struct Road {
     /// Where it leads: what tells one from another when the cluster changes.
     pub address: String,
+    /// With Sentinels, how to log in where they say.
     pub info: ConnectionInfo,
     pub commands: mpsc::Sender<Command>,
     /// Messages are heard over it.

@@ -1,21 +1,24 @@
-//! What a broker must do, seen from outside: one list of scenarios, run in process, through Redis and through a Redis
-//! Cluster.
+//! What a broker must do, seen from outside: one list of scenarios, run in process, through Redis, through a Redis that
+//! Sentinels name, and through a Redis Cluster.
 
 mod following; // from any position, through any cut
 mod requests; // repeated, and polled
 mod sessions; // made, numbered, ended
 mod traces; // what is left behind
 
-use crate::support::{Client, Database, Launch, Redis, RedisCluster, Server, Shared};
+use crate::support::{Client, Database, Launch, Redis, RedisCluster, RedisSentinels, Server, Shared};
 use std::sync::Arc;
+use tokio::{runtime::Handle, task::block_in_place};
 
 static REDIS: Shared<Redis> = Shared::new();
+static SENTINELS: Shared<RedisSentinels> = Shared::new();
 static CLUSTER: Shared<RedisCluster> = Shared::new();
 
 #[derive(Clone, Copy)]
 enum Through {
     Nothing,
     Redis,
+    Sentinels,
     Cluster,
 }
 
@@ -24,6 +27,7 @@ struct Stage {
     server: Server,
     client: Client,
     redis: Option<Arc<Redis>>,
+    _sentinels: Option<Arc<RedisSentinels>>,
     _cluster: Option<Arc<RedisCluster>>,
     _database: Database,
 }
@@ -32,6 +36,10 @@ impl Stage {
     async fn new(through: Through, flags: &[(&str, u32)]) -> Stage {
         let database = Database::new().await;
         let redis = matches!(through, Through::Redis).then(|| REDIS.get(Redis::start));
+        let sentinels = matches!(through, Through::Sentinels).then(|| {
+            let start = || Handle::current().block_on(RedisSentinels::start());
+            SENTINELS.get(|| block_in_place(start))
+        });
         let cluster = matches!(through, Through::Cluster).then(|| CLUSTER.get(RedisCluster::start));
         let mut launch = Launch::on(&database);
         for (name, value) in flags {
@@ -40,11 +48,19 @@ impl Stage {
         if let Some(redis) = &redis {
             launch = launch.redis(redis);
         }
+        if let Some(sentinels) = &sentinels {
+            launch = launch.sentinels(sentinels);
+        }
         if let Some(cluster) = &cluster {
             launch = launch.cluster(cluster);
         }
         let server = launch.start();
-        Stage { client: server.client(), server, redis, _cluster: cluster, _database: database }
+        let client = server.client();
+        if sentinels.is_some() {
+            // Until they have named the primary, a new node has no Redis that it could wait for.
+            client.is_ready().await;
+        }
+        Stage { client, server, redis, _sentinels: sentinels, _cluster: cluster, _database: database }
     }
 }
 
@@ -58,6 +74,10 @@ macro_rules! contract {
         mod through_redis { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Redis, &$settings).await).await; }
+        )*)* }
+        mod through_redis_sentinels { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Sentinels, &$settings).await).await; }
         )*)* }
         mod through_a_redis_cluster { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

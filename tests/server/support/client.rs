@@ -1,7 +1,7 @@
 use super::{Follower, eventually};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Requests as a publisher and a poller make them.
 #[derive(Clone)]
@@ -60,6 +60,19 @@ impl Client {
         }
     }
 
+    /// Reports event number `n` until it is accepted, as a publisher does it. The key makes a repetition harmless.
+    pub async fn publish_surely(&self, session: &str, n: u64) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let event = self.event(session, n).header("idempotency-key", format!("n-{n}"));
+            if event.send().await.expect("an answer").status() == StatusCode::ACCEPTED {
+                return;
+            }
+            assert!(Instant::now() < deadline, "number {n} cannot be published");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
     pub async fn complete(&self, session: &str) -> Response {
         let path = format!("/api/v1/sessions/{session}/complete");
         self.post(&path).json(&json!({ "outcome": "completed" })).send().await.expect("an answer")
@@ -89,6 +102,15 @@ impl Client {
     /// Follows from where an earlier stream was cut.
     pub async fn resume(&self, session: &str, last_event_id: &str) -> Follower {
         Follower::open(self.stream(session).header("last-event-id", last_event_id)).await
+    }
+
+    /// Waits until new streams may come.
+    pub async fn is_ready(&self) {
+        eventually("the node is ready", 15, async || {
+            let ready = self.get("/readyz").send().await.expect("an answer");
+            (ready.status() == StatusCode::OK).then_some(())
+        })
+        .await;
     }
 
     /// Waits until PostgreSQL is reached.

@@ -78,6 +78,20 @@ impl Follower {
         numbers
     }
 
+    /// All numbers until the last one, and how many gaps came between them.
+    pub async fn until(&mut self, last: u64) -> (Vec<u64>, usize) {
+        let (mut numbers, mut gaps) = (Vec::new(), 0);
+        while numbers.last() != Some(&last) {
+            let event = self.news().await.expect("an open stream");
+            if event.name == "gap" {
+                gaps += 1;
+            } else {
+                numbers.push(event.number());
+            }
+        }
+        (numbers, gaps)
+    }
+
     fn parse(&mut self, frame: &str) -> Option<Event> {
         let mut event = Event { id: None, name: "message".into(), data: Value::Null };
         let mut data = None;

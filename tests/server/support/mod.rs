@@ -16,6 +16,7 @@ mod process; // children that end with their test
 mod proxy; // counts what passes
 mod redis; // a Redis of one's own
 mod redis_cluster; // a Redis Cluster of one's own
+mod redis_sentinels; // a primary, a replica and Sentinels of one's own
 mod scrape; // `/metrics`, read strictly
 mod server; // the binary under test
 mod shared; // one expensive thing for several tests
@@ -37,6 +38,7 @@ pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;
 pub use scrape::{OPENMETRICS, Scrape};
 pub use server::{Launch, Server, key};
 pub use shared::Shared;

@@ -56,6 +56,8 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.arg("--port").arg(self.port.to_string()).args(["--bind", "127.0.0.1", "--save", ""]);
         command.arg("--dir").arg(folder).arg("--pidfile").arg(folder.join("redis.pid"));
+        // A replica is not waited for others to come.
+        command.args(["--repl-diskless-sync-delay", "0"]);
         command.args(["--appendonly", if self.keeps { "yes" } else { "no" }]);
         let child = command.stdout(log).spawn();
         let child = child.expect("these tests need redis-server: install the Debian package `redis-server`");
@@ -95,7 +97,7 @@ impl Redis {
         self.ask(&["REPLICAOF", "NO", "ONE"]).await;
     }
 
-    async fn ask(&self, command: &[&str]) -> String {
+    pub async fn ask(&self, command: &[&str]) -> String {
         let mut ask = redis::cmd(command[0]);
         ask.arg(&command[1..]);
         ask.query_async(&mut self.connect().await).await.expect("Redis")

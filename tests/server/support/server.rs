@@ -1,4 +1,4 @@
-use super::{Client, Database, PrivateFolder, Process, Redis, RedisCluster};
+use super::{Client, Database, PrivateFolder, Process, Redis, RedisCluster, RedisSentinels};
 use rustix::process::Signal;
 use std::{
     io::{BufRead, BufReader, Read},
@@ -40,6 +40,10 @@ impl Launch {
 
     pub fn redis(self, redis: &Redis) -> Launch {
         self.flag("redis-url", redis.url())
+    }
+
+    pub fn sentinels(self, sentinels: &RedisSentinels) -> Launch {
+        self.flag("redis-url", sentinels.url())
     }
 
     pub fn cluster(self, cluster: &RedisCluster) -> Launch {

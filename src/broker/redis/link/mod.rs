@@ -17,7 +17,7 @@ use super::{
 };
 use crate::broker::BrokerError;
 use ::redis::{
-    AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisError, Value,
     aio::MultiplexedConnection,
 };
 use std::{
@@ -57,6 +57,13 @@ pub struct Link {
     bringer: Option<Bringer>,
 }
 
+struct Connected {
+    connection: MultiplexedConnection,
+    messages: mpsc::Receiver<PushInfo>,
+    /// Where to.
+    info: ConnectionInfo,
+}
+
 impl Link {
     pub fn new(shared: Arc<Shared>, road: Arc<Road>, queue: mpsc::Receiver<Command>) -> Link {
         let (subscribed, left) = Default::default();
@@ -67,8 +74,8 @@ impl Link {
         let mut wait = Duration::from_millis(50);
         loop {
             let why = match self.connect().await {
-                Ok((connection, messages)) => {
-                    let why = self.serve(connection, messages, &mut wait).await;
+                Ok(connected) => {
+                    let why = self.serve(connected, &mut wait).await;
                     tracing::info!(redis = self.road.address, why, "lost the connection that hears");
                     why
                 }
@@ -96,7 +103,15 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, mpsc::Receiver<PushInfo>), Lost> {
+    async fn connect(&self) -> Result<Connected, Lost> {
+        let info = match &self.shared.sentinels {
+            Some(sentinels) => {
+                let primary = sentinels.primary().await?;
+                self.shared.hearing.store.commands.lead_to(&primary);
+                primary
+            }
+            None => self.road.info.clone(),
+        };
         let (sender, messages) = mpsc::channel(MESSAGES);
         let overrun = self.overrun.clone();
         let hear = move |push: PushInfo| {
@@ -111,13 +126,13 @@ impl Link {
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE))
             .set_push_sender(hear);
-        let client = Client::open(address::hearing(&self.road.info)).map_err(|error| error.to_string())?;
+        let client = Client::open(address::hearing(&info)).map_err(|error| error.to_string())?;
         let connected = client.get_multiplexed_async_connection_with_config(&config);
         let connected = tokio::time::timeout(PATIENCE, connected).await;
         let connection =
             connected.map_err(|_| "it does not answer".to_owned())?.map_err(|error| error.to_string())?;
         check(connection.clone(), self.shared.in_cluster).await?;
-        Ok((connection, messages))
+        Ok(Connected { connection, messages, info })
     }
 
     /// While there is no connection, new watches fail at once instead of hanging. `false`: the broker is gone.
@@ -141,8 +156,7 @@ impl Link {
     /// Until the connection is lost.
     async fn serve(
         &mut self,
-        mut connection: MultiplexedConnection,
-        mut messages: mpsc::Receiver<PushInfo>,
+        Connected { mut connection, mut messages, info }: Connected,
         wait: &mut Duration,
     ) -> Lost {
         if let Err(error) = self.subscribe_what_is_ours(&mut connection).await {
@@ -151,7 +165,7 @@ impl Link {
         self.road.stands.store(true, Relaxed);
         self.shared.outlook().note(Part::Hearing, None);
         *wait = Duration::from_millis(50);
-        let mut watchdog = Watchdog::start(connection.clone(), self.shared.in_cluster, self.shared.outlook());
+        let mut watchdog = Watchdog::start(connection.clone(), self.shared.clone(), info);
         let mut tick = tokio::time::interval(EVERY);
         let mut commands = Vec::new();
         loop {

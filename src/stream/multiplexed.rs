@@ -1,0 +1,246 @@
+//! HTTP/2: several requests share a connection, and each has a meter of its own.
+//!
+//! What is in a body is counted where it passes. The rest is read off the frames on the socket: heads go to the requests
+//! that they came with, and as HPACK makes one short because of those before it, in equal shares; settings, pings and
+//! window updates go to all that are open.
+
+use super::meter::{ConnectionMeter, Counts};
+use crate::gauge::Recorder;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    io::IoSlice,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+/// The head of a frame: length (3 bytes), kind, flags, stream (4 bytes).
+const HEAD: usize = 9;
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+/// A frame of any kind that belongs to no request.
+const SETTINGS: u8 = 4;
+/// What a client says before its first frame.
+const PREFACE: usize = 24;
+/// No frame carries more unless the other end allows it.
+const LARGEST: usize = 16_384;
+
+/// Shared by the connection's socket and its requests.
+pub struct Multiplexed {
+    recorder: Recorder,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// As many as the connection may have open, and those that have ended since it was flushed.
+    open: Vec<Arc<ConnectionMeter>>,
+    incoming: Passed,
+    outgoing: Passed,
+}
+
+impl Multiplexed {
+    pub fn new(recorder: Recorder) -> Multiplexed {
+        let (incoming, outgoing) = (Passed::after(PREFACE), Passed::after(0));
+        Multiplexed { recorder, state: Mutex::new(State { open: Vec::new(), incoming, outgoing }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new request, whose head was read.
+    pub fn request(&self) -> Arc<ConnectionMeter> {
+        let meter = Arc::new(ConnectionMeter::new(self.recorder.clone()));
+        let mut state = self.state();
+        // Several may have come with one read, and the others are still to be told of.
+        meter.read(state.incoming.one_head());
+        state.open.push(meter.clone());
+        meter
+    }
+}
+
+impl Counts for Multiplexed {
+    fn read(&self, bytes: &[u8]) {
+        self.state().incoming.pass(bytes);
+    }
+
+    fn written(&self, parts: &[IoSlice<'_>], mut bytes: usize) {
+        let mut state = self.state();
+        for part in parts {
+            let some = &part[..bytes.min(part.len())];
+            state.outgoing.pass(some);
+            bytes -= some.len();
+        }
+    }
+
+    fn flushed(&self) -> bool {
+        let mut state = self.state();
+        let State { open, incoming, outgoing } = &mut *state;
+        share(open.iter(), &mut incoming.others, ConnectionMeter::read);
+        // One that is not answered yet may not say yet what it is, and what is written for it would count for nothing.
+        share(open.iter().filter(|one| one.is_out()), &mut outgoing.others, ConnectionMeter::written);
+        share(open.iter().filter(|one| one.answers()), &mut outgoing.heads, ConnectionMeter::written);
+        open.retain(|one| {
+            one.flushed();
+            // Nobody else has it: it was answered, and all of the answer taken.
+            Arc::strong_count(one) > 1
+        });
+        false
+    }
+}
+
+/// Equal shares, the first ones a byte more. Where there is nobody to give them to, they wait.
+fn share<'a>(
+    among: impl Iterator<Item = &'a Arc<ConnectionMeter>> + Clone,
+    bytes: &mut usize,
+    give: fn(&ConnectionMeter, usize),
+) {
+    let count = among.clone().count();
+    if *bytes == 0 || count == 0 {
+        return;
+    }
+    for (place, one) in among.enumerate() {
+        give(one, *bytes / count + usize::from(place < *bytes % count));
+    }
+    *bytes = 0;
+}
+
+/// What passed in one direction, bodies apart.
+struct Passed {
+    /// Bytes of requests' or answers' heads, and how many heads that were.
+    heads: usize,
+    count: usize,
+    /// Bytes of frames that belong to no request.
+    others: usize,
+    /// The frame that is passing: its kind, and what is still to come of it.
+    kind: u8,
+    left: usize,
+    /// As much as has come of the next one's head.
+    head: [u8; HEAD],
+    have: usize,
+}
+
+impl Passed {
+    /// So many bytes come before the first frame.
+    fn after(left: usize) -> Passed {
+        Passed { heads: 0, count: 0, others: 0, kind: SETTINGS, left, head: [0; HEAD], have: 0 }
+    }
+
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let some = if self.left > 0 {
+                let some = self.left.min(bytes.len());
+                self.left -= some;
+                self.add(some);
+                some
+            } else {
+                let some = (HEAD - self.have).min(bytes.len());
+                self.head[self.have..self.have + some].copy_from_slice(&bytes[..some]);
+                self.have += some;
+                if self.have == HEAD {
+                    self.begin();
+                }
+                some
+            };
+            bytes = &bytes[some..];
+        }
+    }
+
+    fn begin(&mut self) {
+        let [high, middle, low, kind, ..] = self.head;
+        self.left = u32::from_be_bytes([0, high, middle, low]) as usize;
+        (self.kind, self.have) = (kind, 0);
+        self.count += usize::from(kind == HEADERS);
+        self.add(HEAD);
+    }
+
+    fn add(&mut self, bytes: usize) {
+        match self.kind {
+            DATA => {}
+            HEADERS | CONTINUATION => self.heads += bytes,
+            _ => self.others += bytes,
+        }
+    }
+
+    /// Takes the share of one head.
+    fn one_head(&mut self) -> usize {
+        let share = self.heads.checked_div(self.count).unwrap_or_default();
+        self.heads -= share;
+        self.count = self.count.saturating_sub(1);
+        share
+    }
+}
+
+/// A body, counted as it passes, with the heads of its frames.
+pub struct Passing<B> {
+    body: B,
+    meter: Arc<ConnectionMeter>,
+    count: fn(&ConnectionMeter, usize),
+}
+
+impl<B> Passing<B> {
+    pub fn of_request(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
+        Passing { body, meter, count: ConnectionMeter::read }
+    }
+
+    pub fn of_answer(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
+        Passing { body, meter, count: ConnectionMeter::written }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Passing<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            (self.count)(&self.meter, data.len() + HEAD * data.len().div_ceil(LARGEST).max(1));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_told_apart_however_they_are_cut() {
+        let frame =
+            |kind: u8, bytes: u8| [&[0, 0, bytes, kind, 0, 0, 0, 0, 1][..], &vec![7; bytes.into()]].concat();
+        let said = [
+            vec![7; PREFACE],
+            frame(SETTINGS, 12),
+            frame(HEADERS, 200),
+            frame(CONTINUATION, 3),
+            frame(DATA, 100),
+            frame(HEADERS, 0),
+            frame(DATA, 0),
+            frame(6, 8),
+        ]
+        .concat();
+        for size in 1..=said.len() {
+            let mut passed = Passed::after(PREFACE);
+            said.chunks(size).for_each(|some| passed.pass(some));
+            assert_eq!((passed.heads, passed.count), (3 * HEAD + 203, 2), "{size} bytes a piece");
+            assert_eq!(passed.others, PREFACE + 2 * HEAD + 12 + 8, "{size} bytes a piece");
+            assert_eq!((passed.one_head(), passed.one_head(), passed.one_head()), (115, 115, 0));
+        }
+    }
+}
