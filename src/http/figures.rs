@@ -94,7 +94,7 @@ impl Figures {
         let what = format!("Figures of the {}", view.range.in_words());
         let read = match self.history(&what) {
             Ok(pool) => {
-                let read = timing::database(self.stored(pool, &view, now)).await;
+                let read = timing::database("read figures", self.stored(pool, &view, now)).await;
                 read.map_err(|error| unavailable(&what, &error))
             }
             Err(away) => Err(away),
@@ -117,7 +117,9 @@ impl Figures {
         let board = self.node.board.overview();
         let around = async {
             let pool = self.history("").ok()?;
-            timing::database(store::annotations(pool, board.from, board.to, "")).await.ok()
+            timing::database("read annotations", store::annotations(pool, board.from, board.to, ""))
+                .await
+                .ok()
         };
         let annotations = around.await.unwrap_or_default();
         Overview { view, annotations, as_of: board.as_of.max(now - KEEP_MS), ..board }
@@ -183,7 +185,7 @@ impl Figures {
         let what = "Service levels, regions and fallbacks";
         let read = match self.history(what) {
             Ok(pool) => {
-                let read = timing::database(self.read_panels(pool, &view, now)).await;
+                let read = timing::database("read panels", self.read_panels(pool, &view, now)).await;
                 read.map_err(|error| unavailable(what, &error))
             }
             Err(away) => Err(away),

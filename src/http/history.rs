@@ -75,7 +75,7 @@ pub async fn metrics(
     });
     let whose = Whose { node: names.node, region: names.region };
     let pool = figures.history("Figures")?;
-    let loaded = timing::database(store::load(pool, from, to, step, &whose)).await;
+    let loaded = timing::database("read history", store::load(pool, from, to, step, &whose)).await;
     let loaded = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> =
         loaded.steps.iter().map(|(at, sample)| row(*at, sample, node.settings.poll_interval_ms)).collect();
@@ -205,8 +205,11 @@ pub async fn annotations(
 ) -> Result<Json<Vec<Annotation>>, Problem> {
     let view = view(query);
     let (from, to) = view.range.window(clock::now_ms() / 1_000);
-    let found =
-        timing::database(store::annotations(figures.history("Annotations")?, from, to, &view.node)).await;
+    let found = timing::database(
+        "read annotations",
+        store::annotations(figures.history("Annotations")?, from, to, &view.node),
+    )
+    .await;
     found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
 }
 
@@ -216,7 +219,11 @@ pub async fn annotate(
 ) -> Result<Response, Problem> {
     let checked = Annotation::check(wish, clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
-    let id = timing::database(store::add_annotation(figures.history("Annotations")?, &annotation)).await;
+    let id = timing::database(
+        "add annotation",
+        store::add_annotation(figures.history("Annotations")?, &annotation),
+    )
+    .await;
     let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
@@ -228,7 +235,9 @@ pub async fn remove_annotation(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.");
     // What is no number names none.
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let removed = timing::database(store::remove_annotation(figures.history("Annotations")?, id)).await;
+    let removed =
+        timing::database("remove annotation", store::remove_annotation(figures.history("Annotations")?, id))
+            .await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),
