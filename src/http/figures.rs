@@ -17,6 +17,7 @@ use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
     board::{Overview, Point},
     fallback::Analysis,
+    ledger::ledger,
     limits::Knob,
     measure::{
         counters::Counter,
@@ -250,6 +251,7 @@ impl Figures {
             break_even: bytes.and_then(|bytes| break_even(&whole, bytes.polling)),
             pairs: pairs(&whole),
             account: Account::of(&whole),
+            numbers: ledger(&whole, interval),
             annotations: store::annotations(pool, from, to, &view.node).await?,
         })
     }

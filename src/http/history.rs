@@ -127,6 +127,12 @@ fn row(at: i64, sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     put("memory_bytes", sample.level(Counter::MemorySum));
     put("cpu_percent", sample.level(Counter::CpuMicros).map(|micros| micros / 10_000.0));
     put("error_rate_percent", sample.error_rate());
+    put("connection_success_percent", sample.connection_success_rate());
+    put("session_completion_percent", sample.session_completion_rate());
+    put("fallback_rate_percent", sample.fallback_activation_rate());
+    put("uptime_percent", sample.uptime());
+    put("latency_improvement_percent", sample.latency_improvement(poll_interval_ms));
+    put("memory_per_connection_bytes", sample.memory_per_connection());
     put("request_reduction_percent", percent(sample.request_reduction(poll_interval_ms)));
     put("bandwidth_reduction_percent", percent(sample.bandwidth_reduction(poll_interval_ms)));
     for measure in Measure::ALL {

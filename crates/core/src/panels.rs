@@ -3,6 +3,7 @@
 use crate::{
     annotation::Annotation,
     fallback::Analysis,
+    ledger::Entry,
     range::View,
     savings::Saved,
     sla::{Day, Level},
@@ -35,6 +36,8 @@ pub struct Panels {
     pub break_even: Option<f64>,
     pub pairs: Vec<Pair>,
     pub account: Account,
+    /// All numbers of the range, in [`crate::ledger::Number::ALL`]'s order.
+    pub numbers: Vec<Entry>,
     /// Oldest first.
     pub annotations: Vec<Annotation>,
 }
