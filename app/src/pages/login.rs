@@ -32,8 +32,11 @@ pub fn LoginPage() -> impl IntoView {
                     })}
                 <button type="submit">"Sign in"</button>
                 <p class="mut" id="hint">
-                    "Made on the server by " <code>"streamgauge key create --name me --scope admin"</code>
+                    "Made on the server by this, which shows it once:"
                 </p>
+                <pre tabindex="0" role="region" aria-label="Command"><code>
+                    "streamgauge key create --name me --scope admin"
+                </code></pre>
             </form>
         </main>
     }

@@ -54,7 +54,7 @@ fn row(entry: &Entry) -> impl IntoView + use<> {
             <th scope="row">{number.title()}</th>
             <td data-label="Value" class=class>{value}</td>
             <td data-label="Rests on" class="num">{format!("{} {}", thousands(samples), number.sample_unit())}</td>
-            <td data-label="How it comes about" class="formula">{number.formula()}{basis}</td>
+            <td data-label="How it comes about" class="formula">{format!("{}{basis}", number.formula())}</td>
         </tr>
     }
 }

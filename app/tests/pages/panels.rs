@@ -239,9 +239,9 @@ async fn worth_and_sources_say_what_they_rest_on() {
     page.tells("$2.57 spared");
     page.tells("measured against the control group");
     page.tells("Sessions shorter than 9 s take fewer bytes by polling.");
-    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB 0.728 % 0.1 % drift");
-    page.tells("Delivery p95 server 14 ms browsers \u{2013} \u{2013} 400 ms not enough data");
-    page.tells("one drifts");
+    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % drift");
+    page.tells("Delivery p95 server 14 ms browsers \u{2013} n = 400 \u{2013} 400 ms not enough data");
+    page.tells("last hour one drifts");
     page.tells("241,400 deliveries due: 241,306 delivered, 20 conflated");
 }
 
