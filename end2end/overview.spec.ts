@@ -107,6 +107,14 @@ test.describe("with scripts", () => {
     expect(problems).toEqual([]);
   });
 
+  test("on a phone the list's head stays where it is while it connects", async ({ page, server }) => {
+    await publish(server.url, "still-1", [{ stage: "uploading", progress: 1 }]);
+    await page.setViewportSize({ width: 360, height: 800 });
+    await page.goto("/sessions");
+    await isLive(page);
+    expect(await shifts(page)).toBe(0);
+  });
+
   test("the range changes without a new page", async ({ page }) => {
     await page.goto("/");
     await isLive(page);

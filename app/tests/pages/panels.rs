@@ -214,8 +214,8 @@ async fn service_levels_stand_with_their_budgets() {
 #[tokio::test]
 async fn regions_stand_on_the_map_and_in_a_table() {
     let page = get("/", Fake::default()).await;
-    page.tells("ap-south 196 148 ms, slow 58");
-    page.tells("DE 12 \u{2013}, not enough data 0");
+    page.tells("ap-south 196 148 ms, over target 0.02 %, good 58");
+    page.tells("DE 12 \u{2013}, not enough data 0.02 %, good 0");
     // Of five regions one says no place.
     assert_eq!(page.html.matches("class=\"core\"").count(), 4);
     page.has("href=\"/?range=1h&amp;region=ap-south\"");
