@@ -20,8 +20,9 @@ const test = base.extend<{ baseURL: string }, { closed: { server: Server; key: s
 });
 
 test("every page leads to the form, a wrong key is said, and the right one opens", async ({ page, closed }) => {
-  await page.goto("/?range=24h");
-  await expect(page).toHaveURL(/\/login/);
+  // With the page that was asked for: a link to it is worth something.
+  await page.goto("/?range=24h&compare=1");
+  await expect(page).toHaveURL(/\/login\?next=/);
   const key = page.getByLabel("API key with the scope admin");
   const enter = page.getByRole("button", { name: "Sign in" });
   await key.fill("sgk_wrong");
@@ -30,6 +31,7 @@ test("every page leads to the form, a wrong key is said, and the right one opens
   await key.fill(closed.key);
   await enter.click();
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+  await expect(page).toHaveURL(/\/\?range=24h&compare=1$/);
   const cookies = await page.context().cookies();
   expect(cookies.map((cookie) => [cookie.httpOnly, cookie.sameSite])).toEqual([[true, "Strict"]]);
 });

@@ -7,7 +7,8 @@ use leptos_router::hooks::use_query_map;
 
 #[component]
 pub fn LoginPage() -> impl IntoView {
-    let failed = use_query_map().with_untracked(|query| query.get("failed").is_some());
+    let (failed, next) =
+        use_query_map().with_untracked(|query| (query.get("failed").is_some(), query.get("next")));
     view! {
         <Title text="Sign in" />
         <main class="login">
@@ -30,6 +31,7 @@ pub fn LoginPage() -> impl IntoView {
                             </p>
                         }
                     })}
+                {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
                 <button type="submit">"Sign in"</button>
                 <p class="mut" id="hint">
                     "Made on the server by this, which shows it once:"
