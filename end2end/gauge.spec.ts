@@ -38,6 +38,16 @@ test("every panel says what it has measured", async ({ page }) => {
   await expect(page.locator(".chart .flag.deploy")).toHaveCount(5);
 });
 
+test("no panel's table sticks out of it on a phone", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 800 });
+  await page.goto("/");
+  const panels = page.locator(".panel").filter({ has: page.locator("table") });
+  const beyond = await panels.evaluateAll((all) =>
+    all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.querySelector("h2")?.textContent),
+  );
+  expect(beyond).toEqual([]);
+});
+
 test("the tools are links, and say what is shown", async ({ page }) => {
   await page.goto("/?range=24h&compare=1");
   await expect(tools(page).getByRole("navigation", { name: "Range" })).toMatchAriaSnapshot(`
