@@ -38,6 +38,16 @@ test("every panel says what it has measured", async ({ page }) => {
   await expect(page.locator(".chart .flag.deploy")).toHaveCount(5);
 });
 
+test("no panel's table sticks out of it on a phone", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 800 });
+  await page.goto("/");
+  const panels = page.locator(".panel").filter({ has: page.locator("table") });
+  const beyond = await panels.evaluateAll((all) =>
+    all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.querySelector("h2")?.textContent),
+  );
+  expect(beyond).toEqual([]);
+});
+
 test("the tools are links, and say what is shown", async ({ page }) => {
   await page.goto("/?range=24h&compare=1");
   await expect(tools(page).getByRole("navigation", { name: "Range" })).toMatchAriaSnapshot(`
@@ -58,6 +68,10 @@ test("comparing draws the range before, and a second click ends it", async ({ pa
   await expect(page).toHaveURL(/compare=1/);
   await expect(compare).toHaveAttribute("aria-current", "true");
   await expect(chart(page, "Connections").locator(".legend")).toContainText("hour before");
+  // Legends of different heights leave the charts beside each other at one.
+  await page.setViewportSize({ width: 1280, height: 900 });
+  const tops = await page.locator(".row.three .plots").evaluateAll((plots) => plots.map((plot) => plot.getBoundingClientRect().top));
+  expect(new Set(tops).size, `${tops}`).toBe(1);
   await compare.click();
   await expect(page).not.toHaveURL(/compare=1/);
   await expect(chart(page, "Connections").locator(".legend")).not.toContainText("hour before");
@@ -114,6 +128,16 @@ test("the figures as CSV, each chart as SVG", async ({ page }) => {
     expect(picture).toMatch(/^<svg xmlns=/);
     expect(picture).toContain(`>${name}</text>`);
   }
+});
+
+test("every number opens by a click, and says what it rests on", async ({ page }) => {
+  await page.goto("/");
+  const numbers = panel(page, "Every number");
+  await numbers.getByText("Value, samples and formula of each").click();
+  const row = (name: string) => numbers.getByRole("row", { name: new RegExp(`^${name}`) });
+  await expect(row("Connection success")).toContainText(/% *\d+ attempts/);
+  await expect(row("Memory per connection")).toContainText("not enough data below 100");
+  await expect(numbers.locator("tbody tr")).toHaveCount(23);
 });
 
 test("burn rates open by a click", async ({ page }) => {

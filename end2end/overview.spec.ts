@@ -107,6 +107,24 @@ test.describe("with scripts", () => {
     expect(problems).toEqual([]);
   });
 
+  test("on a phone the list's head stays where it is while it connects", async ({ page }) => {
+    // Said while it connects, and longer than what comes before and after.
+    await page.addInitScript(() => {
+      const tops = new Set<number>();
+      Object.assign(window, { tops });
+      const look = () => {
+        const link = document.querySelector(".top .button");
+        if (link) tops.add(link.getBoundingClientRect().top);
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    await page.setViewportSize({ width: 360, height: 800 });
+    await page.goto("/sessions");
+    await isLive(page);
+    expect(await page.evaluate(() => [...(window as unknown as { tops: Set<number> }).tops])).toHaveLength(1);
+  });
+
   test("the range changes without a new page", async ({ page }) => {
     await page.goto("/");
     await isLive(page);

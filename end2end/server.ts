@@ -1,10 +1,11 @@
 // The built server for a browser test: on a free port, with a database of its own.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { test as base } from "@playwright/test";
 
 const BINARY = process.env.STREAMGAUGE_BINARY ?? resolve("../target/debug/streamgauge");
@@ -57,6 +58,13 @@ export class Server {
       }
       await sleep(50);
     }
+  }
+
+  /** Makes an API key beside it. */
+  async key(scope: string): Promise<string> {
+    const args = ["key", "create", "--name", "test", "--scope", scope, "--data-dir", join(this.folder, "data")];
+    const { stdout } = await promisify(execFile)(BINARY, args);
+    return stdout.split("\n")[0] ?? "";
   }
 
   /** Ends it as an operator would, and waits until it has ended. */

@@ -27,4 +27,5 @@ pub mod testing {
     pub use crate::gauge::Recorder;
     pub use crate::store::{Store, Whose, load, load_regions, retain, roll_up};
     pub use crate::stream::{Hub, Knobs};
+    pub use crate::telemetry::Telemetry;
 }

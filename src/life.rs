@@ -2,7 +2,7 @@
 
 use crate::{
     access::Access,
-    broker::{Broker, LocalBroker, RedisBroker, RedisUrlError},
+    broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
     files::most_connections,
     gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder, Totals},
@@ -10,7 +10,7 @@ use crate::{
     node::Node,
     store::{self, Private, Store},
     stream::{self, Door, Hub, Knobs, Lanes, Serving, Turnstile},
-    telemetry::Telemetry,
+    telemetry::{System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
@@ -125,8 +125,8 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         tokio::spawn(probe.run(gauging.clone()));
     }
     let writer = tokio::spawn({
-        let (store, recorder, storing) = (node.store.clone(), node.recorder.clone(), storing.clone());
-        async move { store.run(recorder, storing).await }
+        let (node, storing) = (node.clone(), storing.clone());
+        async move { node.store.run(&node.recorder, &node.telemetry, storing).await }
     });
     let exporter = exporter.map(|exporter| tokio::spawn(exporter.run(node.clone(), storing)));
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
@@ -234,6 +234,13 @@ async fn assemble(
             local = Some(broker.clone());
             broker
         }
+    };
+    // Whoever does not want traces pays nothing for them.
+    let broker = if telemetry.is_on() {
+        let system = if redis.is_some() { System::Redis } else { System::Here };
+        Arc::new(TracedBroker::new(broker, system))
+    } else {
+        broker
     };
     let facts = Facts {
         node: settings.node.clone(),

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Arg, ArgMatches, Command};
-use std::{collections::HashMap, process::ExitCode};
+use std::{collections::HashMap, io::IsTerminal, process::ExitCode};
 use streamgauge::{config, keys, run};
 use streamgauge_core::config::{KEYS, Key, Settings};
 use tracing_subscriber::EnvFilter;
@@ -84,7 +84,9 @@ fn main() -> ExitCode {
         }
     };
     let filter = EnvFilter::try_from_env("STREAMGAUGE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    // Colours are for people: a file or a collector of logs would get escape codes between the fields.
+    log.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
     match matches.subcommand() {
         Some(("serve", flags)) => serve(flags),
         Some(("key", flags)) => key(flags),

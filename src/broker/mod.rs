@@ -2,9 +2,11 @@
 
 mod local; // one node, in process
 mod redis; // several nodes, through Redis
+mod traced; // either of them, seen in traces
 
 pub use self::redis::{RedisBroker, RedisError as RedisUrlError};
 pub use local::LocalBroker;
+pub use traced::TracedBroker;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 use streamgauge_core::{

@@ -181,8 +181,6 @@ impl Board {
         let interval = self.facts.poll_interval_ms;
         let reduction =
             |reduction: Option<numbers::Reduction>| reduction.and_then(numbers::Reduction::percent);
-        let staleness = whole.staleness(interval).0;
-        let average = whole.mean_of(Measure::Delivery).map(|micros| micros / 1_000.0);
         SsePerformanceMetrics {
             as_of: state.levels.now,
             total_connections: count(Counter::ConnectEstablished),
@@ -196,19 +194,12 @@ impl Board {
             cpu_usage: state.levels.cpu,
             redis_memory_usage: state.levels.redis_memory,
             user_satisfaction_score: None,
-            session_completion_rate: numbers::session_completion_rate(
-                count(Counter::SessionsCompleted),
-                count(Counter::SessionsFailed),
-                count(Counter::SessionsAbandoned),
-            ),
-            fallback_activation_rate: numbers::fallback_activation_rate(
-                count(Counter::SessionsFellBack),
-                count(Counter::StreamCohortSessions),
-            ),
+            session_completion_rate: whole.session_completion_rate(),
+            fallback_activation_rate: whole.fallback_activation_rate(),
             request_reduction: reduction(whole.request_reduction(interval)),
             bandwidth_reduction: reduction(whole.bandwidth_reduction(interval)),
-            latency_improvement: average.and_then(|mean| numbers::latency_improvement(mean, staleness)),
-            average_latency: average,
+            latency_improvement: whole.latency_improvement(interval),
+            average_latency: whole.mean_of(Measure::Delivery).map(|micros| micros / 1_000.0),
             error_rate: whole.error_rate(),
             histogram_bounds_ms: HISTOGRAM_BOUNDS_MS.to_vec(),
             duration_bounds_s: DURATION_BOUNDS_S.to_vec(),

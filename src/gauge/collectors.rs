@@ -20,6 +20,8 @@ pub struct MessageCollector {
 pub struct ResourceCollector {
     /// CPU time used until the last second, µs.
     used: Option<u64>,
+    /// Resident bytes when there was no stream last.
+    unused: Option<u64>,
 }
 
 /// Business: for how long which cohort was followed.
@@ -46,8 +48,8 @@ impl MessageCollector {
 
 impl ResourceCollector {
     /// Answers resident bytes, and the CPU used since the last second in percent of one core. Where there is no
-    /// /proc, both are zero.
-    pub fn collect(&mut self, tick: &mut Sample) -> (u64, f64) {
+    /// /proc, both are zero. `streams`: open ones.
+    pub fn collect(&mut self, tick: &mut Sample, streams: u64) -> (u64, f64) {
         let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else {
             return (0, 0.0);
         };
@@ -55,7 +57,11 @@ impl ResourceCollector {
         let ticks = stat.utime + stat.stime;
         let used = ticks * 1_000_000 / procfs::ticks_per_second().max(1);
         let micros = used - self.used.replace(used).unwrap_or(used).min(used);
+        if streams == 0 {
+            self.unused = Some(resident);
+        }
         tick.counters.add(Counter::MemorySum, resident);
+        tick.counters.add(Counter::UnusedMemorySum, *self.unused.get_or_insert(resident));
         tick.counters.add(Counter::CpuMicros, micros);
         (resident, micros as f64 / 10_000.0)
     }

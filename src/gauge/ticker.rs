@@ -123,7 +123,7 @@ impl Collectors {
         tick.counters.add(Counter::CoveredSeconds, 1);
         let streams = self.connections.collect(&mut tick);
         self.messages.collect(&mut tick);
-        let (memory, cpu) = self.resources.collect(&mut tick);
+        let (memory, cpu) = self.resources.collect(&mut tick, streams);
         let pollers = self.business.collect(&mut tick, now);
         (tick, Levels { now, streams, pollers, memory, cpu, ..Levels::default() })
     }

@@ -1,6 +1,7 @@
 //! Pages, figures and whatever else may take its time is worked out by the runtime around the lanes, so that it holds
 //! up no publisher and no follower. A lane itself does only what takes microseconds.
 
+use crate::telemetry::carried;
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -12,7 +13,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 /// Ends with the connection that asked, as it would without.
 pub async fn aside(State(runtime): State<Handle>, request: Request, next: Next) -> Response {
     let mut alone = JoinSet::new();
-    alone.spawn_on(next.run(request), &runtime);
+    alone.spawn_on(carried(next.run(request)), &runtime);
     match alone.join_next().await {
         Some(Ok(response)) => response,
         Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),

@@ -17,6 +17,7 @@ use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
     board::{Overview, Point},
     fallback::Analysis,
+    ledger::ledger,
     limits::Knob,
     measure::{
         counters::Counter,
@@ -94,7 +95,7 @@ impl Figures {
         let what = format!("Figures of the {}", view.range.in_words());
         let read = match self.history(&what) {
             Ok(pool) => {
-                let read = timing::database(self.stored(pool, &view, now)).await;
+                let read = timing::database("read figures", self.stored(pool, &view, now)).await;
                 read.map_err(|error| unavailable(&what, &error))
             }
             Err(away) => Err(away),
@@ -117,7 +118,9 @@ impl Figures {
         let board = self.node.board.overview();
         let around = async {
             let pool = self.history("").ok()?;
-            timing::database(store::annotations(pool, board.from, board.to, "")).await.ok()
+            timing::database("read annotations", store::annotations(pool, board.from, board.to, ""))
+                .await
+                .ok()
         };
         let annotations = around.await.unwrap_or_default();
         Overview { view, annotations, as_of: board.as_of.max(now - KEEP_MS), ..board }
@@ -183,7 +186,7 @@ impl Figures {
         let what = "Service levels, regions and fallbacks";
         let read = match self.history(what) {
             Ok(pool) => {
-                let read = timing::database(self.read_panels(pool, &view, now)).await;
+                let read = timing::database("read panels", self.read_panels(pool, &view, now)).await;
                 read.map_err(|error| unavailable(what, &error))
             }
             Err(away) => Err(away),
@@ -248,6 +251,7 @@ impl Figures {
             break_even: bytes.and_then(|bytes| break_even(&whole, bytes.polling)),
             pairs: pairs(&whole),
             account: Account::of(&whole),
+            numbers: ledger(&whole, interval),
             annotations: store::annotations(pool, from, to, &view.node).await?,
         })
     }

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
 use streamgauge_core::{
-    access::{BadTicket, Scope},
+    access::{BadTicket, Scope, way_back},
     ids::SessionId,
 };
 
@@ -109,7 +109,10 @@ pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Nex
 pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     match may(Scope::Admin, &node, &request) {
         Ok(()) => next.run(request).await,
-        Err(Denied::Missing | Denied::Wrong) => Redirect::to("/login").into_response(),
+        Err(Denied::Missing | Denied::Wrong) => {
+            let asked = request.uri().path_and_query().map(|path| path.as_str());
+            to_login(false, way_back(asked)).into_response()
+        }
         Err(denied) => Problem::from(denied).into_response(),
     }
 }
@@ -139,24 +142,41 @@ pub struct Ticketed {
 #[derive(Deserialize)]
 pub struct SignIn {
     key: String,
+    /// The page that was asked for.
+    next: Option<String>,
+}
+
+/// `back`: of this server's own.
+fn to_login(failed: bool, back: &str) -> Redirect {
+    let mut said: Vec<String> = failed.then(|| "failed".to_owned()).into_iter().collect();
+    if back != "/" {
+        // An address holds nothing else that would end a value or mean another character in it.
+        let back = back.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace('#', "%23");
+        said.push(format!("next={back}"));
+    }
+    match said.is_empty() {
+        true => Redirect::to("/login"),
+        false => Redirect::to(&format!("/login?{}", said.join("&"))),
+    }
 }
 
 /// A key with the scope `admin`, for a cookie that no script reads and no other site's form sends along.
 pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let secure = is_https(request.headers());
-    let Ok(Form(SignIn { key })) = Form::<SignIn>::from_request(request, &()).await else {
-        return Redirect::to("/login?failed").into_response();
+    let Ok(Form(SignIn { key, next })) = Form::<SignIn>::from_request(request, &()).await else {
+        return to_login(true, "/").into_response();
     };
+    let back = way_back(next.as_deref());
     let brought = Brought { token: Some(key.trim()), address: peer };
     match node.access.check(Scope::Admin, brought) {
         Ok(()) => {}
         Err(Denied::Wrong | Denied::Forbidden | Denied::Missing | Denied::Ticket(_)) => {
-            return Redirect::to("/login?failed").into_response();
+            return to_login(true, back).into_response();
         }
         Err(denied) => return Problem::from(denied).into_response(),
     }
-    let mut response = Redirect::to("/").into_response();
+    let mut response = Redirect::to(back).into_response();
     if let Some(token) = node.access.admin_cookie(SIGNED_IN) {
         let secure = if secure { "; Secure" } else { "" };
         let cookie =

@@ -75,7 +75,7 @@ pub async fn metrics(
     });
     let whose = Whose { node: names.node, region: names.region };
     let pool = figures.history("Figures")?;
-    let loaded = timing::database(store::load(pool, from, to, step, &whose)).await;
+    let loaded = timing::database("read history", store::load(pool, from, to, step, &whose)).await;
     let loaded = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> =
         loaded.steps.iter().map(|(at, sample)| row(*at, sample, node.settings.poll_interval_ms)).collect();
@@ -127,6 +127,12 @@ fn row(at: i64, sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     put("memory_bytes", sample.level(Counter::MemorySum));
     put("cpu_percent", sample.level(Counter::CpuMicros).map(|micros| micros / 10_000.0));
     put("error_rate_percent", sample.error_rate());
+    put("connection_success_percent", sample.connection_success_rate());
+    put("session_completion_percent", sample.session_completion_rate());
+    put("fallback_rate_percent", sample.fallback_activation_rate());
+    put("uptime_percent", sample.uptime());
+    put("latency_improvement_percent", sample.latency_improvement(poll_interval_ms));
+    put("memory_per_connection_bytes", sample.memory_per_connection());
     put("request_reduction_percent", percent(sample.request_reduction(poll_interval_ms)));
     put("bandwidth_reduction_percent", percent(sample.bandwidth_reduction(poll_interval_ms)));
     for measure in Measure::ALL {
@@ -205,8 +211,11 @@ pub async fn annotations(
 ) -> Result<Json<Vec<Annotation>>, Problem> {
     let view = view(query);
     let (from, to) = view.range.window(clock::now_ms() / 1_000);
-    let found =
-        timing::database(store::annotations(figures.history("Annotations")?, from, to, &view.node)).await;
+    let found = timing::database(
+        "read annotations",
+        store::annotations(figures.history("Annotations")?, from, to, &view.node),
+    )
+    .await;
     found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
 }
 
@@ -216,7 +225,11 @@ pub async fn annotate(
 ) -> Result<Response, Problem> {
     let checked = Annotation::check(wish, clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
-    let id = timing::database(store::add_annotation(figures.history("Annotations")?, &annotation)).await;
+    let id = timing::database(
+        "add annotation",
+        store::add_annotation(figures.history("Annotations")?, &annotation),
+    )
+    .await;
     let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
@@ -228,7 +241,9 @@ pub async fn remove_annotation(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.");
     // What is no number names none.
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let removed = timing::database(store::remove_annotation(figures.history("Annotations")?, id)).await;
+    let removed =
+        timing::database("remove annotation", store::remove_annotation(figures.history("Annotations")?, id))
+            .await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),

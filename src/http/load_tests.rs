@@ -35,7 +35,8 @@ pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Resp
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
     // Not even tried: the tool must not wait for a dead database's time-out.
     reachable(&node)?;
-    let added = timing::database(store::add_load_test(node.store.pool(), &row, &outcome)).await;
+    let added =
+        timing::database("add load test", store::add_load_test(node.store.pool(), &row, &outcome)).await;
     let id = added.map_err(|error| failed(&error))?;
     tracing::info!(id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
     let url = format!("/load-tests/{id}");
@@ -62,7 +63,8 @@ pub async fn list(
         return Err(Problem::field("scenario", detail));
     }
     reachable(&node)?;
-    let list = timing::database(store::list_load_tests(node.store.pool(), scenario, limit)).await;
+    let list =
+        timing::database("list load tests", store::list_load_tests(node.store.pool(), scenario, limit)).await;
     list.map(Json).map_err(|error| failed(&error))
 }
 

@@ -93,7 +93,10 @@ impl Reader {
         let event = match current {
             Ok(Some(current)) => current.event.map(Arc::unwrap_or_clone),
             // The broker has let go of it, or is away: what was stored last still tells how it ended.
-            gone => match (timing::database(store::find_session(node.store.pool(), &id)).await, gone) {
+            gone => match (
+                timing::database("find session", store::find_session(node.store.pool(), &id)).await,
+                gone,
+            ) {
                 (Ok(Some(event)), _) => event,
                 (Ok(None), Ok(_)) => return Ok(None),
                 _ => {
@@ -138,7 +141,9 @@ impl Backend for Reader {
     fn find_sessions(&self, search: Search) -> Answer<'_, Found> {
         Box::pin(async move {
             let pool = self.figures.history("Sessions")?;
-            let found = timing::database(store::search_sessions(pool, &search, clock::now_ms())).await;
+            let found =
+                timing::database("search sessions", store::search_sessions(pool, &search, clock::now_ms()))
+                    .await;
             found.map_err(|error| unavailable("Sessions", &error))
         })
     }
@@ -151,7 +156,9 @@ impl Backend for Reader {
                 let (marks, more) = store::marks(pool, &id).await?;
                 Ok(Some(Story { marks, more, ..story }))
             };
-            timing::database(read).await.map_err(|error: sqlx::Error| unavailable("Timelines", &error))
+            timing::database("read timeline", read)
+                .await
+                .map_err(|error: sqlx::Error| unavailable("Timelines", &error))
         })
     }
 
@@ -179,14 +186,14 @@ impl Backend for Reader {
             }
             let pool = self.stored_load_tests()?;
             let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS);
-            timing::database(list).await.map_err(|error| no_load_tests(&error))
+            timing::database("list load tests", list).await.map_err(|error| no_load_tests(&error))
         })
     }
 
     fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
         Box::pin(async move {
             let found = store::find_load_test(self.stored_load_tests()?, id);
-            timing::database(found).await.map_err(|error| no_load_tests(&error))
+            timing::database("find load test", found).await.map_err(|error| no_load_tests(&error))
         })
     }
 }
@@ -197,7 +204,8 @@ pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
         // Not even tried: a dead database must not hold up a page for its time-out.
         return Err(sqlx::Error::PoolTimedOut);
     }
-    let (running, mut rows) = timing::database(store::running(node.store.pool(), LISTED)).await?;
+    let (running, mut rows) =
+        timing::database("list sessions", store::running(node.store.pool(), LISTED)).await?;
     for row in &mut rows {
         row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
     }

@@ -1,6 +1,7 @@
 //! `Server-Timing`: where an answer's time went, for admins, who see it in their browser's developer tools. Nobody
 //! else is told: how long something takes can say what is there.
 
+use crate::telemetry;
 use any_spawner::{CustomExecutor, Executor, PinnedFuture, PinnedLocalFuture};
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderName, HeaderValue};
@@ -75,13 +76,13 @@ pub async fn timed(request: Request, next: Next) -> Response {
     response
 }
 
-/// Counts the time that `work` takes as PostgreSQL's. Where waits overlap, their time counts once.
-pub async fn database<T>(work: impl Future<Output = T>) -> T {
+/// Counts the time that `work` takes as PostgreSQL's. Where waits overlap, their time counts once. `name`: of its span.
+pub async fn database<T>(name: &'static str, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let _wait = WAITED.try_with(Waited::clone).ok().map(Waited::begin);
-    work.await
+    telemetry::database(name, work).await
 }
 
-/// Leptos loads what a page shows in tasks of its own: they count for the answer that they are part of.
+/// Leptos loads what a page shows in tasks of its own: they count for the answer, and the trace, that they are part of.
 pub fn init_executor() {
     let _ = Executor::init_custom_executor(Spawner);
 }
@@ -90,6 +91,7 @@ struct Spawner;
 
 impl CustomExecutor for Spawner {
     fn spawn(&self, task: PinnedFuture<()>) {
+        let task = telemetry::carried(task);
         match WAITED.try_with(Waited::clone) {
             Ok(waited) => tokio::spawn(WAITED.scope(waited, task)),
             Err(_) => tokio::spawn(task),

@@ -21,21 +21,27 @@ pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next)
         return next.run(request).await;
     };
     let (method, start) = (request.method().clone(), clock::now_us());
-    let parent =
-        request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
-    let response = next.run(request).await;
-    let status = response.status();
     // Who follows is anybody, and must not decide what is kept.
     let publishes =
         method == Method::POST && (route.starts_with("/api/v1/sessions") || route == "/api/v1/status");
-    let let_in = ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
-    let parent = parent.filter(|_| publishes && let_in);
-    let name = format!("{method} {route}");
-    let attributes = vec![
-        ("http.request.method", Attribute::Text(method.to_string().into())),
-        ("http.route", Attribute::Text(route.into())),
-        ("http.response.status_code", Attribute::Number(status.as_u16().into())),
-    ];
-    node.telemetry.finished((name.into(), Kind::Server), start, parent, status.is_server_error(), attributes);
+    let parent =
+        request.headers().get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+    let Some(trace) = node.telemetry.begin(start, parent.filter(|_| publishes)) else {
+        return next.run(request).await;
+    };
+    let response = trace.clone().scope(next.run(request)).await;
+    let status = response.status();
+    // Neither must a publisher who was not let in. Nothing was done for it, so there are no steps to take back.
+    let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+    let trace = if refused { node.telemetry.begin(start, None) } else { Some(trace) };
+    if let Some(trace) = trace {
+        let attributes = vec![
+            ("http.request.method", Attribute::Text(method.to_string().into())),
+            ("http.route", Attribute::Text(route.clone().into())),
+            ("http.response.status_code", Attribute::Number(status.as_u16().into())),
+        ];
+        let name = format!("{method} {route}");
+        trace.finish(name.into(), Kind::Server, status.is_server_error(), attributes);
+    }
     response
 }

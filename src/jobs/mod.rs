@@ -5,7 +5,10 @@ mod probe; // a stream of the node's own, through its own port
 
 pub use probe::{HEADER as PROBE_HEADER, Probe};
 
-use crate::{broker::Published, clock, gauge::levels, http::session_list, node::Node, stop::stopped, store};
+use crate::{
+    broker::Published, clock, gauge::levels, http::session_list, node::Node, stop::stopped, store,
+    telemetry::database,
+};
 use bytes::Bytes;
 use std::{
     future::Future,
@@ -84,7 +87,7 @@ async fn list_sessions(node: Arc<Node>) {
 /// A key that was made or revoked elsewhere counts here soon.
 async fn read_keys(node: Arc<Node>) {
     // What is known stays while the database is away.
-    if let Err(error) = node.access.refresh(node.store.pool()).await {
+    if let Err(error) = database("read keys", node.access.refresh(node.store.pool())).await {
         tracing::debug!(%error, "the keys could not be read");
     }
 }
@@ -96,7 +99,8 @@ async fn hear_other_nodes(node: Arc<Node>) {
     }
     let open = node.board.open_bucket();
     // A minute back, for rows that were stored late; the board knows which it has.
-    match store::of_others_since(node.store.pool(), &node.settings.node, open - 60, open).await {
+    let rows = store::of_others_since(node.store.pool(), &node.settings.node, open - 60, open);
+    match database("read other nodes' samples", rows).await {
         Ok(rows) => node.board.absorb(rows),
         Err(error) => tracing::debug!(%error, "other nodes' samples could not be read"),
     }
@@ -111,7 +115,8 @@ async fn sweep(node: Arc<Node>) {
     if node.store.health() != store::Health::Good {
         return;
     }
-    match store::abandon(node.store.pool(), now - node.settings.abandon_after_ms).await {
+    let abandoned = store::abandon(node.store.pool(), now - node.settings.abandon_after_ms);
+    match database("abandon sessions", abandoned).await {
         Ok(count) => node.recorder.add(Counter::SessionsAbandoned, count),
         Err(error) => tracing::debug!(%error, "abandoned sessions could not be noted"),
     }
@@ -126,7 +131,8 @@ async fn roll_up(node: Arc<Node>) {
         return;
     }
     loop {
-        match store::roll_up(node.store.pool(), clock::now_ms() / 1_000 - SETTLED).await {
+        let merged = store::roll_up(node.store.pool(), clock::now_ms() / 1_000 - SETTLED);
+        match database("merge samples", merged).await {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) => return tracing::debug!(%error, "samples could not be merged"),
@@ -139,12 +145,14 @@ async fn retain(node: Arc<Node>) {
     if !node.store.leads() {
         return;
     }
-    match store::retain(node.store.pool(), clock::now_ms() / 1_000, &node.settings.keep_days).await {
+    let dropped = store::retain(node.store.pool(), clock::now_ms() / 1_000, &node.settings.keep_days);
+    match database("drop samples", dropped).await {
         Ok(0) => {}
         Ok(partitions) => tracing::info!(partitions, "samples beyond their time were dropped"),
         Err(error) => tracing::warn!(%error, "old samples could not be dropped"),
     }
-    if let Err(error) = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000).await {
+    let dropped = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000);
+    if let Err(error) = database("drop timelines", dropped).await {
         tracing::warn!(%error, "old traces could not be dropped");
     }
 }
@@ -154,7 +162,7 @@ async fn watch_levels(node: Arc<Node>) {
     if node.store.health() != store::Health::Good {
         return;
     }
-    match levels(node.store.pool(), clock::now_ms() / 1_000).await {
+    match database("read service levels", levels(node.store.pool(), clock::now_ms() / 1_000)).await {
         Ok((levels, _)) => {
             let notices = levels.iter().filter_map(Level::notice).collect();
             *node.at_risk.lock().unwrap_or_else(PoisonError::into_inner) = notices;

@@ -31,9 +31,19 @@ pub struct Probe {
 
 /// How a probe went. What could not be tried says nothing about the service.
 enum Outcome {
-    Good { connect: Duration, delivery: Duration },
+    Good(Times),
     Bad(String),
     Unknown(String),
+}
+
+/// What a good probe took.
+struct Times {
+    /// First packet to the stream's head.
+    connect: Duration,
+    /// Its publish, sent, to the answer.
+    publish: Duration,
+    /// The same to the event's arrival on the stream.
+    delivery: Duration,
 }
 
 impl Probe {
@@ -70,11 +80,12 @@ impl Probe {
             recorder.add(Counter::ProbesUnknown, u64::try_from(slept).unwrap_or(0));
             expected = Instant::now() + period;
             match self.once().await {
-                Outcome::Good { connect, delivery } => {
+                Outcome::Good(took) => {
                     worked = true;
                     recorder.add(Counter::ProbesGood, 1);
-                    recorder.record(Measure::ProbeConnect, micros(connect));
-                    recorder.record(Measure::ProbeDelivery, micros(delivery));
+                    recorder.record(Measure::ProbeConnect, micros(took.connect));
+                    recorder.record(Measure::ProbePublish, micros(took.publish));
+                    recorder.record(Measure::ProbeDelivery, micros(took.delivery));
                 }
                 Outcome::Bad(reason) => {
                     // Once an outage, not once a probe.
@@ -94,14 +105,14 @@ impl Probe {
     async fn once(&self) -> Outcome {
         let tried = tokio::time::timeout(PATIENCE, self.attempt()).await;
         match tried {
-            Ok(Ok((connect, delivery))) => Outcome::Good { connect, delivery },
+            Ok(Ok(took)) => Outcome::Good(took),
             Ok(Err(error)) if out_of_sockets(&error) => Outcome::Unknown(format!("{error}")),
             Ok(Err(error)) => Outcome::Bad(format!("{error}")),
             Err(_) => Outcome::Bad(format!("it took longer than {} s", PATIENCE.as_secs())),
         }
     }
 
-    async fn attempt(&self) -> Result<(Duration, Duration), Failed> {
+    async fn attempt(&self) -> Result<Times, Failed> {
         // A client of its own each time: a kept connection would hide a port that takes no more.
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         let began = Instant::now();
@@ -115,18 +126,13 @@ impl Probe {
         self.wait(&client, stream, began.elapsed()).await
     }
 
-    async fn follow(&self, client: &Client, began: Instant) -> Result<(Duration, Duration), Failed> {
+    async fn follow(&self, client: &Client, began: Instant) -> Result<Times, Failed> {
         let stream = expect(self.open(client).await?, StatusCode::OK)?;
         self.wait(client, stream, began.elapsed()).await
     }
 
     /// Publishes a number that the stream has not told yet, and waits for it.
-    async fn wait(
-        &self,
-        client: &Client,
-        stream: Response,
-        connect: Duration,
-    ) -> Result<(Duration, Duration), Failed> {
+    async fn wait(&self, client: &Client, stream: Response, connect: Duration) -> Result<Times, Failed> {
         let number = u64::try_from(crate::clock::now_us()).unwrap_or(0);
         let mark = format!("\"message\":\"{number}\"");
         let began = Instant::now();
@@ -141,9 +147,9 @@ impl Probe {
             }
             Err(Failed::Ended)
         };
-        let (published, delivery) = tokio::join!(self.publish(client, number), arrives);
-        published?;
-        Ok((connect, delivery?))
+        let answered = async { self.publish(client, number).await.map(|()| began.elapsed()) };
+        let (publish, delivery) = tokio::join!(answered, arrives);
+        Ok(Times { connect, publish: publish?, delivery: delivery? })
     }
 
     async fn open(&self, client: &Client) -> Result<Response, Failed> {

@@ -105,7 +105,7 @@ async fn merged_rows(
         r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
                   counters AS "counters: Json<serde_json::Value>",
                   delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                  probe_connect, probe_delivery
+                  probe_connect, probe_publish, probe_delivery
            FROM metric_samples WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3"#,
         i32::try_from(fine).unwrap_or(0),
         seconds(start),

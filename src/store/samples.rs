@@ -35,19 +35,21 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
         first_update,
         client_latency,
         probe_connect,
+        probe_publish,
         probe_delivery,
     ] = &sample.histograms;
     sqlx::query!(
         "INSERT INTO metric_samples (node, region, resolution, bucket_start, run, counters,
                                      delivery, connect, duration, publish_lag, staleness, poll_time,
-                                     first_update, client_latency, probe_connect, probe_delivery)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                                     first_update, client_latency, probe_connect, probe_publish, probe_delivery)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (resolution, node, region, bucket_start, run) DO UPDATE
          SET counters = excluded.counters, delivery = excluded.delivery, connect = excluded.connect,
              duration = excluded.duration, publish_lag = excluded.publish_lag,
              staleness = excluded.staleness, poll_time = excluded.poll_time,
              first_update = excluded.first_update, client_latency = excluded.client_latency,
-             probe_connect = excluded.probe_connect, probe_delivery = excluded.probe_delivery",
+             probe_connect = excluded.probe_connect, probe_publish = excluded.probe_publish,
+             probe_delivery = excluded.probe_delivery",
         sample.node,
         sample.region,
         resolution,
@@ -63,6 +65,7 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
         first_update.as_deref(),
         client_latency.as_deref(),
         probe_connect.as_deref(),
+        probe_publish.as_deref(),
         probe_delivery.as_deref(),
     )
     .execute(connection)
@@ -85,6 +88,7 @@ pub(super) struct Row {
     pub(super) first_update: Option<Vec<u8>>,
     pub(super) client_latency: Option<Vec<u8>>,
     pub(super) probe_connect: Option<Vec<u8>>,
+    pub(super) probe_publish: Option<Vec<u8>>,
     pub(super) probe_delivery: Option<Vec<u8>>,
 }
 
@@ -100,6 +104,7 @@ impl Row {
             self.first_update,
             self.client_latency,
             self.probe_connect,
+            self.probe_publish,
             self.probe_delivery,
         ];
         let counters = Counters::from_json(&self.counters);
@@ -122,7 +127,7 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
             r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
                       counters AS "counters: Json<serde_json::Value>",
                       delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                      probe_connect, probe_delivery
+                      probe_connect, probe_publish, probe_delivery
                FROM metric_samples
                WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = $3
                  AND ($4 = '' OR node = $4)"#,
@@ -139,7 +144,7 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
             r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
                       counters AS "counters: Json<serde_json::Value>",
                       delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                      probe_connect, probe_delivery
+                      probe_connect, probe_publish, probe_delivery
                FROM metric_samples
                WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5"#,
             i32::try_from(stretch.tier).unwrap_or(0),
@@ -162,7 +167,7 @@ pub(super) async fn read_regions(pool: &PgPool, stretch: Stretch, node: &str) ->
         r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
                   counters AS "counters: Json<serde_json::Value>",
                   delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                  probe_connect, probe_delivery
+                  probe_connect, probe_publish, probe_delivery
            FROM metric_samples
            WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3 AND region <> ''
              AND (node = $4 OR ($4 = '' AND $5))"#,

@@ -1,7 +1,12 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{MIGRATIONS, Outbox, leader, nodes, samples, sessions, traces};
-use crate::{clock, gauge::Recorder, stop::stopped};
+use crate::{
+    clock,
+    gauge::Recorder,
+    stop::stopped,
+    telemetry::{Telemetry, database},
+};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -10,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use streamgauge_core::measure::counters::Counter;
+use streamgauge_core::measure::{counters::Counter, sample::Packed};
 use tokio::sync::watch;
 
 /// A database that gives no connection for this long is away.
@@ -95,9 +100,9 @@ impl Store {
     }
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
-    pub async fn run(&self, recorder: Recorder, stop: watch::Receiver<bool>) {
+    pub async fn run(&self, recorder: &Recorder, telemetry: &Telemetry, stop: watch::Receiver<bool>) {
         tokio::select! {
-            () = self.rounds(&recorder, stop.clone()) => {}
+            () = self.rounds(recorder, telemetry, stop.clone()) => {}
             () = self.hanging(stop) => {}
         }
         let (rows, _) = self.outbox.state();
@@ -108,11 +113,10 @@ impl Store {
         let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
     }
 
-    async fn rounds(&self, recorder: &Recorder, mut stop: watch::Receiver<bool>) {
+    async fn rounds(&self, recorder: &Recorder, telemetry: &Telemetry, mut stop: watch::Receiver<bool>) {
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            let result = self.round(recorder).await;
-            self.judge(result);
+            telemetry.job("store", async { self.judge(self.round(recorder).await) }).await;
             if stopping {
                 return;
             }
@@ -144,7 +148,7 @@ impl Store {
             if notes.is_empty() {
                 break;
             }
-            if let Err(error) = sessions::write(&self.pool, &notes).await {
+            if let Err(error) = database("write sessions", sessions::write(&self.pool, &notes)).await {
                 self.outbox.back(notes);
                 return Err(error);
             }
@@ -154,13 +158,7 @@ impl Store {
             let Some(newest) = waiting.last() else { break };
             let mut late = 0;
             for sample in &waiting {
-                // With the mark that it leaves, so that neither is there without the other.
-                let mut transaction = self.pool.begin().await?;
-                let in_time = samples::is_whole(&mut transaction, sample.step, sample.start).await?;
-                if in_time {
-                    samples::write(&mut transaction, sample, self.run).await?;
-                }
-                transaction.commit().await?;
+                let in_time = database("write a sample", self.write_sample(sample)).await?;
                 self.outbox.written(std::slice::from_ref(sample));
                 if !in_time {
                     recorder.add(Counter::RowsLate, 1);
@@ -177,7 +175,7 @@ impl Store {
         }
         let traces = self.outbox.take_traces();
         if !traces.is_empty()
-            && let Err(error) = traces::write(&self.pool, &self.node, &traces).await
+            && let Err(error) = database("write traces", traces::write(&self.pool, &self.node, &traces)).await
         {
             self.outbox.traces_back(traces);
             return Err(error);
@@ -185,7 +183,7 @@ impl Store {
         let journal = recorder.journal();
         let marks = journal.take();
         for part in marks.chunks(MARKS) {
-            if let Err(error) = traces::write_marks(&self.pool, part).await {
+            if let Err(error) = database("write timelines", traces::write_marks(&self.pool, part)).await {
                 // Those that were written are not told apart from the rest: each chunk stands alone.
                 let rest = marks.iter().skip_while(|mark| !std::ptr::eq(*mark, &part[0])).cloned();
                 journal.back(rest.collect());
@@ -195,6 +193,18 @@ impl Store {
         // An idle outbox must not hide a dead database.
         sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
         Ok(())
+    }
+
+    /// `false`: it came after the rows of its time were dropped, and is left out.
+    async fn write_sample(&self, sample: &Packed) -> sqlx::Result<bool> {
+        // With the mark that it leaves, so that neither is there without the other.
+        let mut transaction = self.pool.begin().await?;
+        let in_time = samples::is_whole(&mut transaction, sample.step, sample.start).await?;
+        if in_time {
+            samples::write(&mut transaction, sample, self.run).await?;
+        }
+        transaction.commit().await?;
+        Ok(in_time)
     }
 
     fn judge(&self, result: sqlx::Result<()>) {

@@ -56,6 +56,7 @@ fn sent(span: Span) -> Sent {
     let kind = match span.kind {
         Kind::Server => SpanKind::Server,
         Kind::Internal => SpanKind::Internal,
+        Kind::Client => SpanKind::Client,
     };
     let attributes = span.attributes.iter().map(|(key, value)| match value {
         Attribute::Text(value) => text(key, value),
@@ -66,8 +67,8 @@ fn sent(span: Span) -> Sent {
         trace_id: span.trace.into(),
         span_id: span.id.into(),
         parent_span_id: span.parent.map_or_else(Vec::new, Vec::from),
-        // The trace is sampled, and a parent, if there is one, stood at the other side.
-        flags: 1 | 0x100 | if span.parent.is_some() { 0x200 } else { 0 },
+        // The trace is sampled; whether the parent stood at the other side is known, and said.
+        flags: 1 | 0x100 | if span.remote { 0x200 } else { 0 },
         name: span.name.into_owned(),
         kind: kind.into(),
         start_time_unix_nano: nanos(span.start),

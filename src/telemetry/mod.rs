@@ -3,10 +3,12 @@
 
 mod encode; // spans and metrics as OTLP's messages
 mod exporter; // sends them
+mod trace; // what is under way, its steps, and what the log calls it
 
 pub use exporter::Exporter;
+pub use trace::{System, Trace, carried, database, step};
 
-use crate::{access::random, clock};
+use crate::clock;
 use std::{
     borrow::Cow,
     sync::{
@@ -14,10 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{
-    config::Otlp,
-    trace::{TraceParent, is_kept},
-};
+use streamgauge_core::{config::Otlp, trace::TraceParent};
 use tokio::sync::mpsc;
 
 /// Spans that wait to be sent; about 500 kB.
@@ -51,6 +50,8 @@ pub enum Kind {
     Server,
     /// Something that the server does by itself.
     Internal,
+    /// Something that it asks another to do.
+    Client,
 }
 
 /// Something that took time, finished. Its attributes hold no session, no user, no query and no header.
@@ -65,6 +66,8 @@ pub struct Span {
     trace: [u8; 16],
     id: [u8; 8],
     parent: Option<[u8; 8]>,
+    /// The parent stands at the other side.
+    remote: bool,
 }
 
 pub enum Attribute {
@@ -102,35 +105,16 @@ impl Telemetry {
         })
     }
 
-    /// Takes a span that ends now, if its trace is kept. `start`: Unix µs.
-    pub fn finished(
-        &self,
-        (name, kind): (Cow<'static, str>, Kind),
-        start: i64,
-        parent: Option<TraceParent>,
-        failed: bool,
-        attributes: Vec<(&'static str, Attribute)>,
-    ) {
-        let Some(inner) = &self.0 else { return };
-        // Without chance there are no numbers, and without numbers no traces.
-        let (Ok(fresh), Ok(id)) = (random(), random()) else { return };
-        let trace = parent.map_or(fresh, |parent| parent.trace);
-        if !is_kept(parent, trace, inner.ratio) {
-            return;
-        }
-        let parent = parent.map(|parent| parent.span);
-        let span = Span { name, kind, start, end: clock::now_us(), failed, attributes, trace, id, parent };
-        if inner.spans.try_send(span).is_err() {
-            inner.overflowed.fetch_add(1, Relaxed);
-        }
+    /// A request or a turn of a job that begins at `start` (Unix µs), in a trace of its own or in the parent's. `None`: off.
+    pub fn begin(&self, start: i64, parent: Option<TraceParent>) -> Option<Arc<Trace>> {
+        Trace::begin(self.0.as_ref()?, start, parent)
     }
 
     /// Runs one turn of a job as a span.
-    pub async fn job(&self, name: &'static str, job: impl Future<Output = ()>) {
-        let start = clock::now_us();
-        job.await;
-        if self.is_on() {
-            self.finished((format!("job {name}").into(), Kind::Internal), start, None, false, Vec::new());
-        }
+    pub async fn job<T>(&self, name: &'static str, job: impl Future<Output = T>) -> T {
+        let Some(trace) = self.begin(clock::now_us(), None) else { return job.await };
+        let done = trace.clone().scope(job).await;
+        trace.finish(format!("job {name}").into(), Kind::Internal, false, Vec::new());
+        done
     }
 }

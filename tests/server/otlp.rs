@@ -1,6 +1,6 @@
 //! OpenTelemetry: what a collector is sent, and that one which is away harms nobody.
 
-use crate::support::{Collector, Database, Launch, Scrape, attribute, eventually, fresh};
+use crate::support::{Client, Collector, Database, Launch, Redis, Scrape, attribute, eventually, fresh};
 use opentelemetry_proto::tonic::{metrics::v1::metric::Data, trace::v1::span::SpanKind};
 use std::{
     net::TcpListener,
@@ -38,14 +38,16 @@ async fn a_publisher_s_trace_goes_on() {
     // A follower is anybody, and decides nothing.
     let poll = format!("/api/v1/sessions/{session}/status");
     client.get(&poll).header("traceparent", parent("01")).send().await.expect("an answer");
-    let span = eventually("the span comes", 10, async || collector.spans().pop()).await;
+    let name = "POST /api/v1/sessions/{id}/status";
+    let span = eventually("the span comes", 10, async || collector.named(name).pop()).await;
     server.stop();
-    assert_eq!(collector.spans().len(), 1, "and no other");
+    let step = collector.named("broker publish").pop().expect("the broker's part");
+    assert_eq!(collector.spans().len(), 2, "and no other");
+    assert_eq!((hex(&step.trace_id).as_str(), &step.parent_span_id), (TRACE, &span.span_id));
+    assert_eq!((step.kind, step.flags), (SpanKind::Internal.into(), 0x101), "its parent is here");
+    assert_eq!(span.flags, 0x301, "its parent is at the publisher's");
     assert_eq!((hex(&span.trace_id).as_str(), hex(&span.parent_span_id).as_str()), (TRACE, PARENT));
-    assert_eq!(
-        (span.name.as_str(), span.kind),
-        ("POST /api/v1/sessions/{id}/status", SpanKind::Server.into())
-    );
+    assert_eq!(span.kind, i32::from(SpanKind::Server));
     assert!(span.span_id != [0; 8] && span.end_time_unix_nano > span.start_time_unix_nano);
     let said = |key| attribute(&span.attributes, key);
     assert_eq!(said("http.response.status_code").as_deref(), Some("202"));
@@ -99,6 +101,76 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
     for secret in ["a-secret", session.as_str()] {
         assert!(!collector.heard(secret), "{secret} is nobody's business");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_redis_and_postgresql_is_told_apart() {
+    let (database, redis, collector) = (Database::new().await, Redis::start(), Collector::start().await);
+    let server = launch(&database, collector.port, "1").redis(&redis).start();
+    let (client, session) = (server.client(), fresh("traced"));
+    client.publish(&session, 1).await;
+    let follower = client.follow(&session).await;
+    client.get("/api/admin/metrics?range=24h").send().await.expect("an answer");
+    client.get(&format!("/search?q={session}")).send().await.expect("a page");
+    for (whole, part, system) in [
+        ("POST /api/v1/sessions/{id}/status", "broker publish", "redis"),
+        ("GET /api/v1/sessions/{id}/status/stream", "broker watch", "redis"),
+        ("GET /api/admin/metrics", "read history", "postgresql"),
+        ("job store", "write sessions", "postgresql"),
+        ("job read_keys", "read keys", "postgresql"),
+    ] {
+        let (whole, part) = eventually(part, 10, async || {
+            let parts = collector.named(part);
+            collector.named(whole).into_iter().find_map(|whole| {
+                let part = parts.iter().find(|part| part.parent_span_id == whole.span_id)?;
+                Some((whole, part.clone()))
+            })
+        })
+        .await;
+        assert_eq!((&part.trace_id, part.kind), (&whole.trace_id, SpanKind::Client.into()));
+        assert_eq!(attribute(&part.attributes, "db.system.name").as_deref(), Some(system));
+        assert!(part.start_time_unix_nano >= whole.start_time_unix_nano);
+        assert!(part.end_time_unix_nano <= whole.end_time_unix_nano, "{} is a part", part.name);
+    }
+    drop(follower);
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_leaves_room_for_others() {
+    let (database, collector) = (Database::new().await, Collector::start().await);
+    let server = launch(&database, collector.port, "1").start();
+    let line = |n| format!("{{\"session\":\"{}\",\"stage\":\"import\",\"progress\":{n}}}\n", fresh("traced"));
+    let lines: String = (0..100).map(line).collect();
+    let request = server.client().post("/api/v1/status").header("content-type", "application/x-ndjson");
+    assert_eq!(request.body(lines).send().await.expect("an answer").status(), 207);
+    eventually("the request's span comes", 10, async || collector.named("POST /api/v1/status").pop()).await;
+    server.stop();
+    assert_eq!(collector.named("broker publish").len(), 32);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_names_the_trace() {
+    let (database, collector) = (Database::new().await, Collector::start().await);
+    let change = async |client: &Client| {
+        let request = client.patch("/api/admin/limits").json(&serde_json::json!({ "batch_ms": 5 }));
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    };
+    let server = launch(&database, collector.port, "1").start();
+    change(&server.client()).await;
+    let name = "PATCH /api/admin/limits";
+    let span = eventually("the span comes", 10, async || collector.named(name).pop()).await;
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("limits were changed")).expect("a line");
+    let named = format!("trace{{trace_id={} span_id={}}}", hex(&span.trace_id), hex(&span.span_id));
+    assert!(line.contains(&named), "{line}");
+    server.stop();
+
+    let server = Launch::on(&database).start();
+    change(&server.client()).await;
+    let log = server.log();
+    assert!(log.contains("limits were changed") && !log.contains("trace_id"), "{log}");
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,7 +57,7 @@ fn before(window: &Window) -> Option<Key> {
 
 pub fn latency() -> Chart {
     let plot = Plot {
-        height: 216,
+        height: 256,
         name: "",
         scale: |window| {
             let target = KpiKey::UpdateLatency.target();

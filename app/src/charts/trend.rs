@@ -1,7 +1,10 @@
 //! One load's p95 from run to run: a dot a run, the newest one last.
 
 use super::{axis::Scale, figure::tick_texts, plot::Field};
-use crate::text::{html::query_value, number::brief, time::Zone};
+use crate::{
+    components::options::RunOptions,
+    text::{html::query_value, number::brief, time::Zone},
+};
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::load_test::{Change, Row, Trend};
@@ -19,8 +22,6 @@ pub fn TrendChart(trend: Trend) -> impl IntoView {
     let scale = scale(&rows);
     let field = Field { from: 0, to: 1, height: HEIGHT, scale };
     let href = format!("/load-tests?scenario={}", query_value(&newest.scenario));
-    let options =
-        (!newest.options.is_empty()).then(|| view! { <code class="options">{newest.options.clone()}</code> });
     let value = newest.p95().map_or_else(|| "\u{2014}".into(), brief);
     let (class, words) = change_words(change);
     let axis = if field.scale.logarithmic { "logarithmic" } else { "linear" };
@@ -33,7 +34,7 @@ pub fn TrendChart(trend: Trend) -> impl IntoView {
             <figure class="panel chart trend">
                 <header>
                     <h2><a href=href>{newest.scenario.clone()}</a></h2>
-                    <p class="legend">{options}</p>
+                    <p class="legend"><RunOptions options=&newest.options /></p>
                 </header>
                 <p class="big"><b>{value}</b>" "<i>"ms p95"</i></p>
                 <p class=class>{words}</p>

@@ -6,6 +6,8 @@ pub mod frame; // the page's frame: brand, navigation, the main part
 pub mod kpi; // one headline figure with everything that belongs to it
 pub mod live_state; // "live, as of 14:42:07"
 pub mod notice; // a sentence at the top: the fact, its cause, what happens next
+#[cfg(feature = "ssr")]
+pub mod options; // what a load test was run with
 pub mod progress; // how far a session is
 pub mod ranges; // whose figures, over which range: as the address has it
 pub mod running; // the newest sessions, briefly

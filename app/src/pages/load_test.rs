@@ -1,9 +1,6 @@
 //! `/load-tests/{id}`: one run. Its targets, its course, all its figures, and the command that repeats it.
 
-use super::{
-    load_tests::{unbroken, verdict},
-    missing::answer_with,
-};
+use super::{load_tests::verdict, missing::answer_with};
 use crate::{
     api,
     charts::{run::RunCharts, trend::change_words},
@@ -11,6 +8,7 @@ use crate::{
         bound::waiting,
         empty::{Loading, Unreadable},
         frame::Frame,
+        options::RunOptions,
     },
     text::{
         number::{brief, fixed},
@@ -89,15 +87,13 @@ fn Run(kept: Kept) -> impl IntoView {
 
 fn heading(row: &Row, outcome: &Outcome) -> impl IntoView + use<> {
     let at = row.started_at / 1_000;
-    let options =
-        (!row.options.is_empty()).then(|| view! { <code class="options">{unbroken(&row.options)}</code> });
     view! {
         <header class="top">
             <div>
                 <p class="back"><a href="/load-tests">"Load tests"</a></p>
                 <h1>{row.title.clone()}</h1>
                 <p class="legend">
-                    <span>{row.scenario.clone()}" "{options}</span>
+                    <span>{row.scenario.clone()}" "<RunOptions options=&row.options /></span>
                     <span><time datetime=time::iso(at)>{Zone::Utc.moment(at)}" UTC"</time></span>
                     <span>{format!("ran {}", time::span(i64::try_from(outcome.figures.seconds).unwrap_or(0)))}</span>
                     <span>{format!("against {}", outcome.against())}</span>

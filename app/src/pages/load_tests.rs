@@ -8,6 +8,7 @@ use crate::{
         bound::waiting,
         empty::{Loading, NoLoadTests, Unreadable},
         frame::Frame,
+        options::RunOptions,
     },
     text::{
         html::query_value,
@@ -113,8 +114,6 @@ fn Table(rows: Vec<Row>) -> impl IntoView {
 fn cells(row: &Row) -> AnyView {
     let at = row.started_at / 1_000;
     let filter = format!("/load-tests?scenario={}", query_value(&row.scenario));
-    let options =
-        (!row.options.is_empty()).then(|| view! { <code class="options">{unbroken(&row.options)}</code> });
     let p95 = row.p95().map_or_else(|| "too few".into(), |ms| format!("{} ms", brief(ms)));
     let memory =
         row.memory_mb_per_100_streams.map_or_else(|| "\u{2013}".into(), |mb| format!("{} MB", brief(mb)));
@@ -123,7 +122,7 @@ fn cells(row: &Row) -> AnyView {
         <th scope="row">
             <a href=format!("/load-tests/{}", row.id)><time datetime=time::iso(at)>{Zone::Utc.moment(at)}</time></a>
         </th>
-        <td data-label="Scenario"><span><a href=filter>{row.scenario.clone()}</a>" "{options}</span></td>
+        <td data-label="Scenario"><span><a href=filter>{row.scenario.clone()}</a>" "<RunOptions options=&row.options /></span></td>
         <td data-label="Verdict">{verdict(row)}</td>
         <td data-label="Streams" class="num">{thousands(row.peak_streams.into())}</td>
         <td data-label="Deliveries" class="num">{thousands(row.deliveries)}</td>
@@ -132,11 +131,6 @@ fn cells(row: &Row) -> AnyView {
         <td data-label="Memory" class="num">{memory}</td>
     }
     .into_any()
-}
-
-/// An option keeps its value on its line; lines break between options.
-pub fn unbroken(options: &str) -> String {
-    options.replace(" --", "\n").replace(' ', "\u{a0}").replace('\n', " --")
 }
 
 /// In words, and the colour agrees.

@@ -7,7 +7,8 @@ use leptos_router::hooks::use_query_map;
 
 #[component]
 pub fn LoginPage() -> impl IntoView {
-    let failed = use_query_map().with_untracked(|query| query.get("failed").is_some());
+    let (failed, next) =
+        use_query_map().with_untracked(|query| (query.get("failed").is_some(), query.get("next")));
     view! {
         <Title text="Sign in" />
         <main class="login">
@@ -30,10 +31,14 @@ pub fn LoginPage() -> impl IntoView {
                             </p>
                         }
                     })}
+                {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
                 <button type="submit">"Sign in"</button>
                 <p class="mut" id="hint">
-                    "Made on the server by " <code>"streamgauge key create --name me --scope admin"</code>
+                    "Made on the server by this, which shows it once:"
                 </p>
+                <pre tabindex="0" role="region" aria-label="Command"><code>
+                    "streamgauge key create --name me --scope admin"
+                </code></pre>
             </form>
         </main>
     }

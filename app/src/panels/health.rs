@@ -22,7 +22,7 @@ const LARGEST: f64 = 26.0;
 fn class(health: Health) -> &'static str {
     match health {
         Health::Good => "good",
-        Health::Slow => "warning",
+        Health::Warning => "warning",
         Health::Bad => "critical",
         Health::Unknown => "unknown",
     }
@@ -31,7 +31,7 @@ fn class(health: Health) -> &'static str {
 fn words(health: Health) -> &'static str {
     match health {
         Health::Good => "good",
-        Health::Slow => "slow",
+        Health::Warning => "over target",
         Health::Bad => "bad",
         Health::Unknown => "not enough data",
     }
@@ -44,9 +44,9 @@ pub fn health(panels: &Panels) -> AnyView {
             <header>
                 <h2 id="health-title">"Connection health"</h2>
                 <p class="legend">
-                    <span class="state">"p95 < 100 ms"</span>
-                    <span class="state warning">"< 250"</span>
-                    <span class="state critical">"slower"</span>
+                    <span class="state">"p95 < 100 ms, errors < 0.1 %"</span>
+                    <span class="state warning">"< 250, < 1"</span>
+                    <span class="state critical">"worse"</span>
                 </p>
             </header>
             {body}
@@ -86,6 +86,7 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
                         <th scope="col">"Region"</th>
                         <th scope="col" class="num">"Streams"</th>
                         <th scope="col" class="num">"p95"</th>
+                        <th scope="col" class="num">"Errors"</th>
                         <th scope="col" class="num">"Fallbacks"</th>
                     </tr>
                 </thead>
@@ -100,13 +101,15 @@ fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
     let name = shown_name(&region.region);
     let href = format!("/?{}", View { region: region.region.clone(), ..view.clone() }.query());
     let sessions = format!("/search?region={}", region.region);
-    let state = region.health();
+    let errors = region.error_rate.map_or_else(|| "\u{2013}".into(), |rate| format!("{} %", brief(rate)));
+    let (speed, reliability) = (region.speed(), region.reliability());
     let p95 = region.p95.map_or_else(|| "\u{2013}".into(), |ms| format!("{} ms", brief(ms)));
     view! {
         <tr>
             <th scope="row"><a href=href>{name.clone()}</a></th>
             <td class="num">{brief(region.streams)}</td>
-            <td class=format!("num {}", class(state))>{p95}<span class="sr">", "{words(state)}</span></td>
+            <td class=format!("num {}", class(speed))>{p95}<span class="sr">", "{words(speed)}</span></td>
+            <td class=format!("num {}", class(reliability))>{errors}<span class="sr">", "{words(reliability)}</span></td>
             <td class="num">
                 <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">", sessions of "{name}</span></a>
             </td>

@@ -4,6 +4,7 @@ mod fallback; // why clients left the stream, in counts and in words
 mod flags; // what happened around the sessions
 mod health; // the world map and its table
 mod levels; // service levels, budgets, burn rates, the uptime strip
+mod numbers; // every number of the range, with what it rests on
 mod sources; // one number from several sources, and every delivery accounted for
 mod tools; // range, comparison, whose figures, exports
 mod worth; // what it spares, and what users say
@@ -41,7 +42,8 @@ pub fn slots(panels: Result<Panels, Failure>) -> Slots {
             "fallback" => fallback::fallback(&panels),
             "worth" => worth::worth(&panels),
             "sources" => sources::sources(&panels),
-            _ => flags::flags(&panels),
+            // Below everything, since they explain the rest.
+            _ => (numbers::numbers(&panels), flags::flags(&panels)).into_any(),
         };
         (name, view.to_html())
     })

@@ -21,7 +21,10 @@ pub fn sources(panels: &Panels) -> AnyView {
         <section class="panel sources" id="sources" aria-labelledby="sources-title">
             <header>
                 <h2 id="sources-title">"Can these figures be trusted?"</h2>
-                <span class=class>{verdict}</span>
+                <p class="legend">
+                    <span>{panels.view.range.in_words()}</span>
+                    <span class=class>{verdict}</span>
+                </p>
             </header>
             <table class="stack">
                 <thead>
@@ -29,6 +32,7 @@ pub fn sources(panels: &Panels) -> AnyView {
                         <th scope="col">"Number"</th>
                         <th scope="col">"One source"</th>
                         <th scope="col">"Another"</th>
+                        <th scope="col" class="num">"Rests on"</th>
                         <th scope="col" class="num">"Apart"</th>
                         <th scope="col" class="num">"Tolerated"</th>
                         <th scope="col">"Verdict"</th>
@@ -57,6 +61,11 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
         Tolerance::Percent(percent) => format!("{} %", brief(percent)),
         Tolerance::Within(units) => format!("{} {}", brief(units), pair.unit),
     };
+    // Bytes are counted, and not estimated from some of them.
+    let rests_on = match pair.tolerance {
+        Tolerance::Within(_) => format!("n = {}", thousands(pair.samples)),
+        Tolerance::Percent(_) => "all".to_owned(),
+    };
     let (class, words) = match pair.agreement() {
         Agreement::Agrees => ("state", "agree"),
         Agreement::Drifts => ("state critical", "drift"),
@@ -67,6 +76,7 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
             <th scope="row">{pair.number.clone()}</th>
             <td data-label="One source">{side(&pair.first)}</td>
             <td data-label="Another">{side(&pair.second)}</td>
+            <td data-label="Rests on" class="num">{rests_on}</td>
             <td data-label="Apart" class="num">{apart}</td>
             <td data-label="Tolerated" class="num">{tolerated}</td>
             <td data-label="Verdict"><span class=class>{words}</span></td>

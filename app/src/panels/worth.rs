@@ -24,12 +24,16 @@ pub fn worth(panels: &Panels) -> AnyView {
     };
     view! {
         <div class="row two" id="worth">
-            <section class="panel" aria-labelledby="satisfaction-title">
+            <section class="panel satisfaction" aria-labelledby="satisfaction-title">
                 <header><h2 id="satisfaction-title">"Satisfaction with status updates"</h2></header>
-                <p class="mut none">
-                    "No survey has been answered. Scores of both cohorts will stand here, 1 to 10, with their number and interval, \
-                    once users are asked."
-                </p>
+                <div class="unasked">
+                    // The lines of a chart that has nothing to show yet: its scale is known.
+                    <svg aria-hidden="true" inner_html=unasked()></svg>
+                    <p class="mut none">
+                        "No survey has been answered. Scores of both cohorts will stand here, 1 to 10, with their number and \
+                        interval, once users are asked."
+                    </p>
+                </div>
             </section>
             <section class="panel worth" aria-labelledby="worth-title">
                 <header>
@@ -41,6 +45,18 @@ pub fn worth(panels: &Panels) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// From 1 at the bottom to 10 at the top.
+fn unasked() -> String {
+    [(10, 4), (5, 55), (1, 96)]
+        .map(|(score, y)| {
+            format!(
+                "<text x=\"0\" y=\"{y}%\" dy=\"4\">{score}</text>\
+                 <line x1=\"28\" x2=\"100%\" y1=\"{y}%\" y2=\"{y}%\"/>"
+            )
+        })
+        .concat()
 }
 
 fn spared(saved: &Saved, panels: &Panels) -> impl IntoView + use<> {

@@ -10,6 +10,7 @@ use streamgauge_core::{
     cohort::Cohort,
     fallback::{Analysis, FallbackEvent, Seen},
     ids::SessionId,
+    ledger::{Entry, Number},
     numbers::{Basis, Reduction},
     panels::{Panels, RegionHealth},
     range::View,
@@ -138,9 +139,23 @@ pub fn panels(view: View, fresh: bool) -> Panels {
             dropped_gone: 70,
             ..Account::default()
         },
+        numbers: numbers(fresh),
         annotations: annotations(from, to),
         view,
     }
+}
+
+fn numbers(fresh: bool) -> Vec<Entry> {
+    let entry = |(n, number): (usize, Number)| {
+        let (value, samples) = match number {
+            Number::ConnectionSuccess => (99.976, 4_170),
+            _ if fresh => (0.0, 0),
+            _ => (n as f64 + 0.5, 1_000 * n as u64),
+        };
+        let basis = (number == Number::RequestReduction).then_some(Basis::Measured);
+        Entry { number, value: (samples >= number.floor().max(1)).then_some(value), samples, basis }
+    };
+    Number::ALL.into_iter().enumerate().map(entry).collect()
 }
 
 pub fn story(id: SessionId, fresh: bool) -> Story {
@@ -199,8 +214,8 @@ async fn service_levels_stand_with_their_budgets() {
 #[tokio::test]
 async fn regions_stand_on_the_map_and_in_a_table() {
     let page = get("/", Fake::default()).await;
-    page.tells("ap-south 196 148 ms, slow 58");
-    page.tells("DE 12 \u{2013}, not enough data 0");
+    page.tells("ap-south 196 148 ms, over target 0.02 %, good 58");
+    page.tells("DE 12 \u{2013}, not enough data 0.02 %, good 0");
     // Of five regions one says no place.
     assert_eq!(page.html.matches("class=\"core\"").count(), 4);
     page.has("href=\"/?range=1h&amp;region=ap-south\"");
@@ -224,10 +239,21 @@ async fn worth_and_sources_say_what_they_rest_on() {
     page.tells("$2.57 spared");
     page.tells("measured against the control group");
     page.tells("Sessions shorter than 9 s take fewer bytes by polling.");
-    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB 0.728 % 0.1 % drift");
-    page.tells("Delivery p95 server 14 ms browsers \u{2013} \u{2013} 400 ms not enough data");
-    page.tells("one drifts");
+    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % drift");
+    page.tells("Delivery p95 server 14 ms browsers \u{2013} n = 400 \u{2013} 400 ms not enough data");
+    page.tells("last hour one drifts");
     page.tells("241,400 deliveries due: 241,306 delivered, 20 conflated");
+}
+
+#[tokio::test]
+async fn every_number_says_what_it_rests_on() {
+    let page = get("/", Fake::default()).await;
+    page.tells("Connection success 99.98 % 4,170 attempts established / attempted");
+    page.tells("Request reduction 13.50 % 13,000 followed seconds 1 - streaming / polling, each a session hour; measured");
+    page.tells("last hour; 22 of 23 have enough data");
+    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    fresh.tells("Delivery latency not enough data below 20 0 deliveries publish accepted");
+    fresh.tells("last hour; 1 of 23 have enough data");
 }
 
 #[tokio::test]

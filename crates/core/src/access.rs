@@ -135,6 +135,21 @@ impl Claims {
     }
 }
 
+/// Longer addresses are no page of ours.
+const LONGEST_WAY_BACK: usize = 2_000;
+
+/// Where signing in leads: the page that was asked for, if it is one of this server's own, and else the Overview. What a
+/// browser could take for another host's address (`//host`, `/\\host`) is not.
+pub fn way_back(asked: Option<&str>) -> &str {
+    let own = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.len() <= LONGEST_WAY_BACK
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    asked.filter(own).unwrap_or("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +184,25 @@ mod tests {
         assert!(!Claims { sessions: Vec::new(), ..claims.clone() }.is_sane());
         assert!(!Claims { sessions: vec![mine; 17], ..claims.clone() }.is_sane());
         assert!(!Claims { sub: Some("x".repeat(65)), ..claims }.is_sane());
+    }
+
+    #[test]
+    fn signing_in_leads_to_our_own_pages_only() {
+        let check = |asked: &str, expected: &str| assert_eq!(way_back(Some(asked)), expected, "{asked:?}");
+        check("/?range=7d&compare=1", "/?range=7d&compare=1");
+        check("/sessions/tr-1", "/sessions/tr-1");
+        for other in [
+            "",
+            "x",
+            "//elsewhere.example",
+            "/\\elsewhere.example",
+            "https://elsewhere.example",
+            "/a b",
+            "/\r\nx",
+        ] {
+            check(other, "/");
+        }
+        check(&format!("/{}", "a".repeat(LONGEST_WAY_BACK)), "/");
+        assert_eq!(way_back(None), "/");
     }
 }

@@ -15,6 +15,7 @@ pub mod heard; // what a node does with a message that it hears of a session
 pub mod history; // bounded events of one session, and what a resuming follower is owed
 pub mod ids; // session ids, epochs, event ids
 pub mod kpi; // the four headline figures: value, target, state, trend, comparison
+pub mod ledger; // every number of a window: value, unit, what it rests on, how it comes about
 pub mod limits; // the numbers that may be turned while a node runs
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window

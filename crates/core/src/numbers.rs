@@ -12,6 +12,12 @@ pub const RATE_FLOOR: u64 = 100;
 /// Followed session time under which a cohort is not compared, seconds.
 pub const COHORT_FLOOR_SECONDS: u64 = 60;
 
+/// Probes under which an uptime is not told: a minute of them.
+pub const PROBE_FLOOR: u64 = 6;
+/// Streams, open on average, under which memory is not divided by them: what a process takes and gives back by itself
+/// is as much.
+pub const MEMORY_FLOOR: u64 = 100;
+
 /// Whether the polling side of a comparison was counted in the control group or computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -148,7 +154,7 @@ pub fn budget_left(rate: f64, limit: f64) -> f64 {
     (1.0 - rate / limit) * 100.0
 }
 
-/// (resident now - resident at zero) / open streams, bytes.
+/// (resident now - resident at zero) / open streams, bytes. Sums over the same seconds will do for each.
 pub fn memory_per_connection(resident: u64, at_zero: u64, streams: u64) -> Option<f64> {
     ratio(resident.saturating_sub(at_zero) as f64, streams)
 }

@@ -3,6 +3,7 @@
 use crate::{
     annotation::Annotation,
     fallback::Analysis,
+    ledger::Entry,
     range::View,
     savings::Saved,
     sla::{Day, Level},
@@ -35,12 +36,14 @@ pub struct Panels {
     pub break_even: Option<f64>,
     pub pairs: Vec<Pair>,
     pub account: Account,
+    /// All numbers of the range, in [`crate::ledger::Number::ALL`]'s order.
+    pub numbers: Vec<Entry>,
     /// Oldest first.
     pub annotations: Vec<Annotation>,
 }
 
 /// How one region's followers were served in the range.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionHealth {
     pub region: String,
@@ -55,23 +58,39 @@ pub struct RegionHealth {
     pub fallbacks: u64,
 }
 
-/// By the epic's target and the drawing's legend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From not known to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
-    Good,
-    Slow,
-    Bad,
     Unknown,
+    Good,
+    /// Worse than the epic's target.
+    Warning,
+    Bad,
 }
 
 impl RegionHealth {
+    /// A region that is quick to those whom it loses is not well.
     pub fn health(&self) -> Health {
-        match self.p95 {
-            None => Health::Unknown,
-            Some(ms) if ms < 100.0 => Health::Good,
-            Some(ms) if ms < 250.0 => Health::Slow,
-            Some(_) => Health::Bad,
-        }
+        self.speed().max(self.reliability())
+    }
+
+    /// By the epic's target of 100 ms and the drawing's legend.
+    pub fn speed(&self) -> Health {
+        judged(self.p95, 100.0, 250.0)
+    }
+
+    /// By the epic's budget of 0.1 % and its alarm at 1 %.
+    pub fn reliability(&self) -> Health {
+        judged(self.error_rate, 0.1, 1.0)
+    }
+}
+
+fn judged(value: Option<f64>, target: f64, limit: f64) -> Health {
+    match value {
+        None => Health::Unknown,
+        Some(value) if value < target => Health::Good,
+        Some(value) if value < limit => Health::Warning,
+        Some(_) => Health::Bad,
     }
 }
 
@@ -111,5 +130,25 @@ impl crate::beacon::FallbackReason {
             FallbackReason::Refused => Counter::FallbackRefused,
             FallbackReason::TooManyTabs => Counter::FallbackTooManyTabs,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_as_well_as_its_worse_side() {
+        let check = |p95, error_rate, expected| {
+            let region = RegionHealth { p95, error_rate, ..RegionHealth::default() };
+            assert_eq!(region.health(), expected, "{p95:?} ms, {error_rate:?} %");
+        };
+        check(None, None, Health::Unknown);
+        check(Some(99.0), None, Health::Good);
+        check(None, Some(0.0), Health::Good);
+        check(Some(12.0), Some(0.1), Health::Warning);
+        check(Some(100.0), Some(0.0), Health::Warning);
+        check(Some(12.0), Some(1.0), Health::Bad);
+        check(Some(250.0), Some(0.0), Health::Bad);
     }
 }

@@ -83,7 +83,7 @@ impl Objective {
     pub fn floor(self) -> u64 {
         match self {
             Objective::Connect | Objective::Delivery | Objective::Fallback => numbers::PERCENTILE_FLOOR,
-            Objective::Uptime => 6,
+            Objective::Uptime => numbers::PROBE_FLOOR,
             Objective::Errors => numbers::RATE_FLOOR,
         }
     }

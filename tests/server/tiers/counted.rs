@@ -89,7 +89,7 @@ pub fn covered(base: &Base, region: &str, from: i64, to: i64) -> u64 {
 pub async fn stored(pool: &PgPool) -> Tiers {
     let query = "SELECT resolution, node, region, extract(epoch FROM bucket_start)::bigint, counters,
                         delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                        probe_connect, probe_delivery
+                        probe_connect, probe_publish, probe_delivery
                  FROM metric_samples WHERE resolution > 10";
     let rows = sqlx::query(query).fetch_all(pool).await.expect("rows");
     let tiers = rows.into_iter().map(|row| {

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sqlx::{PgPool, Row as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use story::{Batch, DAY, FROM, TO, Then, story};
-use streamgauge::testing::{Recorder, Store, Whose, load, load_regions, retain, roll_up};
+use streamgauge::testing::{Recorder, Store, Telemetry, Whose, load, load_regions, retain, roll_up};
 use streamgauge_core::measure::{
     counters::Counter,
     sample::{Measure, Sample},
@@ -37,7 +37,7 @@ async fn write(url: &str, batch: &Batch) -> u64 {
         store.outbox().sample(sample.pack());
     }
     let recorder = Recorder::new(1);
-    store.run(recorder.clone(), watch::channel(true).1).await;
+    store.run(&recorder, &Telemetry::default(), watch::channel(true).1).await;
     assert_eq!(store.outbox().state(), (0, 0), "all is written");
     let mut told = Sample::new("", 0, 0);
     recorder.collect(&mut told);

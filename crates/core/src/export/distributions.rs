@@ -26,6 +26,7 @@ fn named(measure: Measure) -> (&'static str, &'static str) {
             ("client_latency", "Publish to receipt in the browser, above its quickest way of late.")
         }
         Measure::ProbeConnect => ("probe_connection", "The probe's first packet to its stream's head."),
+        Measure::ProbePublish => ("probe_publish", "The probe's publish to its answer."),
         Measure::ProbeDelivery => ("probe_delivery", "The probe's publish to its arrival on its own stream."),
     }
 }

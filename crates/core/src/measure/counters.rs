@@ -135,6 +135,8 @@ counters! {
     CpuMicros => "cpu_micros",
     /// Resident bytes, summed each second.
     MemorySum => "memory_sum",
+    /// Resident bytes when the node last had no stream, summed each second.
+    UnusedMemorySum => "unused_memory_sum",
 }
 
 const COUNT: usize = Counter::ALL.len();

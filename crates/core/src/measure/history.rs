@@ -8,6 +8,7 @@ use crate::{
     board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Point},
     kpi::{self, Kpi},
     numbers::{self, Basis, CohortCost, Reduction},
+    sla::Objective,
 };
 use std::collections::BTreeMap;
 
@@ -61,6 +62,46 @@ impl Sample {
             count(Counter::ConnectAttempts),
             count(Counter::DeliveriesDue),
         )
+    }
+
+    pub fn connection_success_rate(&self) -> Option<f64> {
+        let count = |counter| self.counters.get(counter);
+        numbers::connection_success_rate(count(Counter::ConnectEstablished), count(Counter::ConnectAttempts))
+    }
+
+    pub fn session_completion_rate(&self) -> Option<f64> {
+        let count = |counter| self.counters.get(counter);
+        numbers::session_completion_rate(
+            count(Counter::SessionsCompleted),
+            count(Counter::SessionsFailed),
+            count(Counter::SessionsAbandoned),
+        )
+    }
+
+    pub fn fallback_activation_rate(&self) -> Option<f64> {
+        let count = |counter| self.counters.get(counter);
+        numbers::fallback_activation_rate(
+            count(Counter::SessionsFellBack),
+            count(Counter::StreamCohortSessions),
+        )
+    }
+
+    /// Of the mean, since what polling is compared by is one.
+    pub fn latency_improvement(&self, poll_interval_ms: u32) -> Option<f64> {
+        let mean = self.mean_of(Measure::Delivery)? / 1_000.0;
+        numbers::latency_improvement(mean, self.staleness(poll_interval_ms).0)
+    }
+
+    /// Good probes of those that could be made, percent.
+    pub fn uptime(&self) -> Option<f64> {
+        Some(100.0 - 100.0 * Objective::Uptime.counted(self).share()?)
+    }
+
+    /// Bytes. A row that is from before the counter has none of it.
+    pub fn memory_per_connection(&self) -> Option<f64> {
+        let count = |counter| self.counters.get(counter);
+        let unused = Some(count(Counter::UnusedMemorySum)).filter(|unused| *unused > 0)?;
+        numbers::memory_per_connection(count(Counter::MemorySum), unused, count(Counter::StreamSeconds))
     }
 
     /// Delivery latency at a percentile, ms.

@@ -27,12 +27,14 @@ pub enum Measure {
     ClientLatency,
     /// The probe's first packet to its stream's head, µs.
     ProbeConnect,
+    /// The probe's publish, sent, to its answer, µs.
+    ProbePublish,
     /// The probe's publish, sent, to its arrival on the probe's stream, µs.
     ProbeDelivery,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 10] = [
+    pub const ALL: [Measure; 11] = [
         Measure::Delivery,
         Measure::Connect,
         Measure::Duration,
@@ -42,6 +44,7 @@ impl Measure {
         Measure::FirstUpdate,
         Measure::ClientLatency,
         Measure::ProbeConnect,
+        Measure::ProbePublish,
         Measure::ProbeDelivery,
     ];
 
@@ -65,6 +68,7 @@ impl Measure {
             Measure::FirstUpdate => "first_update",
             Measure::ClientLatency => "client_latency",
             Measure::ProbeConnect => "probe_connect",
+            Measure::ProbePublish => "probe_publish",
             Measure::ProbeDelivery => "probe_delivery",
         }
     }
