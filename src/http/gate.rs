@@ -179,8 +179,9 @@ pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Respons
     let mut response = Redirect::to(back).into_response();
     if let Some(token) = node.access.admin_cookie(SIGNED_IN) {
         let secure = if secure { "; Secure" } else { "" };
+        // Lax: whoever follows a link in a mail or a chat is signed in. Nothing is changed by a GET.
         let cookie =
-            format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SIGNED_IN}{secure}");
+            format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SIGNED_IN}{secure}");
         // A token is Base64 and dots.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);

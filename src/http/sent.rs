@@ -8,7 +8,13 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 use streamgauge_core::said::plainly;
 
 /// A status event of 8 kB of data fits many times.
@@ -58,7 +64,12 @@ pub fn says(headers: &HeaderMap, kind: &str) -> bool {
 /// The body, of at most `most` bytes: refused before more than that is held.
 pub async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "The request took longer than 10 s to arrive.");
-    let read = tokio::time::timeout(ARRIVES_WITHIN, axum::body::to_bytes(body, most)).await.map_err(late)?;
+    let mut reading = pin!(axum::body::to_bytes(body, most));
+    // A status event comes with its head: there is nothing to wait for, and no timer to make.
+    let read = match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        Poll::Ready(read) => read,
+        Poll::Pending => tokio::time::timeout(ARRIVES_WITHIN, reading).await.map_err(late)?,
+    };
     read.map_err(|error| {
         if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
             let detail = format!("The body may have at most {} kB.", most / 1024);

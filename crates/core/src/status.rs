@@ -112,7 +112,7 @@ impl Draft {
                 "must have at most 500 characters and no control characters but line breaks",
             ));
         }
-        if raw.data.as_ref().is_some_and(|data| data.to_string().len() > Self::MAX_DATA) {
+        if raw.data.as_ref().is_some_and(|data| length(data) > Self::MAX_DATA) {
             return Err(bad("data", "must be at most 8,192 bytes as JSON"));
         }
         let state = match raw.state.as_deref() {
@@ -150,6 +150,24 @@ impl Draft {
 /// A short text that goes into a label: kind, region, stage, user.
 pub fn is_label(text: &str, max: usize) -> bool {
     !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
+}
+
+/// Bytes as JSON.
+fn length(data: &serde_json::Value) -> usize {
+    struct Counted(usize);
+    impl std::io::Write for Counted {
+        fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+            self.0 += part.len();
+            Ok(part.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    // Counting does not fail, and neither does a value's text: its keys are strings.
+    let _ = serde_json::to_writer(&mut counted, data);
+    counted.0
 }
 
 fn is_message(text: &str) -> bool {

@@ -25,7 +25,9 @@ pub fn beside(path: &Path, bytes: &[u8]) -> Outcome<Vec<String>> {
 }
 
 fn brotli(bytes: &[u8]) -> Outcome<Vec<u8>> {
-    let params = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    // Code changes its character every few kilobytes: smaller blocks than the default are worth 0.1 %.
+    let (quality, lgwin, lgblock) = (11, 22, 17);
+    let params = brotli::enc::BrotliEncoderParams { quality, lgwin, lgblock, ..Default::default() };
     let mut compressed = Vec::new();
     brotli::BrotliCompress(&mut &bytes[..], &mut compressed, &params)?;
     Ok(compressed)
