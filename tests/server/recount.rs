@@ -121,7 +121,7 @@ impl Ways {
         let get = async |path: &str| -> Value {
             client.get(path).send().await.expect("an answer").json().await.expect("JSON")
         };
-        let (scrape, api) = eventually("everything is counted and stored", 40, async || {
+        let (scrape, api, panels) = eventually("everything is counted and stored", 40, async || {
             let (scrape, api) = (Scrape::of(client.get("/metrics")).await, get(API).await);
             let row = api["rows"].as_array().and_then(|rows| rows.last()).cloned()?;
             let mut same = true;
@@ -130,10 +130,12 @@ impl Ways {
             }
             let closed = ["closed_at_end", "closed_by_client", "closed_slow"].map(|why| row[why].as_u64());
             let closed: u64 = closed.into_iter().flatten().sum();
-            (same && closed == opened && row["published"] == published).then_some((scrape, row))
+            // What was read for a panel is kept for ten seconds: this may be of a moment ago.
+            let panels = get("/api/admin/panels").await;
+            same &= panels["account"]["due"] == row["deliveries_due"];
+            (same && closed == opened && row["published"] == published).then_some((scrape, row, panels))
         })
         .await;
-        let panels = get("/api/admin/panels").await;
         let mut stored = HashMap::new();
         for (name, _) in NAMES {
             stored.insert(*name, u64::try_from(database.counted(name).await).expect("a count"));
