@@ -7,7 +7,7 @@ HEADS = ["server-followers", "deliveries/s", "lost", "CPU µs a delivery", "p50 
 
 
 def show(cells):
-    print(f"{cells[0]:<18}" + "".join(f"{cell:>19}" for cell in cells[1:]), flush=True)
+    print(f"{cells[0]:<24}" + "".join(f"{cell:>19}" for cell in cells[1:]), flush=True)
 
 
 def number(value, digits=1):

@@ -10,10 +10,13 @@ chmod o+x "$out"
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT INT TERM
 ulimit -n "$(ulimit -Hn)"
 
-load() { # name port pid session-count streams rate
-  "$server" loadtest burst --url "http://127.0.0.1:$2" --server-pid "$3" --no-post --json "$out/$1.json" \
-    --sessions "$4" --streams "$5" --rate "$6" --duration "${SECONDS_OF_LOAD:-20}s" --arrivals 500 >"$out/$1.txt" 2>&1 || true
-  python3 "$here/row.py" "$1" "$out/$1.json" || cat "$out/$1.txt"
+load() { # name port pid session-count streams rate option...
+  name=$1 port=$2 pid=$3 sessions=$4 streams=$5 rate=$6
+  shift 6
+  "$server" loadtest burst --url "http://127.0.0.1:$port" --server-pid "$pid" --no-post --json "$out/$name.json" \
+    --sessions "$sessions" --streams "$streams" --rate "$rate" --duration "${SECONDS_OF_LOAD:-20}s" --arrivals 500 \
+    "$@" >"$out/$name.txt" 2>&1 || true
+  python3 "$here/row.py" "$name" "$out/$name.json" || cat "$out/$name.txt"
 }
 
 measure() { # name port pid
@@ -33,6 +36,9 @@ python3 "$here/row.py"
 pid=$!
 wait_for 4100
 measure streamgauge 4100 $pid
+# As a back end does that reports for all its sessions at once; none of the peers takes that.
+load streamgauge-10-batched 4100 $pid 50 500 60 --batch 10ms
+load streamgauge-100-batched 4100 $pid 5 500 60 --batch 10ms
 kill $pid
 wait $pid 2>/dev/null || true
 

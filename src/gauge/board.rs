@@ -234,6 +234,8 @@ impl State {
         let start = row.start;
         let rows = self.rows.entry(start).or_default();
         let before = together(start, rows);
+        // Mostly one node's, and kept for two hours: without room for three more.
+        rows.reserve_exact(1);
         rows.push(row);
         let now = together(start, rows);
         let window = if start < window_from { &mut self.before } else { &mut self.window };
