@@ -6,7 +6,7 @@
 use rustix::time::{ClockId, clock_gettime};
 use send_many::Sender;
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::{TcpListener, TcpStream},
     os::fd::AsFd,
     thread,
