@@ -78,7 +78,7 @@ pub fn park(
         bytes.extend_from_slice(LAST_CHUNK);
     }
     let (told, ends, position, region) = (opened.told, opened.ends, opened.position, opened.region);
-    let expires_in_ms = opened.expires_in.map(|left| u32::try_from(left.as_millis()).unwrap_or(u32::MAX - 1));
+    let expires_in = opened.expires_in;
     let Some(Handed { seat, broker, permit }) = opened.hand() else { return };
     let arrival = Arrival {
         socket,
@@ -94,7 +94,7 @@ pub fn park(
         position,
         live: Vec::new(),
         permit,
-        expires_in_ms,
+        expires_in,
         said,
         place,
     };

@@ -5,7 +5,7 @@
 //! costs the timer nothing, and an idle stream is looked at once a heartbeat.
 
 /// Width of a slot, ms.
-pub const TICK_MS: u32 = 100;
+pub const TICK_MS: u64 = 100;
 /// 51 s ahead; what is further away is looked at earlier and put back.
 const SLOTS: usize = 512;
 
@@ -25,15 +25,15 @@ impl Wheel {
     }
 
     /// `at`: ms on the reactor's clock.
-    pub fn add(&mut self, entry: Entry, at: u32) {
-        let tick = u64::from(at.div_ceil(TICK_MS)).clamp(self.now + 1, self.now + SLOTS as u64 - 1);
+    pub fn add(&mut self, entry: Entry, at: u64) {
+        let tick = at.div_ceil(TICK_MS).clamp(self.now + 1, self.now + SLOTS as u64 - 1);
         self.slots[tick as usize % SLOTS].push(entry);
         self.len += 1;
     }
 
     /// Appends to `due` whatever came up until `now` (ms).
-    pub fn turn(&mut self, now: u32, due: &mut Vec<Entry>) {
-        let (target, before) = (u64::from(now / TICK_MS), due.len());
+    pub fn turn(&mut self, now: u64, due: &mut Vec<Entry>) {
+        let (target, before) = (now / TICK_MS, due.len());
         if target >= self.now + SLOTS as u64 {
             // The thread slept through a whole turn: everything is due.
             self.slots.iter_mut().for_each(|slot| due.extend(std::mem::take(slot)));
@@ -48,13 +48,13 @@ impl Wheel {
     }
 
     /// When the next slot comes up that holds something, ms on the reactor's clock.
-    pub fn next(&self) -> Option<u32> {
+    pub fn next(&self) -> Option<u64> {
         if self.len == 0 {
             return None;
         }
         let ahead =
             (1..=SLOTS as u64).find(|ahead| !self.slots[(self.now + ahead) as usize % SLOTS].is_empty())?;
-        u32::try_from((self.now + ahead) * u64::from(TICK_MS)).ok()
+        Some((self.now + ahead) * TICK_MS)
     }
 }
 
@@ -83,9 +83,14 @@ mod tests {
     proptest! {
         /// Every entry comes up once: not before its time (but for the horizon), and at most two ticks after.
         #[test]
-        fn every_entry_comes_up_once(steps in prop::collection::vec((0u32..60_000, 0u32..3_000), 1..60)) {
+        fn every_entry_comes_up_once(
+            // From the first day on, and for as long as a process may live.
+            began in prop_oneof![Just(0), Just(u64::from(u32::MAX) - 30_000), 0u64..1 << 42],
+            steps in prop::collection::vec((0u64..60_000, 0u64..3_000), 1..60),
+        ) {
             let mut wheel = Wheel::new();
-            let (mut now, mut waiting, mut due) = (0u32, std::collections::HashMap::new(), Vec::new());
+            wheel.turn(began, &mut Vec::new());
+            let (mut now, mut waiting, mut due) = (began, std::collections::HashMap::new(), Vec::new());
             for (key, (ahead, pass)) in (0u32..).zip(steps) {
                 wheel.add((key, 7), now + ahead);
                 waiting.insert(key, (now + ahead).min(now + 51_000));

@@ -32,31 +32,36 @@ use streamgauge_core::{
     measure::{counters::Counter, sample::Measure},
 };
 
-const NEVER: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
 /// Room for more than this is not kept.
 const CROWD: usize = 4_096;
 /// After a ticket expired, a follower comes back within this, ms.
 const EXPIRED_BACK_MS: std::ops::Range<u32> = 100..2_000;
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER)
+}
 
 pub struct Engine {
     registry: Registry,
     pub(super) knobs: Knobs,
     pub(super) recorder: Recorder,
     hub: Option<Hub>,
-    start: Instant,
+    /// Its clock's zero.
+    pub(super) start: Instant,
     pub(super) streams: Slab<Parked>,
     pub(super) sessions: Sessions,
     pub(super) writing: Writing,
     wheel: Wheel,
     stamp: u32,
     /// When a session's batch is due, and its key.
-    batches: BTreeSet<(u32, u64)>,
+    batches: BTreeSet<(u64, u64)>,
     /// Streams to close once the loop over them is through.
     pub(super) leaving: Vec<(u32, Counter)>,
     /// The window, and when it began.
-    drain: Option<(u32, u32)>,
+    drain: Option<(u64, u64)>,
     /// When the thread looks at the timers again, ms. While it is at work that is at once.
-    looks_at: u32,
+    looks_at: u64,
     /// A timer was set that comes up earlier.
     hurry: bool,
     /// Empty, with room for the next round.
@@ -127,7 +132,7 @@ impl Engine {
         let batch = self.batches.first().map(|&(at, _)| at);
         let next = self.wheel.next().into_iter().chain(batch).min();
         self.looks_at = next.unwrap_or(NEVER);
-        Some(Duration::from_millis(next?.saturating_sub(self.now()).into()))
+        Some(Duration::from_millis(next?.saturating_sub(self.now())))
     }
 
     /// Whether the thread sleeps too long for what was set meanwhile.
@@ -135,26 +140,26 @@ impl Engine {
         std::mem::take(&mut self.hurry)
     }
 
-    fn timer(&mut self, at: u32) {
+    fn timer(&mut self, at: u64) {
         self.hurry |= at < self.looks_at;
     }
 
     /// The session's batch goes out then.
-    pub(super) fn batch_at(&mut self, at: u32, key: u64) {
+    pub(super) fn batch_at(&mut self, at: u64, key: u64) {
         self.batches.insert((at, key));
         self.timer(at);
     }
 
     /// Takes the next session whose batch is due.
-    pub(super) fn due_batch(&mut self, now: u32) -> Option<u64> {
+    pub(super) fn due_batch(&mut self, now: u64) -> Option<u64> {
         let due = self.batches.first().filter(|&&(at, _)| at <= now)?.1;
         self.batches.pop_first();
         Some(due)
     }
 
-    /// Ms since the reactor began; 49 days until it stands still, and then only timers fail.
-    pub(super) fn now(&self) -> u32 {
-        u32::try_from(self.start.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    /// Ms since the reactor began.
+    pub(super) fn now(&self) -> u64 {
+        whole_ms(self.start.elapsed())
     }
 
     fn obey_one(&mut self, command: Command) {
@@ -162,7 +167,7 @@ impl Engine {
             Command::Park(arrival) => self.park(*arrival),
             Command::Event { key, due, message } => self.event(key, due, message),
             Command::Drain { window_ms } => {
-                self.drain = Some((window_ms, self.now()));
+                self.drain = Some((window_ms.into(), self.now()));
                 let keys: Vec<u32> = self.streams.iter().map(|(key, _)| key as u32).collect();
                 keys.into_iter().for_each(|key| self.drain_one(key));
             }
@@ -193,7 +198,7 @@ impl Engine {
             opened: now,
             last_sent: now,
             last_event: now,
-            until: arrival.expires_in_ms.map_or(NEVER, |ms| now.saturating_add(ms).min(NEVER - 1)),
+            until: arrival.expires_in.map_or(NEVER, |left| now.saturating_add(whole_ms(left))),
             stamp: 0,
             said: arrival.said,
             region: arrival.region,
@@ -287,7 +292,7 @@ impl Engine {
         let Some(parked) = self.streams.get(key as usize).filter(|parked| parked.stamp == stamp) else {
             return;
         };
-        let idle = self.knobs.get(Knob::IdleCloseMs);
+        let idle = u64::from(self.knobs.get(Knob::IdleCloseMs));
         if now >= parked.until {
             let (back, reason) = if parked.drains {
                 (100..1_000, Counter::ClosedByDrain)
@@ -296,20 +301,20 @@ impl Engine {
             };
             return self.farewell(key, &frame::reconnect(jitter(back)), reason);
         }
-        if now >= parked.last_event.saturating_add(idle) {
-            return self.farewell(key, &frame::idle(idle.into()), Counter::ClosedIdle);
+        if now >= parked.last_event + idle {
+            return self.farewell(key, &frame::idle(idle), Counter::ClosedIdle);
         }
-        if now >= parked.last_sent.saturating_add(self.knobs.get(Knob::HeartbeatMs)) {
+        if now >= parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs)) {
             self.say(key, ping.clone(), None);
         }
         self.arm(key, now);
     }
 
     /// Puts the stream into the wheel, at the next moment at which it may want something.
-    fn arm(&mut self, key: u32, now: u32) {
+    fn arm(&mut self, key: u32, now: u64) {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
-        let heartbeat = parked.last_sent.saturating_add(self.knobs.get(Knob::HeartbeatMs));
-        let idle = parked.last_event.saturating_add(self.knobs.get(Knob::IdleCloseMs));
+        let heartbeat = parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs));
+        let idle = parked.last_event + u64::from(self.knobs.get(Knob::IdleCloseMs));
         self.stamp = self.stamp.wrapping_add(1);
         parked.stamp = self.stamp;
         let at = heartbeat.min(idle).min(parked.until).max(now);
@@ -323,7 +328,7 @@ impl Engine {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
         // A tenth of the window stays for the last ones to take their farewell.
         let last = (window - window / 10).saturating_sub(now - began);
-        parked.until = now.saturating_add(jitter(0..last.max(1)));
+        parked.until = now + u64::from(jitter(0..u32::try_from(last.max(1)).unwrap_or(u32::MAX)));
         parked.drains = true;
         self.arm(key, now);
     }
@@ -370,7 +375,7 @@ impl Engine {
         }
         recorder.add_at(parked.region, Counter::StreamsClosed, 1);
         recorder.add(reason, 1);
-        let lived = u64::from(now.saturating_sub(parked.opened));
+        let lived = now.saturating_sub(parked.opened);
         recorder.record(Measure::Duration, lived);
         closed(&recorder, &session.id, reason, lived);
         session.broker.unwatch(&session.id);

@@ -68,12 +68,12 @@ impl Engine {
             return self.recorder.add(Counter::DroppedGone, due);
         };
         let now = self.now();
-        let interval = self.knobs.get(Knob::BatchMs);
+        let interval = u64::from(self.knobs.get(Knob::BatchMs));
         let session = self.sessions.get(index);
         // Who left since the hub counted is gone, and did not get it.
         session.recorder.add(Counter::DroppedGone, due.saturating_sub(session.followers.len() as u64));
         session.owed += session.followers.len() as u64;
-        let next = session.last_out.map_or(0, |last| last.saturating_add(interval));
+        let next = session.last_out.map_or(0, |last| last + interval);
         if session.batch.is_empty() && (now >= next || message.ends) {
             session.last_out = Some(now);
             return self.fan_out(index, std::slice::from_ref(&message));
@@ -320,6 +320,7 @@ mod tests {
     use std::{
         io::Read,
         net::{TcpListener, TcpStream},
+        time::Duration,
     };
     use streamgauge_core::{
         follow::Said,
@@ -369,7 +370,12 @@ mod tests {
         (near, far.into())
     }
 
-    fn engine(sender: Option<Sender>, recorder: &Recorder) -> (mio::Poll, Engine, Vec<TcpStream>) {
+    /// One that has been at work for so long.
+    fn engine(
+        age: Duration,
+        sender: Option<Sender>,
+        recorder: &Recorder,
+    ) -> (mio::Poll, Engine, Vec<TcpStream>) {
         let knobs = Knobs::new(&Limits::default());
         let hub = Hub::start(recorder.clone(), knobs.clone(), 1).expect("a hub");
         let broker: Arc<dyn Broker> =
@@ -377,6 +383,7 @@ mod tests {
         let poll = mio::Poll::new().expect("an epoll");
         let registry = poll.registry().try_clone().expect("its registry");
         let mut engine = Engine::new(registry, knobs, recorder.clone(), sender);
+        engine.start -= age;
         let (listener, places) =
             (TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(Semaphore::new(FOLLOWERS)));
         let mut ends = Vec::new();
@@ -397,7 +404,7 @@ mod tests {
                 position: EventId { epoch: Epoch(1), seq: 0 },
                 live: Vec::new(),
                 permit: None,
-                expires_in_ms: None,
+                expires_in: None,
                 said: Said::default(),
                 place: places.clone().try_acquire_owned().expect("a place"),
             };
@@ -409,7 +416,7 @@ mod tests {
     /// By one system call for many, or by one for each: nobody sees a difference.
     fn check(sender: Option<Sender>) {
         let recorder = Recorder::new(1);
-        let (_poll, mut engine, mut ends) = engine(sender, &recorder);
+        let (_poll, mut engine, mut ends) = engine(Duration::ZERO, sender, &recorder);
         let gone = ends.remove(GONE);
         // Closed with bytes unread: a reset, so that writing to it fails at once.
         drop(gone);
@@ -438,6 +445,35 @@ mod tests {
         assert_eq!(dealt + waiting, EVENTS * FOLLOWERS as u64);
         assert_eq!(count(Counter::ClosedByClient), 1);
         assert_eq!(sample.histograms.get(Measure::Delivery).len(), count(Counter::Delivered));
+    }
+
+    /// 2^32 ms are 49.7 days.
+    #[test]
+    fn timers_and_batches_go_on_after_months() {
+        let recorder = Recorder::new(1);
+        let (_poll, mut engine, ends) = engine(Duration::from_secs(80 * 24 * 60 * 60), None, &recorder);
+        let mut due = Vec::new();
+        engine.tick(&mut due);
+        let heartbeat = engine.knobs.heartbeat();
+        let next = engine.until_next().expect("a timer");
+        assert!(next <= heartbeat + Duration::from_millis(200) && next > heartbeat / 2, "{next:?}");
+        engine.start -= heartbeat + Duration::from_secs(1);
+        engine.tick(&mut due);
+        let heard = |mut end: &TcpStream| {
+            end.set_nonblocking(true).expect("not blocking");
+            let mut bytes = [0; 4_096];
+            let count = end.read(&mut bytes).expect("something");
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        };
+        assert!(ends.iter().all(|end| heard(end).contains("event: ping")), "a heartbeat late");
+        engine.knobs.set(&Limits { batch_ms: 50, ..Limits::default() });
+        for seq in 1..=2 {
+            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        }
+        assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the first at once");
+        engine.start -= Duration::from_millis(50);
+        engine.tick(&mut due);
+        assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the second with the batch");
     }
 
     #[test]

@@ -31,6 +31,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use streamgauge_core::{
     cohort::Cohort,
@@ -69,8 +70,8 @@ pub struct Arrival {
     /// Set by the hub: what was queued for it meanwhile.
     pub live: Vec<Arc<Message>>,
     pub permit: Option<Box<Permit>>,
-    /// The stream ends then, ms from now.
-    pub expires_in_ms: Option<u32>,
+    /// The stream ends then.
+    pub expires_in: Option<Duration>,
     /// What came after the request.
     pub said: Said,
     /// The connection's place among all that the server may have open.

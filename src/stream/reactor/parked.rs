@@ -23,11 +23,11 @@ pub struct Parked {
     pub position: EventId,
     pub pending: Option<Box<Pending>>,
     pub _permit: Option<Box<Permit>>,
-    pub opened: u32,
-    pub last_sent: u32,
-    pub last_event: u32,
-    /// When the stream ends whatever happens; `u32::MAX`: never.
-    pub until: u32,
+    pub opened: u64,
+    pub last_sent: u64,
+    pub last_event: u64,
+    /// When the stream ends whatever happens; `u64::MAX`: never.
+    pub until: u64,
     /// Of the one entry in the wheel that is meant.
     pub stamp: u32,
     /// A follower has nothing to say: one that keeps talking is cut off.

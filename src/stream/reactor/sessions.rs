@@ -16,7 +16,7 @@ pub struct Session {
     /// Keys of parked sockets.
     pub followers: Vec<u32>,
     /// When its last events were written, ms on the reactor's clock.
-    pub last_out: Option<u32>,
+    pub last_out: Option<u64>,
     /// Events that wait for the batching interval to pass.
     pub batch: Vec<Arc<Message>>,
     /// Deliveries that the batch owes: each of its events times the followers that were there when it came.
