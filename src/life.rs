@@ -4,7 +4,7 @@ use crate::{
     access::Access,
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
-    files::most_connections,
+    files::{most_connections, most_streams},
     gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
@@ -106,8 +106,10 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     let (stop_postgres, ending) = watch::channel(false);
 
     let most = most_connections();
+    let streams = most_streams(most);
     let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
-    let node = assemble(within(settings, most), most, access, store, telemetry, started_at, draining).await?;
+    let node =
+        assemble(within(settings, streams), streams, access, store, telemetry, started_at, draining).await?;
     node.store.outbox().annotate(Annotation {
         id: 0,
         at: started_at / 1_000,
@@ -283,7 +285,7 @@ fn probe_secret() -> std::io::Result<Box<str>> {
     Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 
-/// More streams than file descriptors would fail one by one, where nobody sees it.
+/// More streams than file descriptors allow would fail one by one, where nobody sees it.
 fn within(mut settings: Settings, most: u32) -> Settings {
     if settings.limits.max_connections > most {
         tracing::warn!(

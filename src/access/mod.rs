@@ -168,20 +168,23 @@ impl Access {
         Some(closed.signer.sign_admin(clock::now_ms() / 1_000 + lives))
     }
 
-    /// Checks unless too many wrong ones came from the address; counts a wrong one.
+    /// Counts a wrong one, and says no more about it once too many came from the address. What is right is let in all the
+    /// same: behind a proxy all have one address, and keys and tickets are too long to be found by guessing.
     fn tried<T>(
         &self,
         address: Option<IpAddr>,
         check: impl FnOnce() -> Result<T, Denied>,
     ) -> Result<T, Denied> {
-        if self.0.throttle.is_spent(address) {
-            return Err(Denied::Throttled);
-        }
-        check().inspect_err(|denied| {
+        check().map_err(|denied| {
             // An expired ticket is no guess.
-            if matches!(denied, Denied::Wrong | Denied::Ticket(BadTicket::Forged)) {
-                self.0.throttle.count(address);
+            if !matches!(denied, Denied::Wrong | Denied::Ticket(BadTicket::Forged)) {
+                return denied;
             }
+            if self.0.throttle.is_spent(address) {
+                return Denied::Throttled;
+            }
+            self.0.throttle.count(address);
+            denied
         })
     }
 }

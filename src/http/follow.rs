@@ -134,9 +134,11 @@ pub async fn streams(
     let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or(BadSessions::Missing)?;
     let region = node.whereabouts.region(&parts.headers, address);
     let from = whence(&node, &parts.headers, region);
+    // All of them, before anything is allocated for the first.
+    let admitted = sessions.iter().map(|id| gate::follower(&node, &parts, id, asked.ticket.as_deref()));
+    let admitted = admitted.collect::<Result<Vec<_>, Problem>>()?;
     let mut members = Vec::new();
-    for (id, ask) in sessions.iter().zip(positions) {
-        let admitted = gate::follower(&node, &parts, id, asked.ticket.as_deref())?;
+    for ((id, ask), admitted) in sessions.iter().zip(positions).zip(admitted) {
         let (user, expires_in) = match admitted {
             Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
             None => (user.clone(), None),

@@ -208,6 +208,8 @@ pub async fn ticket(
 /// One batch: lines of a status event each.
 const MOST_LINES: usize = 1_000;
 const MAX_BATCH: usize = 1024 * 1024;
+/// Lines that are published in one go.
+const AT_ONCE: usize = 16;
 
 /// What became of one line.
 #[derive(Serialize)]
@@ -241,7 +243,11 @@ pub async fn batch(
     }
     let mut fates = Vec::new();
     let mut away = false;
-    for (index, line) in lines() {
+    for (number, (index, line)) in lines().enumerate() {
+        if number % AT_ONCE == AT_ONCE - 1 {
+            // Followers whose streams this thread serves have their turn.
+            tokio::task::yield_now().await;
+        }
         let result = if away {
             Err(Problem::away("An earlier line could not be published."))
         } else {

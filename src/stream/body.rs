@@ -19,10 +19,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// Messages that go into one write. What a quick burst queued leaves together, and one slow follower's
-/// buffer still stays small.
-const TOGETHER: usize = 32;
-/// More than this is not held back, however long the batching interval.
+/// What a quick burst queued leaves together, but not more than this at once, however long the batching interval: one slow
+/// follower's buffer stays small.
 const HELD: usize = 32 * 1024;
 /// After a farewell, a follower comes back within this, ms.
 const BACK_MS: std::ops::Range<u32> = 100..1_000;
@@ -104,7 +102,8 @@ impl StreamBody {
     /// Takes from the queues what is there, up to one write's worth.
     fn gather(&mut self, cx: &mut Context<'_>) {
         for index in 0..self.members.len() {
-            for _ in 0..TOGETHER {
+            // Until it is empty: only then it wakes the stream when something comes.
+            loop {
                 let Some(opened) = &mut self.members[index].opened else { break };
                 if self.held.len() >= HELD {
                     return;

@@ -24,8 +24,9 @@ use streamgauge_core::{cohort::Cohort, ids::SessionId, limits::Knob, measure::co
 use tokio::sync::mpsc;
 
 /// Messages that may wait for one follower before it is parked, or whose stream hyper serves. Past that it is too
-/// slow: its stream is closed, and it resumes from history when it comes back. 64 progress events are about 20 kB.
-const QUEUE: usize = 64;
+/// slow: its stream is closed, and it resumes from history when it comes back. As many as a history holds that is caught
+/// up with at once, and as many live ones. All followers share the messages.
+const QUEUE: usize = 512;
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
 const SHARDS: usize = 64;
 
@@ -180,10 +181,9 @@ impl Hub {
         let Seat { mut queue, leave } = seat;
         let index = self.0.shard_of(&leave.session);
         let mut shard = self.0.lock(index);
-        let Some(local) = shard.get_mut(&leave.session) else { return };
-        let before = local.queued.len();
-        local.queued.retain(|follower| follower.key != leave.key);
-        if local.queued.len() == before {
+        let place = |local: &Local| local.queued.iter().position(|follower| follower.key == leave.key);
+        let seated = shard.get_mut(&leave.session).and_then(|local| place(local).map(|place| (local, place)));
+        let Some((local, place)) = seated else {
             // The queue was full while the head was on its way: what it holds is lost with it.
             drop(shard);
             let mut lost = u64::from(arrival.told);
@@ -196,7 +196,8 @@ impl Hub {
             recorder.add_at(arrival.region, Counter::StreamsClosed, 1);
             arrival.broker.unwatch(leave.session());
             return;
-        }
+        };
+        local.queued.swap_remove(place);
         while let Ok(message) = queue.try_recv() {
             arrival.live.push(message);
         }

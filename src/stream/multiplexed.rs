@@ -11,8 +11,12 @@ use http_body::{Body, Frame, SizeHint};
 use std::{
     io::IoSlice,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 /// The head of a frame: length (3 bytes), kind, flags, stream (4 bytes).
@@ -30,6 +34,8 @@ const LARGEST: usize = 16_384;
 /// Shared by the connection's socket and its requests.
 pub struct Multiplexed {
     recorder: Recorder,
+    /// A request came since that was asked last.
+    asked: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -43,7 +49,11 @@ struct State {
 impl Multiplexed {
     pub fn new(recorder: Recorder) -> Multiplexed {
         let (incoming, outgoing) = (Passed::after(PREFACE), Passed::after(0));
-        Multiplexed { recorder, state: Mutex::new(State { open: Vec::new(), incoming, outgoing }) }
+        Multiplexed {
+            recorder,
+            asked: AtomicBool::new(false),
+            state: Mutex::new(State { open: Vec::new(), incoming, outgoing }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -52,12 +62,27 @@ impl Multiplexed {
 
     /// A new request, whose head was read.
     pub fn request(&self) -> Arc<ConnectionMeter> {
+        self.asked.store(true, Relaxed);
         let meter = Arc::new(ConnectionMeter::new(self.recorder.clone()));
         let mut state = self.state();
         // Several may have come with one read, and the others are still to be told of.
         meter.read(state.incoming.one_head());
         state.open.push(meter.clone());
         meter
+    }
+}
+
+impl Multiplexed {
+    /// Returns once no request was open for about `long`. hyper lets a client stay that answers pings and asks nothing, or
+    /// that never gets as far as asking.
+    pub async fn quiet(&self, long: Duration) {
+        const LOOKS: u32 = 5;
+        let mut quiet = 0;
+        while quiet < LOOKS {
+            tokio::time::sleep(long / LOOKS).await;
+            let open = self.state().open.iter().any(|one| Arc::strong_count(one) > 1);
+            quiet = if self.asked.swap(false, Relaxed) || open { 0 } else { quiet + 1 };
+        }
     }
 }
 
@@ -219,6 +244,17 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Passing<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_asks_nothing_is_quiet() {
+        let connection = Multiplexed::new(Recorder::new(1));
+        let mut quiet = std::pin::pin!(connection.quiet(Duration::from_millis(50)));
+        let open = connection.request();
+        let waited = tokio::time::timeout(Duration::from_millis(200), quiet.as_mut()).await;
+        assert!(waited.is_err(), "a stream is open");
+        drop(open);
+        assert!(tokio::time::timeout(Duration::from_secs(5), quiet).await.is_ok());
+    }
 
     #[test]
     fn frames_are_told_apart_however_they_are_cut() {

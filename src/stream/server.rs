@@ -228,8 +228,9 @@ async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
     let Serving { answers, recorder, mut stop, .. } = serving;
     let shared = Arc::new(Multiplexed::new(recorder));
     let io = MeteredIo::new(socket, shared.clone());
+    let requests = shared.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let meter = shared.request();
+        let meter = requests.request();
         let request = request.map(|body| Body::new(Passing::of_request(body, meter.clone())));
         let answering = answer(request, &answers, meter.clone(), peer, None);
         answering.map_ok(|answer| answer.map(|body| Body::new(Passing::of_answer(body, meter))))
@@ -243,7 +244,9 @@ async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+        () = stopped(&mut stop) => {}
+        () = shared.quiet(HEAD_TIMEOUT) => {}
     }
-    let _ = connection.await;
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(FAREWELL, connection).await;
 }

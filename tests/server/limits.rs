@@ -95,14 +95,36 @@ async fn limits_can_be_turned_while_the_server_runs() {
 async fn only_the_hard_limit_of_open_files_bounds_connections() {
     const WANTED: u64 = 1_000;
     let database = Database::new().await;
-    for (limit, allowed) in [("-S -n 256", WANTED), ("-n 256", 256 - 64)] {
+    for (limit, allowed) in [("-S -n 256", WANTED), ("-n 256", 168)] {
         let server = Launch::on(&database).flag("max-connections", WANTED).files(limit).start();
         let limits = server.client().get("/api/admin/limits").send().await.expect("it");
         let limits: Value = limits.json().await.expect("JSON");
         assert_eq!(limits["max_connections"], allowed, "{limit}");
         assert_eq!(server.log().contains("max_connections is lowered"), allowed < WANTED, "{limit}");
+        if allowed < WANTED {
+            everything_goes_on_when_streams_are_full(&server.client(), allowed).await;
+        }
         server.stop();
     }
+}
+
+/// Also where it is the files that are full: some are left to whoever publishes, polls, or is refused.
+async fn everything_goes_on_when_streams_are_full(client: &Client, allowed: u64) {
+    let session = fresh("full");
+    client.publish(&session, 1).await;
+    let mut held = Vec::new();
+    let refusal = loop {
+        let answer = client.stream(&session).send().await.expect("an answer");
+        if answer.status() != StatusCode::OK {
+            break answer;
+        }
+        held.push(answer);
+    };
+    // The probe may have one.
+    assert!((allowed - 1..=allowed).contains(&(held.len() as u64)), "{}", held.len());
+    refused(refusal, StatusCode::SERVICE_UNAVAILABLE, &session).await;
+    client.publish(&session, 2).await;
+    assert_eq!(client.poll(&session).await.json::<Value>().await.expect("JSON")["progress"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -205,6 +205,7 @@ async fn read_raw(port: u16, head: String) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_version_of_http_tells_the_same() {
+    const MANY: u64 = 900;
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("versions"));
@@ -221,6 +222,12 @@ async fn every_version_of_http_tells_the_same() {
     eventually("four streams", 5, async || (client.metrics().await["activeConnections"] == 4).then_some(()))
         .await;
     client.publish_all(&session, 2..=40).await;
+    // More at once than any queue holds.
+    let lines = (41..=MANY)
+        .map(|n| json!({ "session": session, "stage": "work", "progress": n % 101, "data": n }).to_string());
+    let batch = client.post("/api/v1/status").header("content-type", "application/x-ndjson");
+    let answer = batch.body(lines.collect::<Vec<_>>().join("\n")).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::MULTI_STATUS);
     client.complete(&session).await;
 
     let events = |text: &str| -> Vec<String> {
@@ -234,16 +241,16 @@ async fn every_version_of_http_tells_the_same() {
     assert!(parked.starts_with("HTTP/1.1 200") && parked.contains("connection: close"), "{parked}");
     assert!(parked.ends_with("0\r\n\r\n"));
     assert!(events(&old) == events(&parked), "{old}\n{parked}");
-    assert_eq!(events(&parked).len(), 41 * 3);
+    assert_eq!(events(&parked).len() as u64, (MANY + 1) * 3);
     for mut follower in two {
-        assert_eq!(follower.numbers(40).await, (1..=40).collect::<Vec<_>>());
+        assert_eq!(follower.numbers(MANY as usize).await, (1..=MANY).collect::<Vec<_>>());
         assert_eq!(follower.news().await.expect("an end").name, "end");
         assert_eq!(follower.news().await, None);
     }
     server.stop();
     assert_eq!(database.counted("closed_at_end").await, 4);
-    assert_eq!(database.counted("delivered").await, 4 * 41);
-    assert_eq!(database.counted("deliveries_due").await, 4 * 41);
+    assert_eq!(database.counted("delivered").await, 4 * (MANY as i64 + 1));
+    assert_eq!(database.counted("deliveries_due").await, 4 * (MANY as i64 + 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

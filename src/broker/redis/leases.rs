@@ -64,16 +64,20 @@ impl Leases {
     ) -> Result<Option<Lease>, BrokerError> {
         let key = wire::leases_key(session, user);
         let member = format!("{:x}-{:x}", self.node, self.next.fetch_add(1, Relaxed));
-        let taken = lease(&self.store, &self.script, &key, &member, most).await?;
-        if !taken {
+        // Before it is asked for: whoever asked may go while the answer is on its way, and then it is given back too.
+        let given_back = {
+            let (held, returned) = (self.held.clone(), self.returned.clone());
+            let (key, member) = (key.clone(), member.clone());
+            Lease::new(move || {
+                held.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
+                let _ = returned.try_send((key, member));
+            })
+        };
+        if !lease(&self.store, &self.script, &key, &member, most).await? {
             return Ok(None);
         }
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(member.clone(), key.clone());
-        let (held, returned) = (self.held.clone(), self.returned.clone());
-        Ok(Some(Lease::new(move || {
-            held.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
-            let _ = returned.try_send((key, member));
-        })))
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(member, key);
+        Ok(Some(given_back))
     }
 }
 

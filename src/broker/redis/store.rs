@@ -127,7 +127,7 @@ impl Store {
     pub async fn create(&self, session: &SessionId) -> Result<bool, BrokerError> {
         let epoch = Epoch(u64::try_from(clock::now_us()).unwrap_or(0)).to_string();
         let arguments = [epoch, (self.abandon_after_ms + self.limits.age_ms).to_string()];
-        let keys = [wire::state_key(session)];
+        let keys = [wire::state_key(session), wire::history_key(session)];
         let answer = self.commands.run((&self.scripts.create, CREATE), &keys, &arguments).await;
         Ok(self.noted::<u8>(answer)? == 1)
     }

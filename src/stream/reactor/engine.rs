@@ -203,6 +203,7 @@ impl Engine {
             said: arrival.said,
             region: arrival.region,
             drains: false,
+            leaves: None,
             _place: arrival.place,
         });
         self.arm(stream, now);
@@ -214,10 +215,15 @@ impl Engine {
         let ends = ends.then_some(Counter::ClosedAtEnd);
         self.recorder_of(stream).add(Counter::OpeningBytes, opening.len() as u64);
         self.hand(stream, Part { bytes: opening, holds: Holds::Told(told), ends });
-        for message in arrival.live {
-            let Some(parked) = self.streams.get_mut(stream as usize) else { return };
+        let recorder = self.recorder_of(stream);
+        let mut live = arrival.live.into_iter();
+        while let Some(message) = live.next() {
+            let Some(parked) = self.streams.get_mut(stream as usize) else {
+                // It went while it was told what came before.
+                return recorder.add(Counter::DroppedGone, 1 + live.len() as u64);
+            };
             if parked.has(message.id) {
-                self.recorder_of(stream).add(Counter::Repeated, 1);
+                recorder.add(Counter::Repeated, 1);
                 continue;
             }
             parked.position = message.id;
@@ -292,6 +298,14 @@ impl Engine {
         let Some(parked) = self.streams.get(key as usize).filter(|parked| parked.stamp == stamp) else {
             return;
         };
+        if let Some(reason) = parked.leaves {
+            // It has had its time to take its farewell.
+            if now >= parked.until {
+                self.leaving.push((key, reason));
+                return self.close_leaving();
+            }
+            return self.arm(key, now);
+        }
         let idle = u64::from(self.knobs.get(Knob::IdleCloseMs));
         if now >= parked.until {
             let (back, reason) = if parked.drains {
@@ -311,7 +325,7 @@ impl Engine {
     }
 
     /// Puts the stream into the wheel, at the next moment at which it may want something.
-    fn arm(&mut self, key: u32, now: u64) {
+    pub(super) fn arm(&mut self, key: u32, now: u64) {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
         let heartbeat = parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs));
         let idle = parked.last_event + u64::from(self.knobs.get(Knob::IdleCloseMs));
@@ -328,9 +342,13 @@ impl Engine {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
         // A tenth of the window stays for the last ones to take their farewell.
         let last = (window - window / 10).saturating_sub(now - began);
-        parked.until = now + u64::from(jitter(0..u32::try_from(last.max(1)).unwrap_or(u32::MAX)));
-        parked.drains = true;
-        self.arm(key, now);
+        let at = now + u64::from(jitter(0..u32::try_from(last.max(1)).unwrap_or(u32::MAX)));
+        // Not later than its ticket allows.
+        if at < parked.until {
+            parked.until = at;
+            parked.drains = true;
+            self.arm(key, now);
+        }
     }
 
     pub(super) fn watch_for_room(&mut self, key: u32) {

@@ -26,6 +26,9 @@ use streamgauge_core::{
 /// afterwards: the first of them has its event up to some 60 µs earlier than is measured.
 const GROUP: usize = 16;
 
+/// A reader that has more waiting gets so long to take it and its farewell, ms.
+const TO_TAKE_FAREWELL_MS: u64 = 5_000;
+
 /// Deliveries of one fan-out, counted apart and added up once.
 #[derive(Default)]
 pub struct Tally {
@@ -33,6 +36,8 @@ pub struct Tally {
     /// Written, waiting, or dropped: dealt with.
     given: u64,
     conflated: u64,
+    /// For followers that had been told farewell.
+    gone: u64,
     bytes: u64,
     /// Deliveries by region.
     regions: ByRegion,
@@ -112,7 +117,7 @@ impl Engine {
     }
 
     fn fan_out(&mut self, index: u32, messages: &[Arc<Message>]) {
-        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return };
+        let Some(last) = messages.last() else { return };
         let whole = together(messages);
         let session = self.sessions.get(index);
         let (cohort, followers) = (session.cohort, std::mem::take(&mut session.followers));
@@ -126,26 +131,32 @@ impl Engine {
             if parked.has(last.id) {
                 continue;
             }
-            // It joined in the middle of the batch: its snapshot covers some of it.
-            let rest = parked.has(first.id).then(|| {
-                let rest: Vec<_> =
-                    messages.iter().filter(|message| !parked.has(message.id)).cloned().collect();
-                together(&rest)
-            });
-            tally.given += rest.as_ref().unwrap_or(&whole).holds.events();
+            // It may have joined in the middle of the batch: then its snapshot covers some of it.
+            let known = messages.iter().take_while(|message| parked.has(message.id)).count();
+            let news = &messages[known..];
+            tally.given += news.len() as u64;
+            if parked.leaves.is_some() {
+                tally.gone += news.len() as u64;
+                continue;
+            }
             parked.position = last.id;
             parked.last_event = now;
             parked.last_sent = now;
-            match (&mut parked.pending, rest) {
-                (Some(pending), rest) => {
-                    let (conflated, slow) = pending.push(rest.unwrap_or_else(|| whole.clone()));
-                    tally.conflated += conflated;
+            match &mut parked.pending {
+                Some(pending) => {
+                    // One by one, so that progress in a batch is conflated like any other.
+                    let mut slow = false;
+                    for message in news {
+                        let (conflated, too_slow) = pending.push(Part::one(message));
+                        tally.conflated += conflated;
+                        slow |= too_slow;
+                    }
                     if slow {
                         self.leaving.push((key, Counter::ClosedSlow));
                     }
                 }
-                (None, Some(rest)) => self.write_to(&[key], &rest, &recorder, &mut tally),
-                (None, None) => {
+                None if known > 0 => self.write_to(&[key], &together(news), &recorder, &mut tally),
+                None => {
                     group.push(key);
                     if group.len() == GROUP {
                         self.write_to(&group, &whole, &recorder, &mut tally);
@@ -164,6 +175,7 @@ impl Engine {
         // Owed and not given: the follower's snapshot or replay had it already.
         recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
         recorder.add(Counter::Conflated, tally.conflated);
+        recorder.add(Counter::DroppedGone, tally.gone);
         count_bytes(&recorder, cohort, 0, tally.bytes);
         self.sessions.get(index).followers = followers;
         self.close_leaving();
@@ -227,10 +239,16 @@ impl Engine {
         let part = Part { bytes, holds: Holds::Nothing, ends };
         if let Some(pending) = &mut parked.pending {
             // A reader that has not even taken events needs no ping, and hears of the end if it still gets there.
-            if ends.is_some() && pending.push(part).1 {
+            let Some(reason) = ends else { return };
+            let (conflated, slow) = pending.push(part);
+            parked.leaves = Some(reason);
+            parked.until = now + TO_TAKE_FAREWELL_MS;
+            self.recorder_of(key).add(Counter::Conflated, conflated);
+            if slow {
                 self.leaving.push((key, Counter::ClosedSlow));
             }
-            return self.close_leaving();
+            self.close_leaving();
+            return self.arm(key, now);
         }
         let mut bytes = 0;
         match (parked.write(&part, &mut bytes), ends) {
@@ -474,6 +492,31 @@ mod tests {
         engine.start -= Duration::from_millis(50);
         engine.tick(&mut due);
         assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the second with the batch");
+    }
+
+    /// Nothing comes after the last chunk, and a reader that takes nothing holds its place no longer for it.
+    #[test]
+    fn a_farewell_that_waits_is_the_last_word() {
+        let recorder = Recorder::new(1);
+        let (_poll, mut engine, _ends) = engine(Duration::ZERO, None, &recorder);
+        let publish = |engine: &mut Engine, seq| {
+            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        };
+        (1..=EVENTS).for_each(|seq| publish(&mut engine, seq));
+        let slow = engine.streams.iter().find(|(_, parked)| parked.pending.is_some()).expect("a slow one").0;
+        let waiting =
+            |engine: &Engine| engine.streams[slow].pending.as_ref().map_or(0, |pending| pending.events());
+        engine.farewell(slow as u32, &frame::reconnect(100), Counter::ClosedExpired);
+        let before = waiting(&engine);
+        publish(&mut engine, EVENTS + 1);
+        assert_eq!(waiting(&engine), before, "an event behind the last chunk");
+        engine.start -= Duration::from_millis(TO_TAKE_FAREWELL_MS + 200);
+        engine.tick(&mut Vec::new());
+        assert!(engine.streams.get(slow).is_none(), "it has had its time");
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        assert_eq!(sample.counters.get(Counter::ClosedExpired), 1);
+        assert_eq!(sample.counters.get(Counter::DroppedGone), before + 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 use kernel_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
-use streamgauge_core::{follow::Said, ids::EventId, region::Region};
+use streamgauge_core::{follow::Said, ids::EventId, measure::counters::Counter, region::Region};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
@@ -35,6 +35,8 @@ pub struct Parked {
     pub region: Region,
     /// At `until` because the server stops, not because a ticket expires.
     pub drains: bool,
+    /// Its farewell waits for room, and nothing comes after that.
+    pub leaves: Option<Counter>,
     pub _place: OwnedSemaphorePermit,
 }
 

@@ -28,7 +28,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::{ids::SessionId, measure::counters::Counter};
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages that may wait. Those that do not fit are read from history.
@@ -113,12 +113,14 @@ impl Link {
             None => self.road.info.clone(),
         };
         let (sender, messages) = mpsc::channel(MESSAGES);
-        let overrun = self.overrun.clone();
+        let (overrun, recorder) = (self.overrun.clone(), self.shared.hearing.hub.recorder().clone());
         let hear = move |push: PushInfo| {
             use PushKind::{Message, PMessage, SMessage, SUnsubscribe};
             let wanted = matches!(push.kind, Message | SMessage | PMessage | SUnsubscribe);
-            if wanted && sender.try_send(push).is_err() {
+            if wanted && let Err(full) = sender.try_send(push) {
                 overrun.store(true, Relaxed);
+                // No history has it.
+                recorder.add(Counter::PlainLost, u64::from(full.into_inner().kind == PMessage));
             }
             Ok::<_, ()>(())
         };
