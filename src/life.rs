@@ -45,6 +45,10 @@ pub enum StartError {
          --name NAME --scope publish` (and one with `--scope admin` for the dashboards), or listen on 127.0.0.1."
     )]
     Open(SocketAddr),
+    #[error(
+        "will not listen on {0}, where others can connect, before it knows the keys, and they cannot be read: {1}."
+    )]
+    NoKeys(SocketAddr, sqlx::Error),
     #[error("{0}")]
     Private(#[from] store::PrivateError),
     #[error("the database cannot be used: {0}.")]
@@ -90,12 +94,14 @@ async fn live(settings: Settings) -> Result<(), StartError> {
     }
 
     let access = Access::default();
-    match access.refresh(store.pool()).await {
-        Ok(()) => {}
+    let keys = access.refresh(store.pool()).await;
+    match keys {
+        Err(error) if !address.ip().is_loopback() => return Err(StartError::NoKeys(address, error)),
         Err(error) => tracing::warn!(%error, "the keys cannot be read: nobody is let in until they can"),
-    }
-    if !address.ip().is_loopback() && !access.is_closed() {
-        return Err(StartError::Open(address));
+        Ok(()) if !address.ip().is_loopback() && !access.is_closed() => {
+            return Err(StartError::Open(address));
+        }
+        Ok(()) => {}
     }
 
     let (drain, draining) = watch::channel(None);

@@ -3,33 +3,48 @@
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Wrong ones that an address may send at once, and again within each minute.
 const MISTAKES: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
-/// Addresses that are remembered. More at once is no forgetful client but an attack from everywhere, and then the
-/// oldest are forgotten: memory is bounded before guessing is.
+/// Addresses that are remembered. More at once is no forgetful client but an attack from everywhere, and then no more are
+/// counted: memory is bounded before guessing is.
 const ADDRESSES: usize = 10_000;
 
 pub struct Throttle {
     wrong: DefaultKeyedRateLimiter<IpAddr>,
     /// Addresses that have used up what they had, until they may try again.
     spent: Mutex<HashMap<IpAddr, Instant>>,
+    swept: Mutex<Option<Instant>>,
+}
+
+/// One network is one guesser: whoever has one IPv6 address has 2^64 of them.
+fn place(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
+            Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+        }
+        address => address.to_canonical(),
+    }
 }
 
 impl Default for Throttle {
     fn default() -> Throttle {
-        Throttle { wrong: RateLimiter::keyed(Quota::per_minute(MISTAKES)), spent: Default::default() }
+        Throttle {
+            wrong: RateLimiter::keyed(Quota::per_minute(MISTAKES)),
+            spent: Mutex::default(),
+            swept: Mutex::default(),
+        }
     }
 }
 
 impl Throttle {
     pub fn is_spent(&self, address: Option<IpAddr>) -> bool {
-        let Some(address) = address else { return false };
+        let Some(address) = address.map(place) else { return false };
         let mut spent = self.spent();
         match spent.get(&address) {
             Some(&until) if Instant::now() < until => true,
@@ -47,7 +62,10 @@ impl Throttle {
 
     /// Counts a wrong one.
     pub fn count(&self, address: Option<IpAddr>) {
-        let Some(address) = address else { return };
+        let Some(address) = address.map(place) else { return };
+        if self.wrong.len() >= ADDRESSES && !self.sweep() {
+            return;
+        }
         if let Err(not_until) = self.wrong.check_key(&address) {
             let wait = not_until.wait_time_from(governor::clock::Clock::now(self.wrong.clock()));
             let mut spent = self.spent();
@@ -56,9 +74,17 @@ impl Throttle {
             }
             spent.insert(address, Instant::now() + wait);
         }
-        if self.wrong.len() > ADDRESSES {
-            self.wrong.retain_recent();
+    }
+
+    /// Forgets whoever has all his mistakes left, at most once a second: it looks at all of them. `false`: no room.
+    fn sweep(&self) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+            return false;
         }
+        *swept = Some(Instant::now());
+        self.wrong.retain_recent();
+        self.wrong.len() < ADDRESSES
     }
 }
 
@@ -78,5 +104,8 @@ mod tests {
         assert!(throttle.is_spent(guesser));
         assert!(!throttle.is_spent(Some("192.0.2.2".parse().expect("an address"))));
         assert!(!throttle.is_spent(None));
+        let network = |host: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]));
+        (0..=MISTAKES.get()).for_each(|host| throttle.count(network(host as u16)));
+        assert!(throttle.is_spent(network(99)), "one network is one guesser");
     }
 }

@@ -83,7 +83,7 @@ pub async fn stream(
         Ok(None) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => return Err(refused(refusal, &id)),
     };
-    meter.opens(region);
+    meter.opens(1, region);
     // Only a GET over HTTP/1.1 has a body in chunks, which a reactor can write as well as hyper.
     let parking = parts.extensions.get::<Parking>();
     let parking = parking.filter(|_| parts.version == Version::HTTP_11 && parts.method == Method::GET);
@@ -165,7 +165,8 @@ pub async fn streams(
     if members.iter().all(|member| member.opened.is_none()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    meter.opens(region);
+    let opened = members.iter().filter(|member| member.opened.is_some()).count();
+    meter.opens(u32::try_from(opened).unwrap_or(u32::MAX), region);
     let mut response = body(&node, members, meter).into_response();
     event_stream_headers(response.headers_mut());
     Ok(response)

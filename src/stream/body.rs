@@ -28,6 +28,8 @@ const BACK_MS: std::ops::Range<u32> = 100..1_000;
 pub struct StreamBody {
     /// In the order in which the client named them.
     members: Vec<Member>,
+    /// Whose queue is looked at next.
+    turn: usize,
     begun: bool,
     /// Live events that wait for the batching interval to pass, and when they were accepted.
     held: BytesMut,
@@ -65,6 +67,7 @@ impl StreamBody {
         let expires_in = members.iter().filter_map(|member| member.opened.as_ref()?.expires_in).min();
         StreamBody {
             members,
+            turn: 0,
             begun: false,
             held: BytesMut::new(),
             waiting: Vec::new(),
@@ -101,10 +104,12 @@ impl StreamBody {
 
     /// Takes from the queues what is there, up to one write's worth.
     fn gather(&mut self, cx: &mut Context<'_>) {
-        for index in 0..self.members.len() {
+        for _ in 0..self.members.len() {
+            // Whoever was cut short by a busy session before him is first the next time.
+            let index = self.turn;
+            self.turn = (index + 1) % self.members.len();
             // Until it is empty: only then it wakes the stream when something comes.
-            loop {
-                let Some(opened) = &mut self.members[index].opened else { break };
+            while let Some(opened) = &mut self.members[index].opened {
                 if self.held.len() >= HELD {
                     return;
                 }
@@ -219,6 +224,7 @@ impl http_body::Body for StreamBody {
         if this.closed {
             return Poll::Ready(None);
         }
+        this.meter.asked_for_more(clock::now_ms());
         let mut out = BytesMut::new();
         loop {
             if !this.begun {
@@ -271,6 +277,10 @@ async fn sent_away(mut drain: watch::Receiver<Option<u32>>) {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
+        // HTTP/2 asks a body for more when its client has room, and else never again.
+        if self.meter.stalls(clock::now_ms()) {
+            self.close(Counter::ClosedSlow);
+        }
         // What was held back was due, and never left.
         self.recorder.add(Counter::DroppedGone, self.waiting.len() as u64);
     }

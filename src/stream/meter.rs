@@ -28,6 +28,8 @@ use tokio::{
 /// What a client still sends after its last answer is read for so long, and so many bytes of it.
 const PARTING: Duration = Duration::from_secs(1);
 const LEFT_OVER: usize = 1024 * 1024;
+/// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms.
+pub const STALL_MS: u32 = 20_000;
 
 /// What a request is for, as far as its cost is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +56,10 @@ struct State {
     unattributed: u64,
     /// The response's head is in the write buffer.
     answered: bool,
-    /// That response is a stream, and not a 204 in its place.
-    opens: bool,
+    /// That response opens so many streams, and is no 204 in their place.
+    opens: u32,
+    /// When a stream's body was last asked for what it has, Unix ms. It is at least once a second while there is room.
+    asked_for_more: Option<i64>,
     /// Where its follower is.
     region: Region,
     /// The node's own probe.
@@ -106,7 +110,8 @@ impl ConnectionMeter {
             started_us,
             unattributed: 0,
             answered: false,
-            opens: false,
+            opens: 0,
+            asked_for_more: None,
             region: Region::UNKNOWN,
             silent: false,
             of_request: 0,
@@ -128,7 +133,8 @@ impl ConnectionMeter {
         let mut state = self.state();
         state.streams = false;
         state.traffic = Traffic::Other;
-        state.opens = false;
+        state.opens = 0;
+        state.asked_for_more = None;
         state.out = false;
     }
 
@@ -156,11 +162,21 @@ impl ConnectionMeter {
             .add(cohort_counter(cohort, Counter::StreamCohortRequests, Counter::PollCohortRequests), 1);
     }
 
-    /// The answer will be a stream: the time to its head is measured.
-    pub fn opens(&self, region: Region) {
+    /// The answer will be `streams`: the time to its head is measured.
+    pub fn opens(&self, streams: u32, region: Region) {
         let mut state = self.state();
-        state.opens = true;
+        state.opens = streams;
         state.region = region;
+    }
+
+    /// A stream's body is asked for what it has, `at` Unix ms: its client took what came before.
+    pub fn asked_for_more(&self, at: i64) {
+        self.state().asked_for_more = Some(at);
+    }
+
+    /// Its client has not taken anything for longer than one may.
+    pub fn stalls(&self, now: i64) -> bool {
+        self.state().asked_for_more.is_some_and(|at| now - at > STALL_MS.into())
     }
 
     /// The response is on its way into the write buffer. `streams`: it goes on until somebody ends it.
@@ -224,13 +240,13 @@ impl ConnectionMeter {
         state.out |= answered;
         if answered && let Some(started) = state.started_us.take() {
             match state.traffic {
-                Traffic::Stream(_) if state.opens => {
-                    self.recorder.add(Counter::ConnectEstablished, 1);
-                    self.recorder.record_since(Measure::Connect, started, now);
+                Traffic::Stream(_) if state.opens > 0 => {
+                    let (opens, took) = (u64::from(state.opens), u64::try_from(now - started).unwrap_or(0));
+                    self.recorder.add(Counter::ConnectEstablished, opens);
+                    self.recorder.record_n(Measure::Connect, took, opens);
                     self.recorder.add(Counter::OpeningBytes, state.of_request);
-                    self.recorder.add_at(state.region, Counter::ConnectEstablished, 1);
-                    let took = u64::try_from(now - started).unwrap_or(0);
-                    self.recorder.record_at(state.region, Measure::Connect, took);
+                    self.recorder.add_at(state.region, Counter::ConnectEstablished, opens);
+                    (0..opens).for_each(|_| self.recorder.record_at(state.region, Measure::Connect, took));
                 }
                 Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}

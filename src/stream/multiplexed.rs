@@ -5,7 +5,7 @@
 //! window updates go to all that are open.
 
 use super::meter::{ConnectionMeter, Counts};
-use crate::gauge::Recorder;
+use crate::{clock, gauge::Recorder};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -73,15 +73,21 @@ impl Multiplexed {
 }
 
 impl Multiplexed {
-    /// Returns once no request was open for about `long`. hyper lets a client stay that answers pings and asks nothing, or
-    /// that never gets as far as asking.
-    pub async fn quiet(&self, long: Duration) {
+    /// Returns once no request was open for about `quiet`, or a stream is not taken any more: what the kernel knows of a
+    /// socket that is stuck it does not know of a stream that is. hyper lets a client stay that answers pings and asks
+    /// nothing, that never gets as far as asking, or that gives a stream no room.
+    pub async fn overstays(&self, quiet: Duration) {
         const LOOKS: u32 = 5;
-        let mut quiet = 0;
-        while quiet < LOOKS {
-            tokio::time::sleep(long / LOOKS).await;
-            let open = self.state().open.iter().any(|one| Arc::strong_count(one) > 1);
-            quiet = if self.asked.swap(false, Relaxed) || open { 0 } else { quiet + 1 };
+        let mut looks = 0;
+        while looks < LOOKS {
+            tokio::time::sleep(quiet / LOOKS).await;
+            let state = self.state();
+            let open = || state.open.iter().filter(|one| Arc::strong_count(one) > 1);
+            let now = clock::now_ms();
+            if open().any(|one| one.stalls(now)) {
+                return;
+            }
+            looks = if self.asked.swap(false, Relaxed) || open().next().is_some() { 0 } else { looks + 1 };
         }
     }
 }
@@ -248,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_nothing_is_quiet() {
         let connection = Multiplexed::new(Recorder::new(1));
-        let mut quiet = std::pin::pin!(connection.quiet(Duration::from_millis(50)));
+        let mut quiet = std::pin::pin!(connection.overstays(Duration::from_millis(50)));
         let open = connection.request();
         let waited = tokio::time::timeout(Duration::from_millis(200), quiet.as_mut()).await;
         assert!(waited.is_err(), "a stream is open");

@@ -18,7 +18,7 @@ use std::{
 };
 use streamgauge_core::{
     cohort::Cohort,
-    frame,
+    frame::{self, GapReason},
     history::{self, Ask},
     ids::{EventId, SessionId},
     limits::Knob,
@@ -50,6 +50,9 @@ pub enum Refusal {
 
 /// How long a client waits before it reconnects: 1.5 to 4.5 s, so that a crowd that was cut does not return as one.
 const RETRY_MS: std::ops::Range<u32> = 1_500..4_500;
+
+/// What a follower is told anew at most, bytes: each has a copy of its own, and one that takes nothing keeps it waiting.
+const REPLAY: usize = 512 * 1024;
 
 /// A stream whose head is not sent yet. What it was to be told counts as due from here on, and as dropped if its
 /// connection goes before it is told.
@@ -123,9 +126,17 @@ pub async fn open(
         Err(error) => return Err(away(error)),
     };
     let watched = Watched { broker: door.broker.clone(), leave: Some(leave) };
-    let history::Opening::Stream { gap, first, position } = history::open(&held, ask) else {
+    let history::Opening::Stream { mut gap, mut first, position } = history::open(&held, ask) else {
         return Ok(None);
     };
+    let told: Vec<String> = first.iter().map(|event| frame::status(event)).collect();
+    let mut told = &told[..];
+    if told.len() > 1 && told.iter().map(String::len).sum::<usize>() > REPLAY {
+        // Its latest status says what there is to know, and that the rest is missing is said.
+        gap.get_or_insert(GapReason::Evicted);
+        told = &told[told.len() - 1..];
+        first.drain(..first.len() - 1);
+    }
 
     recorder.add(Counter::ConnectAttempts, 1);
     recorder.add_at(region, Counter::ConnectAttempts, 1);
@@ -138,7 +149,7 @@ pub async fn open(
         recorder.journal().mark(session, clock::now_ms(), MarkKind::Gap, reason.as_str(), None);
         text += &frame::gap(session, reason, first.last().map(|event| event.id));
     }
-    first.iter().for_each(|event| text += &frame::status(event));
+    told.iter().for_each(|event| text += event);
     recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, who.from, None);
     let told = u32::try_from(first.len()).unwrap_or(u32::MAX);
     recorder.add(Counter::DeliveriesDue, u64::from(told));

@@ -3,7 +3,7 @@
 use super::{
     hub::Hub,
     lanes::Lanes,
-    meter::{ConnectionMeter, MeteredIo},
+    meter::{ConnectionMeter, MeteredIo, STALL_MS},
     multiplexed::{Multiplexed, Passing},
     parking::{Parking, park},
 };
@@ -43,10 +43,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const BUFFER: usize = 64 * 1024;
 /// Streams of one HTTP/2 connection.
 const MULTIPLEXED: u32 = 128;
-/// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms. hyper waits for a
-/// blocked write without end, and all that time the stream would keep its place: the kernel ends it instead.
-#[cfg(target_os = "linux")]
-const STALL_MS: u32 = 20_000;
 /// How long open requests may take to finish after the last stream has left.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -113,6 +109,7 @@ async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, p
     // Frames are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
     #[cfg(target_os = "linux")]
+    // hyper waits for a blocked write without end, and all that time the stream would keep its place: the kernel ends it.
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
     match timeout(FIRST_WORD, speaks_http2(&socket)).await {
         Ok(Ok(true)) => serve_http2(serving, socket, peer).await,
@@ -245,7 +242,7 @@ async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
     tokio::select! {
         _ = connection.as_mut() => return,
         () = stopped(&mut stop) => {}
-        () = shared.quiet(HEAD_TIMEOUT) => {}
+        () = shared.overstays(HEAD_TIMEOUT) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = timeout(FAREWELL, connection).await;

@@ -29,6 +29,7 @@ mod redis_sentinel; // failover by Sentinel
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
+mod stalled; // a follower that stops reading for a minute
 mod stopping; // SIGTERM
 mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted

@@ -163,6 +163,7 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
             let line = line(name, "0".into(), "", samples_of);
             judged(line, Some(value as f64), samples, 1, &|value| value == 0.0)
         };
+        all.push(none("Streams refused", "streams", counts.connect_refused, counts.connect_attempts));
         all.push(none("Messages lost", "deliveries due", counts.lost, counts.delivered + counts.lost));
         all.push(none("Messages repeated", "deliveries", counts.repeated, counts.delivered));
         all.push(none("Messages not sent in time", "messages", counts.unsent, counts.sent + counts.unsent));

@@ -208,7 +208,8 @@ impl Engine {
         });
         self.arm(stream, now);
         if registered.is_err() {
-            self.recorder_of(stream).add(Counter::DroppedGone, u64::from(told));
+            let due = u64::from(told) + arrival.live.len() as u64;
+            self.recorder_of(stream).add(Counter::DroppedGone, due);
             self.leaving.push((stream, Counter::ClosedByClient));
             return self.close_leaving();
         }

@@ -241,25 +241,38 @@ impl Engine {
             // A reader that has not even taken events needs no ping, and hears of the end if it still gets there.
             let Some(reason) = ends else { return };
             let (conflated, slow) = pending.push(part);
-            parked.leaves = Some(reason);
-            parked.until = now + TO_TAKE_FAREWELL_MS;
             self.recorder_of(key).add(Counter::Conflated, conflated);
             if slow {
                 self.leaving.push((key, Counter::ClosedSlow));
+                return self.close_leaving();
             }
-            self.close_leaving();
-            return self.arm(key, now);
+            return self.takes_farewell(key, reason);
         }
         let mut bytes = 0;
         match (parked.write(&part, &mut bytes), ends) {
             (Written::All, None) => {}
             (Written::All, Some(reason)) => self.leaving.push((key, reason)),
-            (Written::Blocked, _) => self.watch_for_room(key),
+            (Written::Blocked, ends) => {
+                self.watch_for_room(key);
+                if let Some(reason) = ends {
+                    self.takes_farewell(key, reason);
+                }
+            }
             (Written::Gone, _) => self.leaving.push((key, Counter::ClosedByClient)),
             (Written::Stalled, _) => self.leaving.push((key, Counter::ClosedSlow)),
         }
         self.count_stream_bytes(key, 0, bytes);
         self.close_leaving();
+    }
+
+    /// Its last word waits for room: that has its time, and nothing comes after it.
+    fn takes_farewell(&mut self, key: u32, reason: Counter) {
+        let now = self.now();
+        if let Some(parked) = self.streams.get_mut(key as usize) {
+            parked.leaves = Some(reason);
+            parked.until = now + TO_TAKE_FAREWELL_MS;
+        }
+        self.arm(key, now);
     }
 
     /// Says the last word and closes once it is written.

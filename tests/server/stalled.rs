@@ -1,0 +1,128 @@
+//! A follower that stops reading for longer than one may: its place becomes free, and it loses nothing by that.
+
+use crate::support::{Client, Database, Launch, Memory, eventually, fresh, lazy};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+async fn publish(client: &Client, session: &str, n: u64) {
+    let event = json!({ "stage": "work", "progress": 1, "data": { "n": n, "padding": "x".repeat(1_000) } });
+    let answer = client.post(&format!("/api/v1/sessions/{session}/status")).json(&event).send().await;
+    assert_eq!(answer.expect("an answer").status(), 202);
+}
+
+async fn connected(client: &Client, count: u64, patience: u64) {
+    eventually("the number of streams", patience, async || {
+        (client.metrics().await["activeConnections"] == count).then_some(())
+    })
+    .await;
+}
+
+/// Every delivery that was due has one fate.
+async fn accounts(database: &Database) {
+    let count = async |counter| database.counted(counter).await;
+    let dropped = count("dropped_slow").await + count("dropped_gone").await;
+    let fates = count("delivered").await + count("conflated").await + dropped + count("repeated").await;
+    assert_eq!(count("deliveries_due").await, fates);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
+    const BURST: u64 = 180;
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("minute"));
+    client.create(&session).await;
+    let mut late = lazy(server.port, &session).await;
+    connected(&client, 1, 5).await;
+    let (memory, since) = (Memory::of(&server), Instant::now());
+    // More than the kernel holds for it.
+    for n in 1..=BURST {
+        publish(&client, &session, n).await;
+    }
+    let mut published = BURST;
+    while since.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        published += 1;
+        publish(&client, &session, published).await;
+    }
+    // The kernel gave up on it long ago.
+    connected(&client, 0, 1).await;
+    memory.is_back(&server, 6_000_000).await;
+
+    let mut read = Vec::new();
+    // What was on its way, and the reset behind it.
+    let _ = late.read_to_end(&mut read).await;
+    let text = String::from_utf8_lossy(&read);
+    let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
+    let last = whole.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("some of it");
+    let heard: u64 = last.split_once('-').and_then(|(_, seq)| seq.parse().ok()).expect("a number");
+    assert!(heard < BURST, "it did stop");
+    let mut back = client.resume(&session, last).await;
+    for n in heard + 1..=published {
+        assert_eq!(back.news().await.expect("an open stream").data["data"]["n"].as_u64(), Some(n));
+    }
+    drop(back);
+    server.stop();
+    assert_eq!(database.counted("closed_slow").await, 1);
+    accounts(&database).await;
+}
+
+const SETTINGS: u8 = 4;
+const HEADERS: u8 = 1;
+const PING: u8 = 6;
+const ACK: u8 = 1;
+const END_OF_STREAM_AND_HEAD: u8 = 5;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short one").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// An HTTP/2 client that answers pings, and whose streams have no room.
+async fn without_room(port: u16, path: &str) -> tokio::task::JoinHandle<()> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let text = |name: u8, value: &str| [&[name, value.len() as u8], value.as_bytes()].concat();
+    // `:method GET`, `:scheme http`, then path and authority in words.
+    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "a")].concat();
+    let hello = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        // SETTINGS_INITIAL_WINDOW_SIZE = 0.
+        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(HEADERS, END_OF_STREAM_AND_HEAD, 1, &head),
+    ];
+    socket.write_all(&hello.concat()).await.expect("sent");
+    tokio::spawn(async move {
+        let mut head = [0; 9];
+        while socket.read_exact(&mut head).await.is_ok() {
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            if socket.read_exact(&mut payload).await.is_err() {
+                return;
+            }
+            if head[3] == PING && head[4] & ACK == 0 {
+                let _ = socket.write_all(&frame(PING, ACK, 0, &payload)).await;
+            }
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_over_http2_that_gives_no_room_is_let_go() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("window"));
+    publish(&client, &session, 1).await;
+    let path = format!("/api/v1/sessions/{session}/status/stream");
+    let stuck = without_room(server.port, &path).await;
+    connected(&client, 1, 5).await;
+    publish(&client, &session, 2).await;
+    connected(&client, 0, 80).await;
+    stuck.await.expect("the connection is over");
+    server.stop();
+    assert_eq!(database.counted("closed_slow").await, 1);
+    accounts(&database).await;
+}
