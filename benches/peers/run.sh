@@ -23,6 +23,8 @@ measure() { # name port pid
   # 30,000 deliveries a second: 10 followers a session, and then 100.
   load "$1-10" "$2" "$3" 50 500 60
   load "$1-100" "$2" "$3" 5 500 60
+  # 80,000 a second.
+  load "$1-100-fast" "$2" "$3" 10 1000 80
 }
 
 wait_for() { # port
