@@ -59,6 +59,8 @@ pub struct Board {
 /// Seconds of a bucket, and of the two windows.
 const STEP: i64 = Range::Hour.step();
 const HOUR: i64 = Range::Hour.seconds();
+/// By more than this, a clock was wrong before, and buckets are opened anew: seconds.
+const SET_BACK: i64 = 60;
 
 struct State {
     /// Closed buckets of all nodes by start, for two hours.
@@ -96,7 +98,9 @@ impl Board {
     pub fn tick(&self, tick: &Sample, levels: Levels) -> Option<Packed> {
         let mut state = self.state();
         let start = bucket(levels.now / 1_000);
-        let closed = (start != state.open.start).then(|| {
+        // A clock that was set back a little goes on in the bucket that is open: one that is closed is stored already.
+        let set_back = start < state.open.start && state.open.start - start <= SET_BACK;
+        let closed = (start != state.open.start && !set_back).then(|| {
             let next = Sample::new(self.facts.node.clone(), start, STEP);
             std::mem::replace(&mut state.open, next).pack()
         });
@@ -279,11 +283,14 @@ impl State {
         recent.flat_map(|(_, rows)| rows.iter().map(|row| row.node.clone())).collect()
     }
 
-    /// This node's streams now, and what the other nodes had in their last bucket.
+    /// This node's streams now, and what the other nodes had in the newest bucket of each: they come a while after this
+    /// node's own.
     fn open_streams(&self) -> u64 {
-        let others = self.rows.range(self.open.start - 3 * STEP..).next_back().map(|(_, rows)| rows);
-        let others = others.into_iter().flatten().filter(|row| row.node != self.open.node);
-        let means = others.filter_map(|row| {
+        let recent = self.rows.range(self.open.start - 3 * STEP..).flat_map(|(_, rows)| rows);
+        let others = recent.filter(|row| row.node != self.open.node);
+        // In the order of their time, so that the newest stays.
+        let newest: BTreeMap<&str, &Packed> = others.map(|row| (row.node.as_str(), row)).collect();
+        let means = newest.values().filter_map(|row| {
             let seconds = row.counters.get(Counter::Seconds);
             row.counters.get(Counter::StreamSeconds).checked_div(seconds)
         });
@@ -363,5 +370,22 @@ mod tests {
         board.absorb(rows);
         assert_eq!(board.metrics().active_connections, 7);
         assert_eq!(board.metrics().origin.nodes, ["a", "b"]);
+        // An own bucket is there at once, and the other node's only later.
+        second(&board, 1_000_000, 1);
+        assert!(second(&board, 1_000_010, 1).is_some());
+        assert_eq!(board.metrics().active_connections, 7);
+        // Long silent, it has none any more.
+        second(&board, 1_000_060, 1);
+        assert_eq!(board.metrics().active_connections, 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_closes_nothing_twice() {
+        let board = board(1_000_000);
+        second(&board, 1_000_005, 1);
+        assert!(second(&board, 1_000_012, 1).is_some());
+        assert!(second(&board, 1_000_003, 1).is_none());
+        let closed = second(&board, 1_000_020, 1).expect("the one that was open");
+        assert_eq!((closed.start, closed.counters.get(Counter::Delivered)), (1_000_010, 2));
     }
 }

@@ -48,8 +48,8 @@ impl RegionBuckets {
                 closed.push(std::mem::replace(&mut bucket.sample, empty()).pack());
             }
             let count = |counter| tick.counters.get(counter);
-            bucket.streams = (bucket.streams + count(Counter::ConnectAttempts))
-                .saturating_sub(count(Counter::StreamsClosed));
+            let over = count(Counter::StreamsClosed) + count(Counter::ConnectFailed);
+            bucket.streams = (bucket.streams + count(Counter::ConnectAttempts)).saturating_sub(over);
             tick.counters.add(Counter::StreamSeconds, bucket.streams);
             tick.counters.add(Counter::Seconds, 1);
             tick.counters.add(Counter::CoveredSeconds, 1);

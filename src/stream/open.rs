@@ -110,12 +110,14 @@ pub async fn open(
         recorder.add(Counter::ConnectRefused, 1);
         Refusal::Over(over)
     };
+    let region = who.region;
     let away = |error| {
-        recorder.add(Counter::ConnectAttempts, 1);
-        recorder.add(Counter::ConnectFailed, 1);
+        for counter in [Counter::ConnectAttempts, Counter::ConnectFailed] {
+            recorder.add(counter, 1);
+            recorder.add_at(region, counter, 1);
+        }
         Refusal::Away(error)
     };
-    let region = who.region;
     let Seat { queue, leave } = door.hub.join(session, cohort).ok_or_else(|| over(Over::Node))?;
     let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;

@@ -3,6 +3,7 @@
 use crate::support::{Bare, Client, Database, Follower, Launch, Memory, Redis, eventually, fresh, streams};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 async fn ask(client: &Client, session: &str, user: &str) -> Response {
     client.stream(session).query(&[("user", user)]).send().await.expect("an answer")
@@ -89,6 +90,44 @@ async fn limits_can_be_turned_while_the_server_runs() {
     drop((held, third, more, ann));
     streams(&client, 0, 5).await;
     server.stop();
+}
+
+/// What streams live by, turned while they are open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_can_be_turned_while_the_server_runs() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("times"));
+    client.publish(&session, 0).await;
+    change(&client, json!({ "heartbeat_ms": 100, "streams_per_user_and_session": 1 })).await;
+    let mut one = follow(&client, &session, "ann").await;
+    refused(ask(&client, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    change(&client, json!({ "streams_per_user_and_session": 2 })).await;
+    let two = follow(&client, &session, "ann").await;
+
+    assert_eq!(one.numbers(1).await, [0]);
+    let since = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(one.next().await.expect("an open stream").name, "ping");
+    }
+    assert!(since.elapsed() < Duration::from_secs(5), "three of them take 45 s otherwise");
+
+    change(&client, json!({ "batch_ms": 600 })).await;
+    let since = Instant::now();
+    client.publish_all(&session, 1..=3).await;
+    assert_eq!(one.numbers(3).await, [1, 2, 3]);
+    assert!(since.elapsed() > Duration::from_millis(300), "the later ones wait for the interval");
+
+    change(&client, json!({ "idle_close_ms": 1_000 })).await;
+    assert_eq!(one.news().await.expect("an open stream").name, "idle");
+    change(&client, json!({ "idle_close_ms": 60_000, "drain_window_ms": 5_000 })).await;
+    let late = [client.follow(&session).await, client.follow(&session).await, client.follow(&session).await];
+    change(&client, json!({ "drain_window_ms": 0 })).await;
+    let since = Instant::now();
+    drop(two);
+    server.stop();
+    assert!(since.elapsed() < Duration::from_secs(4), "no window, no waiting");
+    drop(late);
 }
 
 #[tokio::test]

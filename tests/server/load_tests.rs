@@ -1,6 +1,6 @@
 //! Results of load tests: posted, kept within bounds, listed, shown.
 
-use crate::support::{Client, Database, Launch, eventually, key};
+use crate::support::{Client, Database, Launch, eventually, key, load_test};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -102,6 +102,55 @@ async fn a_run_is_kept_listed_and_shown() {
     }
     // A scenario that cannot be has no runs; it is no mistake of the server's.
     sent(client.get("/load-tests?scenario=%00"), StatusCode::OK).await;
+}
+
+/// The tool and the server as they are, on a small scale: each stream is held, told everything, and told of the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tool_measures_and_the_server_keeps_it() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    client.stored().await;
+    let idle = [
+        "idle",
+        "--streams",
+        "500",
+        "--sessions",
+        "50",
+        "--arrivals",
+        "200",
+        "--rate",
+        "1",
+        "--duration",
+        "5s",
+    ];
+    let (said, code) = load_test(&server, &idle).await;
+    let list = json_of(client.get(ROUTE), StatusCode::OK).await;
+    let row = &list["rows"][0];
+    // How quick a machine is that builds and tests at once is not the question here.
+    assert_eq!(code, Some(i32::from(row["passed"] != json!(true))), "{said}");
+    let run = json_of(client.get(&format!("{ROUTE}/{}", row["id"])), StatusCode::OK).await;
+    let figures = &run["outcome"]["figures"];
+    let counts = &figures["counts"];
+    assert_eq!(
+        (&counts["established"], &counts["ended"], &figures["peak_streams"]),
+        (&json!(500), &json!(500), &json!(500))
+    );
+    for none in ["lost", "repeated", "connect_refused", "connect_failed", "end_missing", "unsent"] {
+        assert_eq!(counts[none], json!(0), "{none}: {said}");
+    }
+    assert!(counts["delivered"].as_u64() >= Some(1_000), "{said}");
+    assert!(figures["server"]["peak_rss_mb"].as_f64() > Some(1.0), "its memory was read: {said}");
+
+    // What is let in nowhere is no success.
+    let few = client.patch("/api/admin/limits").json(&json!({ "max_connections": 1 }));
+    sent(few, StatusCode::OK).await;
+    let (said, code) =
+        load_test(&server, &["idle", "--streams", "20", "--sessions", "1", "--duration", "1s"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let refused = said.lines().find(|line| line.starts_with("Streams refused"));
+    assert!(refused.is_some_and(|line| line.contains("FAIL")), "{said}");
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

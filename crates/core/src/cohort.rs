@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(share(100), 1.0);
         assert!((share(5) - 0.05).abs() < 0.006, "{}", share(5));
         // Frozen: a changed assignment would mix the cohorts of running experiments.
-        assert_eq!(stable_hash("job-1") % 10_000, stable_hash("job-1") % 10_000);
+        let frozen = ["job-1", "job-2", "9f3a", "ä"].map(|id| stable_hash(id) % 10_000);
+        assert_eq!(frozen, [6_677, 1_998, 3_866, 8_871]);
     }
 
     #[test]

@@ -74,11 +74,13 @@ pub const PAGE: usize = 50;
 
 impl Search {
     pub fn of(mut get: impl FnMut(&str) -> Option<String>) -> Search {
-        let mut label = |name: &str| {
+        let mut label = |name: &str, most: usize| {
             let text = get(name).unwrap_or_default().trim().to_owned();
-            if is_label(&text, SessionId::MAX) { text } else { String::new() }
+            if is_label(&text, most) { text } else { String::new() }
         };
-        let (text, state, region, after) = (label("q"), label("state"), label("region"), label("after"));
+        let [text, state, region] = ["q", "state", "region"].map(|name| label(name, SessionId::MAX));
+        // A time, a tilde, an id.
+        let after = label("after", SessionId::MAX + 24);
         let after = after.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
         Search { text, state: State::parse(&state), region, after }
     }

@@ -40,7 +40,7 @@ pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use scrape::{OPENMETRICS, Scrape};
-pub use server::{Launch, Server, key};
+pub use server::{Launch, Server, key, load_test};
 pub use shared::Shared;
 pub use wait::eventually;
 
