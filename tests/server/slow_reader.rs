@@ -1,6 +1,6 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Client, Database, Follower, Launch, Memory, eventually, fresh, lazy};
+use crate::support::{Client, Database, Follower, Launch, Memory, fresh, lazy, streams};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -29,21 +29,6 @@ fn read_all(mut follower: Follower) -> tokio::task::JoinHandle<Follower> {
     })
 }
 
-async fn connected(client: &Client, count: u64, patience: u64) {
-    eventually("the number of streams", patience, async || {
-        (client.metrics().await["activeConnections"] == count).then_some(())
-    })
-    .await;
-}
-
-/// Every delivery that was due has one fate.
-async fn accounts(database: &Database) {
-    let count = async |counter| database.counted(counter).await;
-    let dropped = count("dropped_slow").await + count("dropped_gone").await;
-    let fates = count("delivered").await + count("conflated").await + dropped + count("repeated").await;
-    assert_eq!(count("deliveries_due").await, fates);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     let database = Database::new().await;
@@ -52,7 +37,7 @@ async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     client.create(&session).await;
     let quick = client.follow(&session).await;
     let mut late = lazy(server.port, &session).await;
-    connected(&client, 2, 5).await;
+    streams(&client, 2, 5).await;
     let reading = read_all(quick);
     let before = server.memory();
     // Two stages: of each, the last event says all.
@@ -77,7 +62,7 @@ async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     assert_eq!(database.counted("closed_slow").await, 0);
     assert_eq!(database.counted("closed_at_end").await, 2);
     assert_eq!(database.counted("conflated").await, (EVENTS + 1) as i64 - seqs.len() as i64);
-    accounts(&database).await;
+    database.accounts().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +73,7 @@ async fn a_follower_that_does_not_read_is_let_go() {
     client.create(&session).await;
     let quick = client.follow(&session).await;
     let (stuck, mut late) = (lazy(server.port, &session).await, lazy(server.port, &session).await);
-    connected(&client, 3, 5).await;
+    streams(&client, 3, 5).await;
     let reading = read_all(quick);
     let (before, memory) = (server.memory(), Memory::of(&server));
     // Each event changes the stage, so none may be left out.
@@ -98,7 +83,7 @@ async fn a_follower_that_does_not_read_is_let_go() {
     assert!(grown < 40_000_000, "{grown} bytes for two followers that do not read");
 
     // Both were cut. One reads what was on its way, comes back and is told what it missed.
-    connected(&client, 1, 5).await;
+    streams(&client, 1, 5).await;
     memory.is_back(&server, 16_000_000).await;
     let mut read = Vec::new();
     // The end of what was on its way, or the reset that comes with it.
@@ -112,5 +97,5 @@ async fn a_follower_that_does_not_read_is_let_go() {
     drop((stuck, quick));
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 2);
-    accounts(&database).await;
+    database.accounts().await;
 }

@@ -1,6 +1,6 @@
 //! A follower that stops reading for longer than one may: its place becomes free, and it loses nothing by that.
 
-use crate::support::{Client, Database, Launch, Memory, eventually, fresh, lazy};
+use crate::support::{Client, Database, Launch, Memory, fresh, lazy, streams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::{
@@ -14,21 +14,6 @@ async fn publish(client: &Client, session: &str, n: u64) {
     assert_eq!(answer.expect("an answer").status(), 202);
 }
 
-async fn connected(client: &Client, count: u64, patience: u64) {
-    eventually("the number of streams", patience, async || {
-        (client.metrics().await["activeConnections"] == count).then_some(())
-    })
-    .await;
-}
-
-/// Every delivery that was due has one fate.
-async fn accounts(database: &Database) {
-    let count = async |counter| database.counted(counter).await;
-    let dropped = count("dropped_slow").await + count("dropped_gone").await;
-    let fates = count("delivered").await + count("conflated").await + dropped + count("repeated").await;
-    assert_eq!(count("deliveries_due").await, fates);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     const BURST: u64 = 180;
@@ -37,7 +22,7 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     let (client, session) = (server.client(), fresh("minute"));
     client.create(&session).await;
     let mut late = lazy(server.port, &session).await;
-    connected(&client, 1, 5).await;
+    streams(&client, 1, 5).await;
     let (memory, since) = (Memory::of(&server), Instant::now());
     // More than the kernel holds for it.
     for n in 1..=BURST {
@@ -50,7 +35,7 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
         publish(&client, &session, published).await;
     }
     // The kernel gave up on it long ago.
-    connected(&client, 0, 1).await;
+    streams(&client, 0, 1).await;
     memory.is_back(&server, 6_000_000).await;
 
     let mut read = Vec::new();
@@ -68,7 +53,7 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     drop(back);
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 1);
-    accounts(&database).await;
+    database.accounts().await;
 }
 
 const SETTINGS: u8 = 4;
@@ -118,11 +103,11 @@ async fn a_stream_over_http2_that_gives_no_room_is_let_go() {
     publish(&client, &session, 1).await;
     let path = format!("/api/v1/sessions/{session}/status/stream");
     let stuck = without_room(server.port, &path).await;
-    connected(&client, 1, 5).await;
+    streams(&client, 1, 5).await;
     publish(&client, &session, 2).await;
-    connected(&client, 0, 80).await;
+    streams(&client, 0, 80).await;
     stuck.await.expect("the connection is over");
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 1);
-    accounts(&database).await;
+    database.accounts().await;
 }

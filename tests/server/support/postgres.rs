@@ -73,6 +73,14 @@ impl Database {
         PgConnection::connect(&self.url()).await.expect("the database")
     }
 
+    /// Every delivery that was due has one fate.
+    pub async fn accounts(&self) {
+        let count = async |counter| self.counted(counter).await;
+        let dropped = count("dropped_slow").await + count("dropped_gone").await;
+        let fates = count("delivered").await + count("conflated").await + dropped + count("repeated").await;
+        assert_eq!(count("deliveries_due").await, fates);
+    }
+
     pub async fn counted(&self, counter: &str) -> i64 {
         counted(&self.url(), counter).await
     }
