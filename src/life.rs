@@ -280,6 +280,7 @@ async fn assemble(
         board,
         totals: Totals::default(),
         telemetry,
+        heard: Mutex::default(),
         at_risk: Mutex::default(),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,

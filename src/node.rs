@@ -10,7 +10,10 @@ use crate::{
     whereabouts::Whereabouts,
 };
 use bytes::Bytes;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 use streamgauge_core::{
     board::Notice, cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter,
     status::State,
@@ -40,6 +43,8 @@ pub struct Node {
     pub totals: Totals,
     /// Off unless an endpoint is configured.
     pub telemetry: Telemetry,
+    /// When other nodes' rows were read last.
+    pub heard: Mutex<Option<Instant>>,
     /// Service levels at risk, in words.
     pub at_risk: Mutex<Vec<Notice>>,
     /// The admin stream's message of this second, framed.

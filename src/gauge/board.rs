@@ -61,6 +61,21 @@ const STEP: i64 = Range::Hour.step();
 const HOUR: i64 = Range::Hour.seconds();
 /// By more than this, a clock was wrong before, and buckets are opened anew: seconds.
 const SET_BACK: i64 = 60;
+/// Other nodes' rows come up to two buckets after this node's own. A node of which none came for so long is not waited
+/// for, seconds.
+const LATE: i64 = 4 * STEP;
+/// What each message tells anew, where there are other nodes: seconds.
+const MINUTE: i64 = 6 * STEP;
+
+/// What is open now, of all nodes: this node's own, and what each other had in its newest bucket, which comes a while
+/// after this node's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub streams: u64,
+    pub pollers: u64,
+    /// Streams that the nodes allow.
+    pub max_connections: u64,
+}
 
 struct State {
     /// Closed buckets of all nodes by start, for two hours.
@@ -157,14 +172,13 @@ impl Board {
         let whole = state.whole();
         let (from, to) = (state.open.start + STEP - HOUR, state.open.start + STEP);
         let starts = (from..to).step_by(STEP.unsigned_abs() as usize);
-        let points = starts.map(|at| match at == state.open.start {
-            true => state.latest(),
-            false => state.points.get(&at).copied().unwrap_or(Point { at, ..Point::default() }),
-        });
+        let others = state.others();
+        let points = starts.map(|at| state.told(at, &others).unwrap_or(Point { at, ..Point::default() }));
         Overview {
             view: View::default(),
             from,
             to,
+            step: STEP,
             as_of: state.levels.now,
             origin: self.origin(state.nodes()),
             kpis: self.headline(&state, &whole).kpis(),
@@ -188,7 +202,7 @@ impl Board {
         SsePerformanceMetrics {
             as_of: state.levels.now,
             total_connections: count(Counter::ConnectEstablished),
-            active_connections: state.open_streams(),
+            active_connections: self.standing_in(&state).streams,
             connection_establishment_time: whole.buckets_ms(Measure::Connect),
             connection_duration: whole.buckets_duration(),
             messages_delivered: count(Counter::Delivered),
@@ -208,20 +222,45 @@ impl Board {
             histogram_bounds_ms: HISTOGRAM_BOUNDS_MS.to_vec(),
             duration_bounds_s: DURATION_BOUNDS_S.to_vec(),
             kpis: self.headline(&state, &whole).kpis(),
-            latest: state.latest(),
+            newest: state.newest(),
             origin: self.origin(state.nodes()),
             notices: state.levels.notices.clone(),
         }
     }
 
+    /// Of all nodes.
+    pub fn standing(&self) -> Standing {
+        self.standing_in(&self.state())
+    }
+
+    fn standing_in(&self, state: &State) -> Standing {
+        let own = Standing {
+            streams: state.levels.streams,
+            pollers: state.levels.pollers,
+            max_connections: self.facts.knobs.get(Knob::MaxConnections).into(),
+        };
+        state.newest_of_others().into_iter().fold(own, |sum, row| {
+            let level = |counter| {
+                let seconds = row.counters.get(Counter::Seconds);
+                row.counters.get(counter).checked_div(seconds).unwrap_or(0)
+            };
+            Standing {
+                streams: sum.streams + level(Counter::StreamSeconds),
+                pollers: sum.pollers + level(Counter::PollerSeconds),
+                max_connections: sum.max_connections + level(Counter::MaxConnectionsSum),
+            }
+        })
+    }
+
     fn headline<'a>(&self, state: &'a State, window: &'a Sample) -> Headline<'a> {
+        let standing = self.standing_in(state);
         Headline {
             window,
             before: (state.before.counters.get(Counter::Seconds) > 0).then_some(&state.before),
             poll_interval_ms: self.facts.poll_interval_ms,
-            open_streams: state.open_streams(),
-            pollers: state.levels.pollers,
-            max_connections: u64::from(self.facts.knobs.get(Knob::MaxConnections)),
+            open_streams: standing.streams,
+            pollers: standing.pollers,
+            max_connections: Some(standing.max_connections),
         }
     }
 }
@@ -274,8 +313,30 @@ impl State {
         whole
     }
 
-    fn latest(&self) -> Point {
-        point(self.open.start, &self.open)
+    /// Other nodes of which a row came lately.
+    fn others(&self) -> BTreeSet<&str> {
+        let recent = self.rows.range(self.open.start - MINUTE..).flat_map(|(_, rows)| rows);
+        recent.map(|row| row.node.as_str()).filter(|node| *node != self.open.node).collect()
+    }
+
+    /// A bucket's point, of all nodes or not at all: `None` while it waits for the rows of `others`.
+    fn told(&self, at: i64, others: &BTreeSet<&str>) -> Option<Point> {
+        if at == self.open.start {
+            return others.is_empty().then(|| point(at, &self.open));
+        }
+        let rows = self.rows.get(&at)?;
+        let waits = at >= self.open.start - LATE
+            && others.iter().any(|node| !rows.iter().any(|row| row.node == *node));
+        self.points.get(&at).filter(|_| !waits).copied()
+    }
+
+    fn newest(&self) -> Vec<Point> {
+        let others = self.others();
+        let from = if others.is_empty() { self.open.start } else { self.open.start - MINUTE };
+        (from..=self.open.start)
+            .step_by(STEP.unsigned_abs() as usize)
+            .filter_map(|at| self.told(at, &others))
+            .collect()
     }
 
     fn nodes(&self) -> BTreeSet<String> {
@@ -283,18 +344,12 @@ impl State {
         recent.flat_map(|(_, rows)| rows.iter().map(|row| row.node.clone())).collect()
     }
 
-    /// This node's streams now, and what the other nodes had in the newest bucket of each: they come a while after this
-    /// node's own.
-    fn open_streams(&self) -> u64 {
+    fn newest_of_others(&self) -> Vec<&Packed> {
         let recent = self.rows.range(self.open.start - 3 * STEP..).flat_map(|(_, rows)| rows);
         let others = recent.filter(|row| row.node != self.open.node);
         // In the order of their time, so that the newest stays.
         let newest: BTreeMap<&str, &Packed> = others.map(|row| (row.node.as_str(), row)).collect();
-        let means = newest.values().filter_map(|row| {
-            let seconds = row.counters.get(Counter::Seconds);
-            row.counters.get(Counter::StreamSeconds).checked_div(seconds)
-        });
-        self.levels.streams + means.sum::<u64>()
+        newest.into_values().collect()
     }
 }
 
@@ -377,6 +432,47 @@ mod tests {
         // Long silent, it has none any more.
         second(&board, 1_000_060, 1);
         assert_eq!(board.metrics().active_connections, 0);
+    }
+
+    #[test]
+    fn a_point_is_of_all_nodes_or_waits() {
+        let board = board(1_000_000);
+        let of_b = |start| {
+            let mut row = Sample::new("b", start, 10);
+            for counter in [Counter::Seconds, Counter::CoveredSeconds] {
+                row.counters.add(counter, 10);
+            }
+            row.counters.add(Counter::Delivered, 90);
+            row.counters.add(Counter::MaxConnectionsSum, 500);
+            row.pack()
+        };
+        let newest = |board: &Board| -> Vec<(i64, Option<f64>)> {
+            board.metrics().newest.iter().map(|point| (point.at, point.delivered)).collect()
+        };
+        let run = |board: &Board, from, to| (from..to).for_each(|at| _ = second(board, at, 1));
+        run(&board, 1_000_000, 1_000_015);
+        assert_eq!(newest(&board), [(1_000_010, Some(1.0))], "alone: the bucket that is filling");
+        // Another node is there now: its row of the bucket that is over comes a while later.
+        board.absorb(vec![of_b(1_000_000)]);
+        assert_eq!(newest(&board), [(1_000_000, Some(10.0))]);
+        assert_eq!(board.standing().max_connections, 150);
+        run(&board, 1_000_015, 1_000_025);
+        assert_eq!(newest(&board), [(1_000_000, Some(10.0))], "half of a bucket is not drawn");
+        let points = board.overview().points;
+        assert!(points[points.len() - 2..].iter().all(|point| point.delivered.is_none()));
+        board.absorb(vec![of_b(1_000_010)]);
+        assert_eq!(newest(&board), [(1_000_000, Some(10.0)), (1_000_010, Some(10.0))]);
+        // It dies: what it never tells is waited for no longer.
+        run(&board, 1_000_025, 1_000_065);
+        assert_eq!(newest(&board).last(), Some(&(1_000_010, Some(10.0))));
+        run(&board, 1_000_065, 1_000_072);
+        assert_eq!(newest(&board).last(), Some(&(1_000_020, Some(1.0))));
+        run(&board, 1_000_072, 1_000_085);
+        assert_eq!(newest(&board), [(1_000_080, Some(1.0))], "alone again");
+        // A row that comes long after its time is taken in.
+        board.absorb(vec![of_b(1_000_030)]);
+        let late = board.overview().points.into_iter().find(|point| point.at == 1_000_030);
+        assert_eq!(late.and_then(|point| point.delivered), Some(10.0));
     }
 
     #[test]

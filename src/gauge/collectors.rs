@@ -3,9 +3,12 @@
 use super::{Polled, Recorder};
 use crate::stream::Hub;
 use procfs::WithCurrentSystemInfo;
-use streamgauge_core::measure::{counters::Counter, sample::Sample};
+use streamgauge_core::{
+    limits::Knob,
+    measure::{counters::Counter, sample::Sample},
+};
 
-/// Connections: how many streams are open. Their beginnings and ends are counted where they happen.
+/// Connections: how many streams are open, and may be. Their beginnings and ends are counted where they happen.
 pub struct ConnectionCollector {
     pub hub: Hub,
 }
@@ -36,6 +39,7 @@ impl ConnectionCollector {
     pub fn collect(&self, tick: &mut Sample) -> u64 {
         let open = self.hub.followed();
         tick.counters.add(Counter::StreamSeconds, open);
+        tick.counters.add(Counter::MaxConnectionsSum, self.hub.knobs().get(Knob::MaxConnections).into());
         open
     }
 }

@@ -14,13 +14,13 @@ const DAY: i64 = 86_400;
 pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Day>)> {
     let all = Whose::default();
     let to = now.div_euclid(DAY) * DAY + DAY;
-    let days = store::load(pool, to - STRIP_DAYS * DAY, to, DAY, &all).await?.steps;
+    let days = store::load(pool, (to - STRIP_DAYS * DAY, to, DAY), &all, Sample::clone).await?.steps;
     let month: Vec<&Sample> = days.range(to - BUDGET_DAYS * DAY..).map(|(_, day)| day).collect();
     let month = merged(to - BUDGET_DAYS * DAY, BUDGET_DAYS * DAY, month);
     let minute = now.div_euclid(60) * 60 + 60;
-    let minutes = store::load(pool, minute - 21_600, minute, 60, &all).await?.steps;
+    let minutes = store::load(pool, (minute - 21_600, minute, 60), &all, Sample::clone).await?.steps;
     let hour = now.div_euclid(3_600) * 3_600 + 3_600;
-    let three_days = store::load(pool, hour - 259_200, hour, 3_600, &all).await?.whole;
+    let three_days = store::load(pool, (hour - 259_200, hour, 3_600), &all, |_| ()).await?.whole;
     let windows = BURN_WINDOWS.map(|(seconds, _)| {
         if seconds > 21_600 {
             return three_days.clone();

@@ -8,7 +8,7 @@ use crate::{
 };
 use sqlx::PgPool;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt::Display,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +18,6 @@ use streamgauge_core::{
     board::{Overview, Point},
     fallback::Analysis,
     ledger::ledger,
-    limits::Knob,
     measure::{
         counters::Counter,
         history::{Headline, point},
@@ -133,44 +132,60 @@ impl Figures {
 
     async fn stored(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Overview> {
         let node = &self.node;
+        let whose = whose(view);
         let (from, to) = view.range.window(now / 1_000);
-        let (step, whose) = (view.range.step(), whose(view));
-        let loaded = store::load(pool, from, to, step, &whose).await?;
-        let before = store::load(pool, from - (to - from), from, step, &whose).await?;
+        // What is drawn one over the other has the same steps.
+        let reach = if view.compare { from - (to - from) } else { from };
+        let step = store::kept_step(pool, view.range.step(), reach).await?;
+        let (from, to) = view.range.window_in(step, now / 1_000);
+        let each = |sample: &Sample| (point(sample.start, sample), sample.level(Counter::MaxConnectionsSum));
+        let loaded = store::load(pool, (from, to, step), &whose, each).await?;
+        let earlier = from - (to - from);
+        let step_before = store::kept_step(pool, step, earlier).await?;
+        let aligned = |at: i64| at.div_euclid(step_before) * step_before;
+        let window = (aligned(earlier), aligned(from), step_before);
+        let before = store::load(pool, window, &whose, |sample: &Sample| point(sample.start, sample)).await?;
         let nodes = store::nodes_between(pool, from, to).await?;
         let annotations = store::annotations(pool, from, to, &view.node).await?;
         let levels = node.board.levels();
         let poll_interval_ms = node.settings.poll_interval_ms;
-        let open = if view.is_whole() && view.range.is_live() {
-            (levels.streams, levels.pollers)
+        let standing = if view.is_whole() && view.range.is_live() {
+            let now = node.board.standing();
+            (now.streams, now.pollers, Some(now.max_connections))
         } else {
-            // The last bucket's, of those that are shown.
-            let last = loaded.steps.values().next_back();
-            let level = |counter| last.and_then(|sample| sample.level(counter)).unwrap_or(0.0).round() as u64;
-            (level(Counter::StreamSeconds), level(Counter::PollerSeconds))
+            // The last bucket's, of those that are shown. What measured nothing for longer has nothing open.
+            let last = loaded.steps.range(to - 2 * step..).next_back();
+            let whole = |level: Option<f64>| level.unwrap_or(0.0).round() as u64;
+            last.map_or((0, 0, None), |(_, (point, max))| {
+                // Rows of earlier versions do not tell it.
+                let max = max.map(|max| max.round() as u64).filter(|max| *max > 0);
+                (whole(point.streams), whole(point.pollers), max)
+            })
         };
         let headline = Headline {
             window: &loaded.whole,
             before: (before.whole.counters.get(Counter::Seconds) > 0).then_some(&before.whole),
             poll_interval_ms,
-            open_streams: open.0,
-            pollers: open.1,
-            max_connections: u64::from(node.door.hub.knobs().get(Knob::MaxConnections)),
+            open_streams: standing.0,
+            pollers: standing.1,
+            max_connections: standing.2,
         };
-        let points = |steps: &BTreeMap<i64, Sample>, from: i64, to: i64| {
-            let hole = |at| Point { at, ..Point::default() };
-            let starts = (from..to).step_by(usize::try_from(step).unwrap_or(1));
-            starts.map(|at| steps.get(&at).map_or_else(|| hole(at), |sample| point(at, sample))).collect()
-        };
+        let starts = |from: i64, to: i64| (from..to).step_by(usize::try_from(step).unwrap_or(1));
+        let hole = |at| Point { at, ..Point::default() };
+        let points =
+            starts(from, to).map(|at| loaded.steps.get(&at).map_or_else(|| hole(at), |(point, _)| *point));
+        let points_before =
+            starts(earlier, from).map(|at| before.steps.get(&at).copied().unwrap_or_else(|| hole(at)));
         Ok(Overview {
             view: view.clone(),
             from,
             to,
+            step,
             as_of: now,
             origin: node.board.origin(nodes),
             kpis: headline.kpis(),
-            points: points(&loaded.steps, from, to),
-            before: if view.compare { points(&before.steps, from - (to - from), from) } else { Vec::new() },
+            points: points.collect(),
+            before: if view.compare { points_before.collect() } else { Vec::new() },
             annotations,
             notices: levels.notices,
             deliveries: loaded.whole.counters.get(Counter::Delivered),
@@ -203,9 +218,9 @@ impl Figures {
     async fn read_panels(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Panels> {
         let (from, to) = view.range.window(now / 1_000);
         // A minute at least: a panel has no points that ten seconds would serve.
-        let step = view.range.step().max(60);
+        let step = store::kept_step(pool, view.range.step().max(60), from).await?;
         let (wide_from, wide_to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
-        let whole = store::load(pool, wide_from, wide_to, step, &whose(view)).await?.whole;
+        let whole = store::load(pool, (wide_from, wide_to, step), &whose(view), |_| ()).await?.whole;
         let (levels, strip) = match self.levels.get(&(), now - KEEP_MS) {
             Some(kept) => kept,
             None => {

@@ -21,15 +21,17 @@ use streamgauge_core::{
     measure::{
         counters::Counter,
         sample::{Measure, Sample},
-        tiers::TIERS,
+        tiers::tier_of,
     },
     numbers::Reduction,
     panels::Panels,
-    range::{Range, View},
+    range::{Range, STEPS, View},
 };
 
-/// Steps of one answer.
-const MOST: i64 = 10_000;
+/// Rows of the history, of one node, that one answer is made of.
+const MOST: i64 = 20_000;
+const DAY: i64 = 86_400;
+const MONTH: i64 = 31 * DAY;
 
 #[derive(Deserialize)]
 pub struct Window {
@@ -59,14 +61,17 @@ pub async fn metrics(
 ) -> Result<Response, Problem> {
     let range = range(&window)?;
     let now = clock::now_ms() / 1_000;
-    let step = window.step.unwrap_or(range.step());
-    if step < 10 || step % 10 != 0 || step > 2_678_400 || !TIERS.iter().any(|tier| step % tier == 0) {
-        return Err(Problem::field("step", "step must be a multiple of 10 seconds, at most 2678400."));
+    let asked = window.step.unwrap_or(range.step());
+    if !(STEPS.contains(&asked) || asked % DAY == 0 && (DAY..=MONTH).contains(&asked)) {
+        let steps = STEPS.map(|step| step.to_string()).join(", ");
+        return Err(Problem::field(
+            "step",
+            format!("step must be one of {steps} seconds, or up to 31 days."),
+        ));
     }
-    let (from, to) = range.window(now);
-    let (from, to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
-    if (to - from) / step > MOST {
-        return Err(Problem::field("step", format!("step makes more than {MOST} rows; make it longer.")));
+    if range.seconds() / tier_of(asked) > MOST {
+        let detail = format!("step needs more than {MOST} rows of the history; make it longer.");
+        return Err(Problem::field("step", detail));
     }
     let names = View::of(|name| match name {
         "node" => window.node.clone(),
@@ -75,10 +80,16 @@ pub async fn metrics(
     });
     let whose = Whose { node: names.node, region: names.region };
     let pool = figures.history("Figures")?;
-    let loaded = timing::database("read history", store::load(pool, from, to, step, &whose)).await;
-    let loaded = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
-    let rows: Vec<Map<String, Value>> =
-        loaded.steps.iter().map(|(at, sample)| row(*at, sample, node.settings.poll_interval_ms)).collect();
+    let interval = node.settings.poll_interval_ms;
+    let loaded = timing::database("read history", async {
+        let step = store::kept_step(pool, asked, range.window_in(asked, now).0).await?;
+        let (from, to) = range.window_in(step, now);
+        let each = move |sample: &Sample| row(sample, interval);
+        Ok::<_, sqlx::Error>((from, to, step, store::load(pool, (from, to, step), &whose, each).await?))
+    })
+    .await;
+    let (from, to, step, loaded) = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
+    let rows: Vec<Map<String, Value>> = loaded.steps.into_values().collect();
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if window.format.as_deref() == Some("csv") || accept.contains("text/csv") {
         let name = format!("attachment; filename=\"streamgauge-{from}-{to}.csv\"");
@@ -98,10 +109,12 @@ pub async fn metrics(
 }
 
 fn range(window: &Window) -> Result<Range, Problem> {
-    if let (Some(from), Some(to)) = (&window.from, &window.to) {
-        let chosen = from.parse().ok().zip(to.parse().ok()).and_then(|(from, to)| Range::custom(from, to));
+    if window.from.is_some() || window.to.is_some() {
+        let moment = |text: &Option<String>| text.as_ref()?.parse().ok();
+        let chosen =
+            moment(&window.from).zip(moment(&window.to)).and_then(|(from, to)| Range::custom(from, to));
         return chosen.ok_or_else(|| {
-            Problem::field("from", "from and to must be Unix seconds, from a minute to 366 days apart.")
+            Problem::field("from", "from and to go together: Unix seconds, from a minute to 366 days apart.")
         });
     }
     match &window.range {
@@ -112,10 +125,11 @@ fn range(window: &Window) -> Result<Range, Problem> {
     }
 }
 
-/// Counters as they are stored, percentiles in milliseconds, and the numbers that are made of them.
-fn row(at: i64, sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
+/// Counters as they are stored, percentiles in milliseconds, and the numbers that are made of them. Of a region `null` for
+/// what is not kept by region.
+fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     let mut row = Map::new();
-    row.insert("at".into(), at.into());
+    row.insert("at".into(), sample.start.into());
     let mut put = |name: &str, value: Option<f64>| {
         row.insert(name.to_owned(), value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6)));
     };
@@ -141,17 +155,20 @@ fn row(at: i64, sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
             let value = sample.percentile(measure, percentile, 1).map(|value| value / scale);
             put(&format!("{}_{name}_ms", measure.name()), value);
         }
-        put(&format!("{}_count", measure.name()), Some(sample.histograms.get(measure).len() as f64));
+        let told = sample.region.is_empty() || measure.is_by_region();
+        let count = told.then(|| sample.histograms.get(measure).len() as f64);
+        put(&format!("{}_count", measure.name()), count);
     }
     for &counter in Counter::ALL {
-        row.insert(counter.name().to_owned(), sample.counters.get(counter).into());
+        let count = sample.tells(counter).then(|| sample.counters.get(counter));
+        row.insert(counter.name().to_owned(), count.into());
     }
     row
 }
 
 /// Nothing in it can begin a formula: names are ours, and all values are numbers.
 fn csv(rows: &[Map<String, Value>]) -> String {
-    let names = row(0, &Sample::new("", 0, 10), 3_000);
+    let names = row(&Sample::new("", 0, 10), 3_000);
     let mut text = names.keys().map(String::as_str).collect::<Vec<_>>().join(",") + "\r\n";
     for row in rows {
         for (index, name) in names.keys().enumerate() {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::{
     future::Future,
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use streamgauge_core::{measure::counters::Counter, sla::Level};
 use tokio::{
@@ -92,16 +92,26 @@ async fn read_keys(node: Arc<Node>) {
     }
 }
 
-/// The board is about all nodes: what the others measured comes by PostgreSQL, a bucket late.
+/// What a transaction may take from its beginning, which is when its rows say that they were stored, to its end.
+const UNDER_WAY: Duration = Duration::from_secs(20);
+/// What the board keeps, seconds.
+const KEPT: i64 = 7_200;
+
+/// The board is about all nodes: what the others measured comes by PostgreSQL, a bucket late, or hours after an outage.
 async fn hear_other_nodes(node: Arc<Node>) {
     if node.redis.is_none() || node.store.health() != store::Health::Good {
         return;
     }
     let open = node.board.open_bucket();
-    // A minute back, for rows that were stored late; the board knows which it has.
-    let rows = store::of_others_since(node.store.pool(), &node.settings.node, open - 60, open);
+    // What was stored since the last time, and a little more: the board knows which it has.
+    let (now, heard) = (Instant::now(), node.heard.lock().unwrap_or_else(PoisonError::into_inner).to_owned());
+    let since = heard.map_or(KEPT as f64, |heard| (now - heard + UNDER_WAY).as_secs_f64());
+    let rows = store::of_others(node.store.pool(), &node.settings.node, (open - KEPT, open), since);
     match database("read other nodes' samples", rows).await {
-        Ok(rows) => node.board.absorb(rows),
+        Ok(rows) => {
+            node.board.absorb(rows);
+            *node.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        }
         Err(error) => tracing::debug!(%error, "other nodes' samples could not be read"),
     }
 }

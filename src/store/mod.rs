@@ -15,12 +15,12 @@ mod writer; // connects, migrates, writes, and says how it goes
 
 pub use access::{StoredKey, add_key, keys, list_keys, revoke_key, signing_secret};
 pub use embedded::{Private, PrivateError};
-pub use history::{load, load_regions};
+pub use history::{kept_step, load, load_regions};
 pub use load_tests::{add as add_load_test, find as find_load_test, list as list_load_tests};
 pub use nodes::between as nodes_between;
 pub use outbox::{Fallen, Outbox, Place, SessionNote, Traces};
 pub use rollup::{retain, run as roll_up};
-pub use samples::{Whose, of_others_since, recent};
+pub use samples::{Whose, of_others, recent};
 pub use sessions::{abandon, find as find_session, restorable, running, search as search_sessions, story};
 pub use traces::{
     add_annotation, annotations, fallbacks, marks, pages_seen, remove_annotation, retain as retain_traces,

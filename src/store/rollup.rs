@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use streamgauge_core::measure::{
     history::all_nodes,
     sample::Sample,
-    tiers::{Due, TIERS, finer},
+    tiers::{Dropped, Due, TIERS, finer},
 };
 
 /// Buckets of one tier that are merged before anything else has its turn.
@@ -132,6 +132,14 @@ async fn merged_rows(
     });
     let together: Vec<Sample> = together.collect();
     Ok(own.into_values().chain(together).collect())
+}
+
+/// By tier, up to when its rows are gone.
+pub async fn dropped(pool: &PgPool) -> sqlx::Result<Dropped> {
+    let rows = sqlx::query!(
+        r#"SELECT resolution, extract(epoch FROM before)::bigint AS "before!" FROM metric_samples_dropped"#
+    );
+    Ok(rows.fetch_all(pool).await?.into_iter().map(|row| (row.resolution.into(), row.before)).collect())
 }
 
 /// For how long rows of each tier are kept, in days, in the order of [`TIERS`].

@@ -49,7 +49,7 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
              staleness = excluded.staleness, poll_time = excluded.poll_time,
              first_update = excluded.first_update, client_latency = excluded.client_latency,
              probe_connect = excluded.probe_connect, probe_publish = excluded.probe_publish,
-             probe_delivery = excluded.probe_delivery",
+             probe_delivery = excluded.probe_delivery, stored_at = excluded.stored_at",
         sample.node,
         sample.region,
         resolution,
@@ -119,7 +119,7 @@ pub struct Whose {
     pub region: String,
 }
 
-/// The rows of a stretch. Of all nodes: their merged rows, and where those are not made yet each node's own.
+/// The rows of a stretch, oldest first. Of all nodes: their merged rows, and where those are not made yet each node's own.
 pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx::Result<Vec<Packed>> {
     let rows = if stretch.tier == TIERS[0] {
         sqlx::query_as!(
@@ -130,7 +130,8 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
                       probe_connect, probe_publish, probe_delivery
                FROM metric_samples
                WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = $3
-                 AND ($4 = '' OR node = $4)"#,
+                 AND ($4 = '' OR node = $4)
+               ORDER BY bucket_start"#,
             seconds(stretch.from),
             seconds(stretch.to),
             whose.region,
@@ -146,7 +147,8 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
                       delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
                       probe_connect, probe_publish, probe_delivery
                FROM metric_samples
-               WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5"#,
+               WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5
+               ORDER BY bucket_start"#,
             i32::try_from(stretch.tier).unwrap_or(0),
             whose.node,
             whose.region,
@@ -187,9 +189,28 @@ pub async fn recent(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Vec<Packe
     read(pool, Stretch { tier: TIERS[0], from, to }, &Whose::default()).await
 }
 
-/// The same without those of `node`.
-pub async fn of_others_since(pool: &PgPool, node: &str, from: i64, to: i64) -> sqlx::Result<Vec<Packed>> {
-    let mut rows = recent(pool, from, to).await?;
-    rows.retain(|row| row.node != node);
-    Ok(rows)
+/// Of the same those that other nodes stored within the last `seconds`, however long after their time.
+pub async fn of_others(
+    pool: &PgPool,
+    node: &str,
+    (from, to): (i64, i64),
+    seconds: f64,
+) -> sqlx::Result<Vec<Packed>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
+                  counters AS "counters: Json<serde_json::Value>",
+                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
+                  probe_connect, probe_publish, probe_delivery
+           FROM metric_samples
+           WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = '' AND node <> $3
+             AND stored_at > now() - make_interval(secs => $4)"#,
+        self::seconds(from),
+        self::seconds(to),
+        node,
+        seconds,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.packed(TIERS[0])).collect())
 }

@@ -216,9 +216,13 @@ async fn the_history_is_there_for_others() {
     let mut lines = text.lines();
     let columns = lines.next().expect("a header").split(',').count();
     assert!(columns > 60 && lines.next().expect("a row").split(',').count() == columns);
-    for (query, field) in
-        [("step=7", "step"), ("range=1y", "range"), ("from=5&to=4", "from"), ("range=30d&step=10", "step")]
-    {
+    for (query, field) in [
+        ("step=7", "step"),
+        ("range=1y", "range"),
+        ("from=5&to=4", "from"),
+        ("from=1795440000", "from"),
+        ("range=30d&step=10", "step"),
+    ] {
         let bad = client.get(&format!("/api/admin/metrics?{query}")).send().await.expect("an answer");
         assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY, "{query}");
         assert_eq!(bad.json::<Value>().await.expect("JSON")["field"], field);

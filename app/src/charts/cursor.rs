@@ -36,7 +36,7 @@ impl Cursor {
         };
         let shape = plot.get_bounding_client_rect();
         let share = (f64::from(event.client_x()) - shape.left()) / shape.width().max(1.0);
-        let (span, step) = ((window.to - window.from) as f64, window.range.step());
+        let (span, step) = ((window.to - window.from) as f64, window.step);
         let steps = (share.clamp(0.0, 1.0) * span / step as f64).round() as i64;
         self.point(window.from + steps * step);
     }
@@ -55,14 +55,14 @@ impl Cursor {
         if let (Some(from), Some(at)) = (self.from.get_untracked(), self.at.get_untracked()) {
             self.from.set(None);
             // A click is no zoom.
-            if (at - from).abs() >= 2 * window.range.step() {
+            if (at - from).abs() >= 2 * window.step {
                 zoom(window, from, at);
             }
         }
     }
 
     pub fn press(self, event: &KeyboardEvent, window: &Window) {
-        let step = window.range.step();
+        let step = window.step;
         let at = self.at.get_untracked().unwrap_or(window.to);
         let stride = if event.shift_key() { 10 * step } else { step };
         match event.key().as_str() {

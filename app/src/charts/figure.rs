@@ -26,6 +26,8 @@ pub struct Window {
     /// Time of the first and of the last point that fit, Unix seconds.
     pub from: i64,
     pub to: i64,
+    /// From one point to the next, seconds.
+    pub step: i64,
     pub points: Arc<Vec<Point>>,
     /// Those of the range before, moved under this one.
     pub before: Arc<Vec<Point>>,
@@ -45,7 +47,8 @@ impl Window {
         Window {
             range,
             from: board.from,
-            to: board.to - range.step(),
+            to: board.to - board.step,
+            step: board.step,
             points: Arc::new(board.points.clone()),
             before: Arc::new(board.before.iter().map(moved).collect()),
             flags: Arc::new(board.annotations.clone()),
@@ -73,12 +76,12 @@ impl Window {
     }
 
     pub fn steps(&self) -> i64 {
-        (self.to - self.from) / self.range.step() + 1
+        (self.to - self.from) / self.step + 1
     }
 
     /// The address of what lies between two moments.
     pub fn zoomed(&self, one: i64, other: i64) -> String {
-        let (from, to) = (one.min(other), one.max(other) + self.range.step());
+        let (from, to) = (one.min(other), one.max(other) + self.step);
         format!("/?range={from}-{to}{}", self.whose)
     }
 }
@@ -282,7 +285,7 @@ fn time_marks(window: &Window, zone: Zone) -> String {
         let class = if mark.minor { "tick mid minor" } else { "tick mid" };
         let _ = write!(svg, "<text class=\"{class}\" x=\"{:.2}%\" y=\"13\">{}</text>", mark.x, mark.text);
     }
-    let end = window.to + window.range.step();
+    let end = window.to + window.step;
     let end = match window.range {
         range if range.is_live() => "now".into(),
         _ if window.to - window.from < 172_800 => zone.minute(end),
@@ -293,7 +296,7 @@ fn time_marks(window: &Window, zone: Zone) -> String {
 }
 
 fn at_cursor(window: &Window, columns: &[Column], at: i64, zone: Zone) -> String {
-    let when = match window.range.step() {
+    let when = match window.step {
         10 => zone.clock(at),
         _ => format!("{}, {}", zone.day(at), zone.minute(at)),
     };

@@ -42,7 +42,7 @@ fn polling_basis(window: &Window) -> &'static str {
 /// Steps with a figure, said only where some are missing or the count is asked for.
 fn steps(window: &Window, read: Read) -> String {
     let (have, all) = window.measured(read);
-    let step = match window.range.step() {
+    let step = match window.step {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds @ 60..3_600 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),

@@ -45,7 +45,7 @@ fn head(columns: &[Column], zone: Zone) -> String {
 }
 
 fn rows(window: &Window, columns: &[Column], zone: Zone) -> String {
-    let step = window.range.step();
+    let step = window.step;
     let every = step * (window.steps() / ROWS).max(1);
     let time = |at| match step {
         ..60 => zone.clock(at),

@@ -128,9 +128,11 @@ fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, aske
             tens.set(tens.get() + 1);
             let due = board.with_untracked(|board| {
                 let view = &board.view;
-                // The live stream tells the last hour of everything; what is over does not change.
-                let told = view.is_live() && !view.compare || !view.range.is_live();
-                !told && tens.get() % (view.range.step().clamp(10, 60) / 10) == 0
+                // The live stream tells the last hour of everything, but for flags and for rows that come very late. What is
+                // over does not change.
+                let told = view.is_live() && !view.compare;
+                let every = if told { 60 } else { board.step.clamp(10, 60) };
+                view.range.is_live() && tens.get() % (every / 10) == 0
             });
             if due {
                 read_again(false);

@@ -75,9 +75,11 @@ pub struct Origin {
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     pub view: View,
-    /// `[from, to)`, Unix seconds; `points` has one entry each `view.range.step()` seconds.
+    /// `[from, to)`, Unix seconds; `points` has one entry each `step` seconds.
     pub from: i64,
     pub to: i64,
+    /// Seconds: the range's own, or longer where finer rows of its time are gone.
+    pub step: i64,
     /// When it was computed, Unix milliseconds.
     pub as_of: i64,
     pub origin: Origin,
@@ -156,8 +158,9 @@ pub struct SsePerformanceMetrics {
     pub duration_bounds_s: Vec<u64>,
     /// The four figures of the last hour.
     pub kpis: Vec<Kpi>,
-    /// The bucket of the last hour's chart that is filling now, or has just been filled.
-    pub latest: Point,
+    /// The newest points of the last hour's chart, oldest first: of a single node the bucket that is filling; of several the
+    /// last minute's for which the rows of all have come, and which a late one may still change.
+    pub newest: Vec<Point>,
     pub origin: Origin,
     pub notices: Vec<Notice>,
 }
@@ -169,7 +172,7 @@ pub struct Told {
     pub as_of: i64,
     pub messages_delivered: u64,
     pub kpis: Vec<Kpi>,
-    pub latest: Point,
+    pub newest: Vec<Point>,
     pub origin: Origin,
     pub notices: Vec<Notice>,
 }
@@ -180,9 +183,9 @@ pub const HISTOGRAM_BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 
 pub const DURATION_BOUNDS_S: [u64; 9] = [1, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200];
 
 impl Overview {
-    /// Takes a live message in: the figures where the range is the last hour, the newest point, the notices.
+    /// Takes a live message in: the figures where the range is the last hour, the newest points, the notices.
     ///
-    /// Points that left the window go; a hole between the last point and the new one stays a hole.
+    /// Points that left the window go; a hole between the last point and a new one stays a hole.
     pub fn take(&mut self, live: &Told) {
         self.as_of = live.as_of;
         self.origin.started_at = live.origin.started_at;
@@ -203,25 +206,104 @@ impl Overview {
         }
         self.kpis.clone_from(&live.kpis);
         self.deliveries = live.messages_delivered;
-        let range = self.view.range;
-        let step = range.step();
-        let mut next = self.points.last().map_or(live.latest.at, |point| point.at);
-        if live.latest.at < next {
-            return;
-        }
-        // At most one window's worth of holes, however long the page slept.
-        next = next.max(live.latest.at - range.seconds());
-        while next + step < live.latest.at {
-            next += step;
-            self.points.push(Point { at: next, ..Point::default() });
-        }
-        match self.points.last_mut() {
-            Some(last) if last.at == live.latest.at => *last = live.latest,
-            _ => self.points.push(live.latest),
-        }
-        self.to = live.latest.at + step;
-        self.from = self.to - range.seconds();
+        let (step, length) = (self.step, self.view.range.seconds());
+        self.to = self.to.max((live.as_of / 1_000).div_euclid(step) * step + step);
+        self.from = self.to - length;
         let from = self.from;
         self.points.retain(|point| point.at >= from);
+        let mut next = self.points.last().map_or(from, |last| last.at + step);
+        while next < self.to {
+            self.points.push(Point { at: next, ..Point::default() });
+            next += step;
+        }
+        for new in &live.newest {
+            if let Some(point) = self.points.iter_mut().rfind(|point| point.at == new.at) {
+                *point = *new;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page at 100,000 s after the epoch's beginning, with a point in each of its 360 steps.
+    fn page() -> Overview {
+        let (from, to) = (96_410, 100_010);
+        let points = (from..to).step_by(10).map(|at| point(at, 1.0)).collect();
+        Overview {
+            view: View::default(),
+            from,
+            to,
+            step: 10,
+            as_of: 100_005_000,
+            origin: Origin::default(),
+            kpis: Vec::new(),
+            points,
+            before: Vec::new(),
+            annotations: Vec::new(),
+            notices: Vec::new(),
+            deliveries: 0,
+            polling_baseline: 1_500.0,
+        }
+    }
+
+    fn point(at: i64, delivered: f64) -> Point {
+        Point { at, delivered: Some(delivered), ..Point::default() }
+    }
+
+    fn told(as_of: i64, newest: &[Point]) -> Told {
+        Told {
+            as_of: as_of * 1_000,
+            messages_delivered: 7,
+            kpis: Vec::new(),
+            newest: newest.to_vec(),
+            origin: Origin::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn newest(page: &Overview, count: usize) -> Vec<(i64, Option<f64>)> {
+        assert_eq!((page.points.len(), page.points[0].at), (360, page.from), "one point a step");
+        page.points[360 - count..].iter().map(|point| (point.at, point.delivered)).collect()
+    }
+
+    #[test]
+    fn the_open_bucket_is_replaced_and_the_window_moves_on() {
+        let mut page = page();
+        page.take(&told(100_007, &[point(100_000, 2.0)]));
+        assert_eq!(newest(&page, 2), [(99_990, Some(1.0)), (100_000, Some(2.0))]);
+        page.take(&told(100_031, &[point(100_030, 3.0)]));
+        assert_eq!(
+            newest(&page, 4),
+            [(100_000, Some(2.0)), (100_010, None), (100_020, None), (100_030, Some(3.0))]
+        );
+    }
+
+    #[test]
+    fn rows_of_other_nodes_change_points_that_are_drawn() {
+        let mut page = page();
+        page.take(&told(100_025, &[point(99_990, 5.0), point(100_000, 6.0)]));
+        assert_eq!(
+            newest(&page, 4),
+            [(99_990, Some(5.0)), (100_000, Some(6.0)), (100_010, None), (100_020, None)]
+        );
+        page.take(&told(100_035, &[point(100_000, 8.0), point(100_010, 9.0)]));
+        assert_eq!(newest(&page, 4)[..2], [(100_000, Some(8.0)), (100_010, Some(9.0))]);
+    }
+
+    #[test]
+    fn a_page_that_slept_for_hours_has_one_window_of_holes() {
+        let mut page = page();
+        page.take(&told(200_000, &[point(200_000, 2.0)]));
+        assert_eq!(newest(&page, 2), [(199_990, None), (200_000, Some(2.0))]);
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_changes_nothing() {
+        let mut page = page();
+        page.take(&told(100_006, &[point(90_000, 9.0)]));
+        assert!(page.points.iter().all(|point| point.delivered == Some(1.0)));
     }
 }

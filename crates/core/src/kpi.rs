@@ -175,16 +175,23 @@ pub fn request_reduction(reduction: Option<Reduction>, session_seconds: u64, bef
     }
 }
 
-/// Open streams now, against the room that is left. `before`: their mean in the window before.
-pub fn active_connections(open: u64, pollers: u64, max: u64, seconds: u64, before: Option<f64>) -> Kpi {
+/// Open streams now, against the room that is left. `max`: streams that the nodes allow together; a region has no limit of
+/// its own. `before`: their mean in the window before.
+pub fn active_connections(
+    open: u64,
+    pollers: u64,
+    max: Option<u64>,
+    seconds: u64,
+    before: Option<f64>,
+) -> Kpi {
     let key = KpiKey::ActiveConnections;
-    let room = max.saturating_sub(open);
-    let (state, note) = if room == 0 {
-        (KpiState::Critical, "full".into())
-    } else if open * 10 > max * 9 {
-        (KpiState::Warning, format!("room for only {}", thousands(room)))
-    } else {
-        (KpiState::Good, format!("room for {}", thousands(room)))
+    let (state, note) = match max.map(|max| (max, max.saturating_sub(open))) {
+        None => (KpiState::Good, "a region has no limit".into()),
+        Some((_, 0)) => (KpiState::Critical, "full".into()),
+        Some((max, room)) if open * 10 > max * 9 => {
+            (KpiState::Warning, format!("room for only {}", thousands(room)))
+        }
+        Some((_, room)) => (KpiState::Good, format!("room for {}", thousands(room))),
     };
     let value = Some(open as f64);
     let comparison = Some(Comparison {
@@ -278,7 +285,7 @@ mod tests {
 
     #[test]
     fn connections_are_judged_by_the_room_left() {
-        let state = |open| active_connections(open, 0, 1_000, 60, None).state;
+        let state = |open| active_connections(open, 0, Some(1_000), 60, None).state;
         assert_eq!(
             (state(0), state(900), state(901), state(1_000)),
             (KpiState::Good, KpiState::Good, KpiState::Warning, KpiState::Critical)

@@ -265,7 +265,8 @@ mod measured {
             }
             Number::Refused => {
                 let refused = count(Counter::ConnectRefused);
-                (Some(refused as f64), count(Counter::ConnectAttempts) + refused, None)
+                let told = Some(refused as f64).filter(|_| sample.tells(Counter::ConnectRefused));
+                (told, count(Counter::ConnectAttempts) + refused, None)
             }
             Number::ErrorRate => (sample.error_rate(), sample.operations(), None),
             Number::Uptime => (sample.uptime(), count(Counter::ProbesGood) + count(Counter::ProbesBad), None),
@@ -328,6 +329,14 @@ mod measured {
                 }
             }
             assert!(told.iter().map(|entry| entry.number).eq(Number::ALL));
+        }
+
+        #[test]
+        fn what_is_not_kept_by_region_is_not_told_of_one() {
+            let mut sample = counted(&[(Counter::ConnectAttempts, 200), (Counter::ConnectEstablished, 200)]);
+            sample.region = "eu-west".into();
+            check(&sample, Number::Refused, None, 200);
+            check(&sample, Number::ConnectionSuccess, Some(100.0), 200);
         }
 
         #[test]

@@ -20,7 +20,7 @@ pub enum Range {
 const SHORTEST: i64 = 60;
 const LONGEST: i64 = 366 * 86_400;
 /// Steps that charts are drawn in: each a multiple of a tier of the history.
-const STEPS: [i64; 10] = [10, 60, 300, 900, 3_600, 7_200, 21_600, 43_200, 86_400, 172_800];
+pub const STEPS: [i64; 10] = [10, 60, 300, 900, 3_600, 7_200, 21_600, 43_200, 86_400, 172_800];
 /// About as many points as a panel has pixels to spare for.
 const POINTS: i64 = 370;
 
@@ -111,12 +111,16 @@ impl Range {
 
     /// The aligned window `[from, to)` in Unix seconds: its last bucket holds `now`, or the custom range's end.
     pub fn window(self, now: i64) -> (i64, i64) {
-        let step = self.step();
+        self.window_in(self.step(), now)
+    }
+
+    /// The same in steps of another length. It holds all of the range.
+    pub fn window_in(self, step: i64, now: i64) -> (i64, i64) {
         if let Range::Custom(from, to) = self {
             return (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
         }
         let to = now.div_euclid(step) * step + step;
-        (to - self.seconds(), to)
+        ((to - self.seconds()).div_euclid(step) * step, to)
     }
 }
 

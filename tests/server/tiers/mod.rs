@@ -78,7 +78,7 @@ async fn check_pages(pool: &PgPool, base: &Base, gone: &Gone) {
         let whose = Whose { node: node.into(), region: region.into() };
         for step in steps {
             let left = left(gone, step);
-            let loaded = load(pool, FROM, TO, i64::from(step), &whose).await.expect("figures");
+            let loaded = load(pool, (FROM, TO, i64::from(step)), &whose, |_| ()).await.expect("figures");
             let told = loaded.whole.counters.get(Counter::Published);
             assert_eq!(told, published(node, region, left), "{whose:?} by {step} s");
             if node.is_empty() {

@@ -123,8 +123,14 @@ const NAMED: &[Named] = &[
 /// Those that the process's own metrics say, exactly and from its start; and what only rows by region or of several
 /// nodes tell.
 #[cfg(test)]
-const ELSEWHERE: &[Counter] =
-    &[C::CpuMicros, C::MemorySum, C::UnusedMemorySum, C::CoveredSeconds, C::StreamsClosed];
+const ELSEWHERE: &[Counter] = &[
+    C::CpuMicros,
+    C::MemorySum,
+    C::UnusedMemorySum,
+    C::MaxConnectionsSum,
+    C::CoveredSeconds,
+    C::StreamsClosed,
+];
 
 /// All counters, also those that are zero: a series that appears late has no rate.
 pub fn counters(total: &Counters) -> impl Iterator<Item = Family> + '_ {

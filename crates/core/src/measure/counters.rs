@@ -43,6 +43,8 @@ counters! {
     StreamSeconds => "stream_seconds",
     /// Sessions polled within the last two intervals, summed each second.
     PollerSeconds => "poller_seconds",
+    /// Streams that the node allows, summed each second.
+    MaxConnectionsSum => "max_connections_sum",
 
     /// Status events accepted on this node.
     Published => "published",
@@ -137,6 +139,31 @@ counters! {
     MemorySum => "memory_sum",
     /// Resident bytes when the node last had no stream, summed each second.
     UnusedMemorySum => "unused_memory_sum",
+}
+
+impl Counter {
+    /// Whether it is kept by the follower's region too. Of a region the others are unknown, not zero.
+    pub fn is_by_region(self) -> bool {
+        matches!(
+            self,
+            Counter::Seconds
+                | Counter::CoveredSeconds
+                | Counter::StreamSeconds
+                | Counter::StreamsClosed
+                | Counter::ConnectAttempts
+                | Counter::ConnectEstablished
+                | Counter::ConnectFailed
+                | Counter::DeliveriesDue
+                | Counter::Delivered
+                | Counter::DroppedSlow
+                | Counter::FallbackNoEventSource
+                | Counter::FallbackConnectFailed
+                | Counter::FallbackWatchdog
+                | Counter::FallbackBuffered
+                | Counter::FallbackRefused
+                | Counter::FallbackTooManyTabs
+        )
+    }
 }
 
 const COUNT: usize = Counter::ALL.len();

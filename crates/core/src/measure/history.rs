@@ -141,19 +141,38 @@ pub fn merged<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a S
     whole
 }
 
-/// Merges rows of any nodes into one for all of them. Nodes that measured in the same bucket covered it once: levels
-/// and rates of the result are those of all nodes together.
-pub fn all_nodes<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a Sample>) -> Sample {
-    let mut whole = Sample::new("", start, step);
-    let mut covered: BTreeMap<(i64, i64), BTreeMap<&str, u64>> = BTreeMap::new();
-    for sample in samples {
-        whole.merge(sample);
-        let bucket = covered.entry((sample.start, sample.step)).or_default();
-        *bucket.entry(&sample.node).or_default() += sample.counters.get(Counter::CoveredSeconds);
+/// Rows of any nodes on their way into one for all of them. Nodes that measured in the same bucket covered it once:
+/// levels and rates of the result are those of all nodes together.
+pub struct Together {
+    whole: Sample,
+    /// Seconds that each node covered, by bucket.
+    covered: BTreeMap<(i64, i64), BTreeMap<String, u64>>,
+}
+
+impl Together {
+    pub fn new(start: i64, step: i64) -> Together {
+        Together { whole: Sample::new("", start, step), covered: BTreeMap::new() }
     }
-    let seconds = covered.values().map(|nodes| nodes.values().copied().max().unwrap_or(0)).sum();
-    whole.counters.set(Counter::CoveredSeconds, seconds);
-    whole
+
+    pub fn add(&mut self, sample: &Sample) {
+        self.whole.merge(sample);
+        let bucket = self.covered.entry((sample.start, sample.step)).or_default();
+        *bucket.entry(sample.node.clone()).or_default() += sample.counters.get(Counter::CoveredSeconds);
+    }
+
+    pub fn whole(mut self) -> Sample {
+        let most = |nodes: &BTreeMap<String, u64>| nodes.values().copied().max().unwrap_or(0);
+        let seconds = self.covered.values().map(most).sum();
+        self.whole.counters.set(Counter::CoveredSeconds, seconds);
+        self.whole
+    }
+}
+
+/// All of them at once.
+pub fn all_nodes<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'a Sample>) -> Sample {
+    let mut together = Together::new(start, step);
+    samples.into_iter().for_each(|sample| together.add(sample));
+    together.whole()
 }
 
 /// One chart point of a bucket of all nodes.
@@ -169,11 +188,8 @@ pub fn point(at: i64, whole: &Sample) -> Point {
         pollers: whole.level(Counter::PollerSeconds),
         published: whole.level(Counter::Published),
         delivered: whole.level(Counter::Delivered),
-        memory: whole.level(Counter::MemorySum).filter(|_| whole.region.is_empty()),
-        cpu: whole
-            .level(Counter::CpuMicros)
-            .map(|micros| micros / 10_000.0)
-            .filter(|_| whole.region.is_empty()),
+        memory: whole.level(Counter::MemorySum),
+        cpu: whole.level(Counter::CpuMicros).map(|micros| micros / 10_000.0),
         // One bucket's followed time is short: the cohort floor would hide it, and the chart shows noise honestly.
         request_reduction: bucket_reduction(whole),
         error_rate: whole.error_rate(),
@@ -195,7 +211,8 @@ pub struct Headline<'a> {
     pub poll_interval_ms: u32,
     pub open_streams: u64,
     pub pollers: u64,
-    pub max_connections: u64,
+    /// Of the nodes that are shown; `None` where none is told of them.
+    pub max_connections: Option<u64>,
 }
 
 impl Headline<'_> {

@@ -56,6 +56,11 @@ impl Measure {
         )
     }
 
+    /// Whether it is kept by the follower's region too.
+    pub fn is_by_region(self) -> bool {
+        matches!(self, Measure::Delivery | Measure::Connect | Measure::ClientLatency)
+    }
+
     /// Its column in PostgreSQL.
     pub fn name(self) -> &'static str {
         match self {
@@ -176,10 +181,15 @@ impl Sample {
     }
 
     /// A level (what is summed each second) or a rate a second, of all nodes in the sample together: over the seconds
-    /// that were measured, so a half-measured bucket is not half as high.
+    /// that were measured, so a half-measured bucket is not half as high. `None` of a region for what is not kept by it.
     pub fn level(&self, sum: Counter) -> Option<f64> {
         let seconds = self.counters.get(Counter::CoveredSeconds);
-        (seconds > 0).then(|| self.counters.get(sum) as f64 / seconds as f64)
+        (seconds > 0 && self.tells(sum)).then(|| self.counters.get(sum) as f64 / seconds as f64)
+    }
+
+    /// Whether a counter of it says anything.
+    pub fn tells(&self, counter: Counter) -> bool {
+        self.region.is_empty() || counter.is_by_region()
     }
 
     /// A percentile (0 to 100) in the measure's own unit; `None` under `floor` values.

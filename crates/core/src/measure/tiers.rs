@@ -1,6 +1,7 @@
 //! The tiers of the history, and which of them tells a stretch of time.
 
-use std::collections::BTreeSet;
+use crate::range::STEPS;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds of a row, finest first: as measured, a minute, an hour, a day.
 pub const TIERS: [i64; 4] = [10, 60, 3_600, 86_400];
@@ -9,6 +10,22 @@ pub const TIERS: [i64; 4] = [10, 60, 3_600, 86_400];
 pub fn finer(tier: i64) -> Option<i64> {
     let index = TIERS.iter().position(|&each| each == tier)?;
     index.checked_sub(1).map(|index| TIERS[index])
+}
+
+/// The coarsest tier from which steps of so many seconds can be made.
+pub fn tier_of(step: i64) -> i64 {
+    TIERS.into_iter().rev().find(|&tier| tier <= step && step % tier == 0).unwrap_or(TIERS[0])
+}
+
+/// By tier, up to when its rows are gone: Unix seconds.
+pub type Dropped = BTreeMap<i64, i64>;
+
+/// The step in which what begins at `from` can be told whole: `step`, or the next longer one whose tier still has rows of
+/// that time. Finer rows of it that are gone would be holes, where coarser ones know.
+pub fn kept_step(step: i64, from: i64, dropped: &Dropped) -> i64 {
+    let is_kept = |step: &i64| dropped.get(&tier_of(*step)).is_none_or(|&before| from >= before);
+    let longer = STEPS.into_iter().filter(|each| *each > step);
+    std::iter::once(step).chain(longer).find(is_kept).unwrap_or(STEPS[STEPS.len() - 1].max(step))
 }
 
 /// Rows of one tier in `[from, to)`, Unix seconds.
@@ -25,9 +42,8 @@ pub type Due = BTreeSet<(i64, i64)>;
 /// What to read for `[from, to)` drawn in steps of `step`, so that every second is told once and nothing is left out:
 /// rows of the coarsest tier that fits, and for its due buckets rows of the next finer one.
 pub fn stretches(from: i64, to: i64, step: i64, due: &Due) -> Vec<Stretch> {
-    let tier = TIERS.into_iter().rev().find(|&tier| tier <= step && step % tier == 0).unwrap_or(TIERS[0]);
     let mut found = Vec::new();
-    cover(tier, from, to, due, &mut found);
+    cover(tier_of(step), from, to, due, &mut found);
     found
 }
 
@@ -97,6 +113,26 @@ mod tests {
         // A due bucket outside changes nothing.
         check(3_600, 7_200, 3_600, &[(3_600, 0), (3_600, 7_200)], &[(3_600, 3_600, 7_200)]);
         check(60, 60, 60, &[], &[]);
+    }
+
+    #[test]
+    fn what_finer_rows_tell_no_more_coarser_ones_do() {
+        let dropped: Dropped = [(10, 1_000_000), (60, 500_000), (3_600, 100_000)].into();
+        let check =
+            |step, from, expected| assert_eq!(kept_step(step, from, &dropped), expected, "{step} {from}");
+        check(10, 1_000_000, 10);
+        check(10, 999_990, 60);
+        check(300, 999_990, 300);
+        check(10, 499_980, 3_600);
+        check(900, 499_980, 3_600);
+        check(3_600, 50_000, 86_400);
+        check(43_200, 50_000, 86_400);
+        check(172_800, 0, 172_800);
+        // What no tier has any more is a hole in the coarsest.
+        let all: Dropped = TIERS.map(|tier| (tier, 1_000_000)).into();
+        assert_eq!(kept_step(10, 0, &all), 172_800);
+        assert_eq!(kept_step(604_800, 0, &all), 604_800);
+        assert_eq!(kept_step(10, 0, &Dropped::new()), 10);
     }
 
     proptest! {
