@@ -23,7 +23,9 @@ pub mod panels; // the Overview's quieter panels
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // what a page shows: range, step, whose figures; as the address has it
 pub mod region; // where followers are: names, networks, places on the map
+pub mod roi; // what streaming is worth against what it cost: total savings, ROI, payback
 pub mod said; // a parser's words, fit to be repeated
+pub mod satisfaction; // what users answered: mean ratings and NPS, each with its interval
 pub mod savings; // what streaming spares against polling, in bytes, requests and money
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for
