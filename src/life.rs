@@ -5,7 +5,7 @@ use crate::{
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
     files::{most_connections, most_streams},
-    gauge::{self, Beacons, Board, Facts, Journal, Polled, Recorder, Totals},
+    gauge::{self, Beacons, Board, Facts, Journal, KEPT, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
     store::{self, Private, Store},
@@ -259,7 +259,7 @@ async fn assemble(
         knobs,
     };
     let board = Board::new(facts, started_at / 1_000);
-    match store::recent(store.pool(), started_at / 1_000 - 7_200, started_at / 1_000 + 10).await {
+    match store::recent(store.pool(), started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }

@@ -59,6 +59,8 @@ pub struct Board {
 /// Seconds of a bucket, and of the two windows.
 const STEP: i64 = Range::Hour.step();
 const HOUR: i64 = Range::Hour.seconds();
+/// What the board keeps, seconds.
+pub const KEPT: i64 = 2 * HOUR;
 /// By more than this, a clock was wrong before, and buckets are opened anew: seconds.
 const SET_BACK: i64 = 60;
 /// Other nodes' rows come up to two buckets after this node's own. A node of which none came for so long is not waited

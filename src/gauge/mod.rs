@@ -13,7 +13,7 @@ mod ticker; // once a second: collect, show, store
 mod totals; // everything since the process started
 
 pub use beacons::Beacons;
-pub use board::{Board, Facts};
+pub use board::{Board, Facts, KEPT};
 pub use cohorts::{Polled, Streamed};
 pub use journal::Journal;
 pub use levels::levels;

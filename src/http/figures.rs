@@ -15,6 +15,7 @@ use std::{
 };
 use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
+    annotation::Annotation,
     board::{Overview, Point},
     fallback::Analysis,
     ledger::ledger,
@@ -41,6 +42,8 @@ pub struct Figures {
     overviews: Kept<View, Overview>,
     panels: Kept<View, Panels>,
     levels: Kept<(), (Vec<Level>, Vec<Day>)>,
+    /// Of the last hour, for when they cannot be read.
+    flags: Kept<(), Vec<Annotation>>,
 }
 
 /// Answers by what was asked, with the time at which they were read (Unix ms).
@@ -74,7 +77,7 @@ pub fn unavailable(what: &str, error: &dyn Display) -> Unavailable {
 
 impl Figures {
     pub fn new(node: Arc<Node>) -> Figures {
-        Figures { node, overviews: Kept::new(), panels: Kept::new(), levels: Kept::new() }
+        Figures { node, overviews: Kept::new(), panels: Kept::new(), levels: Kept::new(), flags: Kept::new() }
     }
 
     /// Not even tried while the database is away: it must not hold up a page for its time-out.
@@ -121,7 +124,14 @@ impl Figures {
                 .await
                 .ok()
         };
-        let annotations = around.await.unwrap_or_default();
+        let annotations = match around.await {
+            Some(read) => {
+                self.flags.put((), now, read.clone());
+                read
+            }
+            // What happened stays on a chart that is drawn again while the database is away.
+            None => self.flags.get(&(), 0).unwrap_or_default(),
+        };
         Overview { view, annotations, as_of: board.as_of.max(now - KEEP_MS), ..board }
     }
 

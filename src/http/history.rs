@@ -28,8 +28,9 @@ use streamgauge_core::{
     range::{Range, STEPS, View},
 };
 
-/// Rows of the history, of one node, that one answer is made of.
-const MOST: i64 = 20_000;
+/// Steps of one answer, and rows of the history, of one node, that it is made of.
+const MOST: i64 = 10_000;
+const MOST_READ: i64 = 20_000;
 const DAY: i64 = 86_400;
 const MONTH: i64 = 31 * DAY;
 
@@ -69,8 +70,10 @@ pub async fn metrics(
             format!("step must be one of {steps} seconds, or up to 31 days."),
         ));
     }
-    if range.seconds() / tier_of(asked) > MOST {
-        let detail = format!("step needs more than {MOST} rows of the history; make it longer.");
+    if range.seconds() / asked > MOST || range.seconds() / tier_of(asked) > MOST_READ {
+        let detail = format!(
+            "step makes more than {MOST} rows, or needs more than {MOST_READ} of the history; make it longer."
+        );
         return Err(Problem::field("step", detail));
     }
     let names = View::of(|name| match name {

@@ -6,7 +6,13 @@ mod probe; // a stream of the node's own, through its own port
 pub use probe::{HEADER as PROBE_HEADER, Probe};
 
 use crate::{
-    broker::Published, clock, gauge::levels, http::session_list, node::Node, stop::stopped, store,
+    broker::Published,
+    clock,
+    gauge::{KEPT, levels},
+    http::session_list,
+    node::Node,
+    stop::stopped,
+    store,
     telemetry::database,
 };
 use bytes::Bytes;
@@ -94,8 +100,6 @@ async fn read_keys(node: Arc<Node>) {
 
 /// What a transaction may take from its beginning, which is when its rows say that they were stored, to its end.
 const UNDER_WAY: Duration = Duration::from_secs(20);
-/// What the board keeps, seconds.
-const KEPT: i64 = 7_200;
 
 /// The board is about all nodes: what the others measured comes by PostgreSQL, a bucket late, or hours after an outage.
 async fn hear_other_nodes(node: Arc<Node>) {

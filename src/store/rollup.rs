@@ -3,7 +3,7 @@
 //! one beside the next: a lock lets one of them merge at a time.
 
 use super::{
-    samples::{self, Row},
+    samples::{self, Row, rows},
     seconds,
 };
 use futures::TryStreamExt;
@@ -100,13 +100,8 @@ async fn merged_rows(
     tier: i64,
     start: i64,
 ) -> sqlx::Result<Vec<Sample>> {
-    let mut rows = sqlx::query_as!(
-        Row,
-        r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
-                  counters AS "counters: Json<serde_json::Value>",
-                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                  probe_connect, probe_publish, probe_delivery
-           FROM metric_samples WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3"#,
+    let mut rows = rows!(
+        "WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3",
         i32::try_from(fine).unwrap_or(0),
         seconds(start),
         seconds(start + tier),

@@ -92,6 +92,22 @@ pub(super) struct Row {
     pub(super) probe_delivery: Option<Vec<u8>>,
 }
 
+/// A query of whole rows, by what stands behind their columns.
+macro_rules! rows {
+    ($rest:literal, $($value:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
+                      counters AS "counters: Json<serde_json::Value>",
+                      delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
+                      probe_connect, probe_publish, probe_delivery
+               FROM metric_samples "# + $rest,
+            $($value),*
+        )
+    };
+}
+pub(super) use rows;
+
 impl Row {
     pub(super) fn packed(self, step: i64) -> Packed {
         let histograms = [
@@ -122,16 +138,8 @@ pub struct Whose {
 /// The rows of a stretch, oldest first. Of all nodes: their merged rows, and where those are not made yet each node's own.
 pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx::Result<Vec<Packed>> {
     let rows = if stretch.tier == TIERS[0] {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
-                      counters AS "counters: Json<serde_json::Value>",
-                      delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                      probe_connect, probe_publish, probe_delivery
-               FROM metric_samples
-               WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = $3
-                 AND ($4 = '' OR node = $4)
-               ORDER BY bucket_start"#,
+        rows!(
+"WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = $3 AND ($4 = '' OR node = $4) ORDER BY bucket_start",
             seconds(stretch.from),
             seconds(stretch.to),
             whose.region,
@@ -140,15 +148,8 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
         .fetch_all(pool)
         .await?
     } else {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
-                      counters AS "counters: Json<serde_json::Value>",
-                      delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                      probe_connect, probe_publish, probe_delivery
-               FROM metric_samples
-               WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5
-               ORDER BY bucket_start"#,
+        rows!(
+"WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5 ORDER BY bucket_start",
             i32::try_from(stretch.tier).unwrap_or(0),
             whose.node,
             whose.region,
@@ -164,15 +165,8 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
 /// The rows by region of a stretch; of all nodes where `node` is empty.
 pub(super) async fn read_regions(pool: &PgPool, stretch: Stretch, node: &str) -> sqlx::Result<Vec<Packed>> {
     let base = stretch.tier == TIERS[0];
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
-                  counters AS "counters: Json<serde_json::Value>",
-                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                  probe_connect, probe_publish, probe_delivery
-           FROM metric_samples
-           WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3 AND region <> ''
-             AND (node = $4 OR ($4 = '' AND $5))"#,
+    let rows = rows!(
+"WHERE resolution = $1 AND bucket_start >= $2 AND bucket_start < $3 AND region <> '' AND (node = $4 OR ($4 = '' AND $5))",
         i32::try_from(stretch.tier).unwrap_or(0),
         seconds(stretch.from),
         seconds(stretch.to),
@@ -196,15 +190,8 @@ pub async fn of_others(
     (from, to): (i64, i64),
     seconds: f64,
 ) -> sqlx::Result<Vec<Packed>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
-                  counters AS "counters: Json<serde_json::Value>",
-                  delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                  probe_connect, probe_publish, probe_delivery
-           FROM metric_samples
-           WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = '' AND node <> $3
-             AND stored_at > now() - make_interval(secs => $4)"#,
+    let rows = rows!(
+"WHERE resolution = 10 AND bucket_start >= $1 AND bucket_start < $2 AND region = '' AND node <> $3 AND stored_at > now() - make_interval(secs => $4)",
         self::seconds(from),
         self::seconds(to),
         node,

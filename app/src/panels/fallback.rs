@@ -16,9 +16,15 @@ use streamgauge_core::{
 
 pub fn fallback(panels: &Panels) -> AnyView {
     let analysis = &panels.fallback;
-    let of = format!("{} of {} sessions", thousands(analysis.fell_back), thousands(analysis.sessions));
+    // Sessions are counted where they begin, which is no follower's region.
+    let of_region = !panels.view.region.is_empty();
+    let of = if of_region {
+        count(analysis.events, "fallback", "fallbacks")
+    } else {
+        format!("{} of {} sessions", thousands(analysis.fell_back), thousands(analysis.sessions))
+    };
     let body = if analysis.events == 0 {
-        let words = if analysis.sessions == 0 {
+        let words = if analysis.sessions == 0 && !of_region {
             "No session of the stream cohort began in this range."
         } else {
             "No page reported that it left its stream."

@@ -11,7 +11,7 @@ use streamgauge_core::{
 pub fn sources(panels: &Panels) -> AnyView {
     let rows = panels.pairs.iter().map(row).collect_view();
     let drifts = panels.pairs.iter().filter(|pair| pair.agreement() == Agreement::Drifts).count()
-        + usize::from(!panels.account.is_balanced());
+        + usize::from(panels.view.region.is_empty() && !panels.account.is_balanced());
     let (class, verdict) = match drifts {
         0 => ("state", "no drift".to_owned()),
         1 => ("state critical", "one drifts".to_owned()),
@@ -40,7 +40,7 @@ pub fn sources(panels: &Panels) -> AnyView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {account(panels.account)}
+            {account(panels.account, !panels.view.region.is_empty())}
         </section>
     }
     .into_any()
@@ -84,7 +84,16 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
     }
 }
 
-fn account(account: Account) -> impl IntoView + use<> {
+fn account(account: Account, of_region: bool) -> AnyView {
+    if of_region {
+        let words = format!(
+            "{} deliveries done, {} dropped because the reader was slow. What else deliveries come to is kept of all regions \
+             together.",
+            thousands(account.delivered),
+            thousands(account.dropped_slow),
+        );
+        return view! { <p class="mut">{words}</p> }.into_any();
+    }
     let open = account.open();
     let rest = if account.is_balanced() {
         format!("{} are on their way", thousands(open.unsigned_abs()))
@@ -103,5 +112,5 @@ fn account(account: Account) -> impl IntoView + use<> {
         thousands(account.dropped_gone),
     );
     let class = if account.is_balanced() { "mut" } else { "bad" };
-    view! { <p class=class>{words}</p> }
+    view! { <p class=class>{words}</p> }.into_any()
 }

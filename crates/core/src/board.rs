@@ -217,7 +217,9 @@ impl Overview {
             next += step;
         }
         for new in &live.newest {
-            if let Some(point) = self.points.iter_mut().rfind(|point| point.at == new.at) {
+            // One point a step, from the first on: what is older is before all of them.
+            let index = usize::try_from((new.at - from).div_euclid(step)).ok();
+            if let Some(point) = index.and_then(|index| self.points.get_mut(index)) {
                 *point = *new;
             }
         }
