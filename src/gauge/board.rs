@@ -261,7 +261,7 @@ impl Board {
             before: (state.before.counters.get(Counter::Seconds) > 0).then_some(&state.before),
             poll_interval_ms: self.facts.poll_interval_ms,
             open_streams: standing.streams,
-            pollers: standing.pollers,
+            pollers: Some(standing.pollers),
             max_connections: Some(standing.max_connections),
         }
     }

@@ -161,15 +161,15 @@ impl Figures {
         let poll_interval_ms = node.settings.poll_interval_ms;
         let standing = if view.is_whole() && view.range.is_live() {
             let now = node.board.standing();
-            (now.streams, now.pollers, Some(now.max_connections))
+            (now.streams, Some(now.pollers), Some(now.max_connections))
         } else {
             // The last bucket's, of those that are shown. What measured nothing for longer has nothing open.
             let last = loaded.steps.range(to - 2 * step..).next_back();
-            let whole = |level: Option<f64>| level.unwrap_or(0.0).round() as u64;
-            last.map_or((0, 0, None), |(_, (point, max))| {
+            let whole = |level: f64| level.round() as u64;
+            last.map_or((0, None, None), |(_, (point, max))| {
                 // Rows of earlier versions do not tell it.
-                let max = max.map(|max| max.round() as u64).filter(|max| *max > 0);
-                (whole(point.streams), whole(point.pollers), max)
+                let max = max.map(whole).filter(|max| *max > 0);
+                (point.streams.map_or(0, whole), point.pollers.map(whole), max)
             })
         };
         let headline = Headline {

@@ -1,6 +1,9 @@
 //! Where the followers are and how they are served: a map that works offline, and the same as a table.
 
-use crate::text::{html::escape, number::brief};
+use crate::text::{
+    html::escape,
+    number::{brief, count},
+};
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
@@ -70,9 +73,9 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
     let rows = panels.health.iter().map(|region| row(region, &panels.view)).collect_view();
     let total: f64 = panels.health.iter().map(|region| region.streams).sum();
     let caption = format!(
-        "Streams open on average, {}; {} regions, {} streams.",
+        "Streams open on average, {}; {}, {} streams.",
         panels.view.range.in_words(),
-        panels.health.len(),
+        count(panels.health.len() as u64, "region", "regions"),
         brief(total)
     );
     view! {

@@ -17,7 +17,11 @@ pub fn worth(panels: &Panels) -> AnyView {
         Some(saved) => spared(saved, panels).into_any(),
         None => view! {
             <p class="mut none">
-                "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute."
+                {if panels.view.region.is_empty() {
+                    "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute."
+                } else {
+                    "What streaming spares is kept of all regions together."
+                }}
             </p>
         }
         .into_any(),

@@ -166,7 +166,13 @@ pub fn overview(view: View, fresh: bool) -> Overview {
         kpis: vec![
             kpi::update_latency(Some(14.2), deliveries, Some(16.4), (1_520.0, Basis::Measured)),
             kpi::request_reduction((!fresh).then_some(reduction), minutes * 60, Some(97.7)),
-            kpi::active_connections(if fresh { 0 } else { 3_907 }, 41, Some(10_000), 3_600, Some(3_907.0)),
+            kpi::active_connections(
+                if fresh { 0 } else { 3_907 },
+                Some(41),
+                Some(10_000),
+                3_600,
+                Some(3_907.0),
+            ),
             kpi::error_rate(Some(0.021), if fresh { 3 } else { 43_118 }, Some(0.017)),
         ],
         points: if fresh { Vec::new() } else { points },

@@ -176,10 +176,10 @@ pub fn request_reduction(reduction: Option<Reduction>, session_seconds: u64, bef
 }
 
 /// Open streams now, against the room that is left. `max`: streams that the nodes allow together; a region has no limit of
-/// its own. `before`: their mean in the window before.
+/// its own, and its pollers are not told apart. `before`: their mean in the window before.
 pub fn active_connections(
     open: u64,
-    pollers: u64,
+    pollers: Option<u64>,
     max: Option<u64>,
     seconds: u64,
     before: Option<f64>,
@@ -194,7 +194,7 @@ pub fn active_connections(
         Some((_, room)) => (KpiState::Good, format!("room for {}", thousands(room))),
     };
     let value = Some(open as f64);
-    let comparison = Some(Comparison {
+    let comparison = pollers.map(|pollers| Comparison {
         polling: pollers as f64,
         streaming: open as f64,
         improvement: None,
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn connections_are_judged_by_the_room_left() {
-        let state = |open| active_connections(open, 0, Some(1_000), 60, None).state;
+        let state = |open| active_connections(open, Some(0), Some(1_000), 60, None).state;
         assert_eq!(
             (state(0), state(900), state(901), state(1_000)),
             (KpiState::Good, KpiState::Good, KpiState::Warning, KpiState::Critical)

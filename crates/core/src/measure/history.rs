@@ -210,7 +210,8 @@ pub struct Headline<'a> {
     pub before: Option<&'a Sample>,
     pub poll_interval_ms: u32,
     pub open_streams: u64,
-    pub pollers: u64,
+    /// `None` of a region: polls are not kept by it.
+    pub pollers: Option<u64>,
     /// Of the nodes that are shown; `None` where none is told of them.
     pub max_connections: Option<u64>,
 }
