@@ -1,6 +1,6 @@
 //! The broker of a node that is alone: everything in this process, under the same contract as Redis.
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
 use crate::{
     clock,
     stream::{Hub, Message},
@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
+    cohort::followed_by_poll,
     history::{Held, HistoryLimits},
     ids::{Epoch, EventId, SessionId},
     status::{Draft, StatusEvent},
@@ -41,6 +42,9 @@ struct Entry {
     held: Held,
     keys: VecDeque<(Box<str>, u64)>,
     touched_at: i64,
+    /// To when polls stand for it, Unix milliseconds.
+    polled_until: Option<i64>,
+    fell_back: bool,
 }
 
 type Shard = HashMap<SessionId, Entry>;
@@ -159,7 +163,20 @@ impl LocalBroker {
 
 impl Entry {
     fn new(epoch: Epoch, now: i64) -> Entry {
-        Entry { held: Held::new(epoch), keys: VecDeque::new(), touched_at: now }
+        Entry {
+            held: Held::new(epoch),
+            keys: VecDeque::new(),
+            touched_at: now,
+            polled_until: None,
+            fell_back: false,
+        }
+    }
+
+    fn current(&self) -> Current {
+        Current {
+            id: EventId { epoch: self.held.epoch, seq: self.held.top },
+            event: self.held.current.clone(),
+        }
     }
 
     fn repeated(&self, key: Option<&str>) -> Option<Published> {
@@ -201,12 +218,21 @@ impl Broker for LocalBroker {
     fn unwatch(&self, _session: &SessionId) {}
 
     fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>> {
-        let shard = self.shard(session);
-        let current = shard.get(session).map(|Entry { held, .. }| Current {
-            id: EventId { epoch: held.epoch, seq: held.top },
-            event: held.current.clone(),
-        });
-        ready(Ok(current))
+        ready(Ok(self.shard(session).get(session).map(Entry::current)))
+    }
+
+    fn poll<'a>(&'a self, session: &'a SessionId, interval_ms: u32) -> Answer<'a, Option<Poll>> {
+        let now = clock::now_ms();
+        ready(Ok(self.shard(session).get_mut(session).map(|entry| {
+            let until = entry.polled_until.replace(now + i64::from(interval_ms));
+            let followed_ms = followed_by_poll(until, now, interval_ms);
+            Poll { current: entry.current(), followed_ms, is_streamed_elsewhere: false }
+        })))
+    }
+
+    fn falls_back<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool> {
+        let mut shard = self.shard(session);
+        ready(Ok(shard.get_mut(session).is_some_and(|entry| !std::mem::replace(&mut entry.fell_back, true))))
     }
 
     fn lease<'a>(&'a self, session: &'a SessionId, user: &'a str, most: u32) -> Answer<'a, Option<Lease>> {

@@ -63,6 +63,16 @@ pub struct Current {
     pub event: Option<Arc<StatusEvent>>,
 }
 
+/// What a poll finds, and what it means for the time for which its session is followed.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    pub current: Current,
+    /// For how long the session is followed by it, beyond what earlier polls of all nodes stand for, ms.
+    pub followed_ms: u64,
+    /// Other nodes have streams of the session, which stand for that time already.
+    pub is_streamed_elsewhere: bool,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Health {
     Good,
@@ -111,6 +121,12 @@ pub trait Broker: Send + Sync + 'static {
 
     /// `None`: unknown session.
     fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>>;
+
+    /// The same for a poller that asks every `interval_ms`. `None`: unknown session.
+    fn poll<'a>(&'a self, session: &'a SessionId, interval_ms: u32) -> Answer<'a, Option<Poll>>;
+
+    /// A page of the session fell back. `true`: it is the first of all pages on all nodes.
+    fn falls_back<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool>;
 
     fn health(&self) -> Health;
 }

@@ -1,6 +1,6 @@
 //! A broker whose work is seen in traces. Stands before the real one only where telemetry is on.
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
 use crate::telemetry::{System, step};
 use std::sync::Arc;
 use streamgauge_core::{history::Held, ids::SessionId};
@@ -54,6 +54,14 @@ impl Broker for TracedBroker {
 
     fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>> {
         self.step("broker current", self.broker.current(session))
+    }
+
+    fn poll<'a>(&'a self, session: &'a SessionId, interval_ms: u32) -> Answer<'a, Option<Poll>> {
+        self.step("broker poll", self.broker.poll(session, interval_ms))
+    }
+
+    fn falls_back<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool> {
+        self.step("broker falls back", self.broker.falls_back(session))
     }
 
     fn health(&self) -> Health {

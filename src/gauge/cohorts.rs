@@ -1,6 +1,7 @@
 //! For how long which cohort's sessions were followed: what both cohorts' costs are divided by.
 
 use super::Journal;
+use crate::broker;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,12 +15,22 @@ use streamgauge_core::{
 
 /// Sessions that were polled lately. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct Polled(Arc<Mutex<HashMap<SessionId, Poll>>>);
+pub struct Polled(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    polls: HashMap<SessionId, Poll>,
+    /// Time that is counted and not told yet, ms: rows keep whole seconds.
+    rests: HashMap<&'static str, u64>,
+}
 
 struct Poll {
     cohort: Cohort,
     /// Unix milliseconds.
     at: i64,
+    /// For how long the session is followed by what was polled, and is not counted yet, ms.
+    owed: u64,
+    is_streamed_elsewhere: bool,
     /// Polls since `since`, which are not on the session's timeline yet.
     count: u32,
     since: i64,
@@ -36,26 +47,27 @@ pub trait Streamed {
 }
 
 impl Polled {
-    fn polls(&self) -> MutexGuard<'_, HashMap<SessionId, Poll>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A poll of the session at `now`, Unix milliseconds.
-    pub fn poll(&self, session: &SessionId, cohort: Cohort, now: i64) {
-        let mut polls = self.polls();
-        match polls.get_mut(session) {
-            Some(poll) => {
-                poll.at = now;
-                poll.count += 1;
-            }
-            None => {
-                polls.insert(session.clone(), Poll { cohort, at: now, count: 1, since: now });
-            }
-        }
+    pub fn poll(&self, session: &SessionId, cohort: Cohort, now: i64, found: &broker::Poll) {
+        let polls = &mut self.state().polls;
+        let new = || Poll { cohort, at: now, owed: 0, is_streamed_elsewhere: false, count: 0, since: now };
+        // The id is copied for the first poll only.
+        let poll = match polls.get_mut(session) {
+            Some(poll) => poll,
+            None => polls.entry(session.clone()).or_insert_with(new),
+        };
+        poll.at = now;
+        poll.count += 1;
+        poll.owed += found.followed_ms;
+        poll.is_streamed_elsewhere = found.is_streamed_elsewhere;
     }
 
-    /// Adds one second of every followed session to the tick, and answers how many are polled. A poller follows for
-    /// two intervals after its last poll: one would lose it between any two polls that are a little late.
+    /// Adds one second of every followed session to the tick, and answers how many are polled: those whose last poll is
+    /// at most two intervals ago, for one would lose a poller between any two polls that are a little late.
     pub fn tick(
         &self,
         streamed: &impl Streamed,
@@ -68,7 +80,7 @@ impl Polled {
         for cohort in [Cohort::Stream, Cohort::Poll] {
             tick.counters.add(seconds(cohort), streamed.sessions(cohort));
         }
-        let mut polls = self.polls();
+        let State { polls, rests } = &mut *self.state();
         for (session, poll) in
             polls.iter_mut().filter(|(_, poll)| poll.at < since || now - poll.since >= MINUTE)
         {
@@ -77,16 +89,26 @@ impl Polled {
             }
             (poll.count, poll.since) = (0, now);
         }
-        polls.retain(|_, poll| poll.at >= since);
-        for (session, poll) in polls.iter() {
+        for (session, poll) in polls.iter_mut() {
+            // Second by second, so that no row gets more than its time.
+            let followed = poll.owed.min(1_000);
+            poll.owed -= followed;
+            add(tick, rests, Counter::PollerSeconds, followed);
             // A session counts once, however many follow it in whichever way.
-            if !streamed.has(session) {
-                tick.counters.add(seconds(poll.cohort), 1);
+            if !poll.is_streamed_elsewhere && !streamed.has(session) {
+                add(tick, rests, seconds(poll.cohort), followed);
             }
         }
-        tick.counters.add(Counter::PollerSeconds, polls.len() as u64);
+        polls.retain(|_, poll| poll.at >= since);
         polls.len() as u64
     }
+}
+
+fn add(tick: &mut Sample, rests: &mut HashMap<&'static str, u64>, counter: Counter, ms: u64) {
+    let rest = rests.entry(counter.name()).or_default();
+    *rest += ms;
+    tick.counters.add(counter, *rest / 1_000);
+    *rest %= 1_000;
 }
 
 fn seconds(cohort: Cohort) -> Counter {
@@ -99,6 +121,7 @@ fn seconds(cohort: Cohort) -> Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streamgauge_core::ids::{Epoch, EventId};
 
     /// Sessions of the stream cohort that have a stream.
     struct Streams(Vec<SessionId>);
@@ -123,13 +146,23 @@ mod tests {
             let count = |counter| tick.counters.get(counter);
             (count(Counter::StreamCohortSeconds), count(Counter::PollCohortSeconds), pollers)
         };
-        let streams = Streams(vec![both.clone()]);
-        polled.poll(&both, Cohort::Stream, 10_000);
-        polled.poll(&alone, Cohort::Poll, 10_000);
+        let found = |followed_ms, is_streamed_elsewhere| broker::Poll {
+            current: broker::Current { id: EventId { epoch: Epoch(1), seq: 0 }, event: None },
+            followed_ms,
+            is_streamed_elsewhere,
+        };
+        let (streams, none) = (Streams(vec![both.clone()]), Streams(Vec::new()));
+        polled.poll(&both, Cohort::Stream, 10_000, &found(3_000, false));
+        polled.poll(&alone, Cohort::Poll, 10_000, &found(2_500, false));
         assert_eq!(seconds(&streams, 10_500), (1, 1, 2));
-        assert_eq!(seconds(&streams, 16_000), (1, 1, 2));
-        assert_eq!(seconds(&streams, 16_001), (1, 0, 0));
-        assert_eq!(seconds(&Streams(Vec::new()), 17_000), (0, 0, 0));
-        assert!(polled.polls().is_empty());
+        assert_eq!(seconds(&streams, 11_500), (1, 1, 2));
+        assert_eq!(seconds(&streams, 12_500), (1, 0, 2));
+        // Half a second is left; what a poll of another node stands for is not counted here.
+        polled.poll(&alone, Cohort::Poll, 13_000, &found(600, false));
+        polled.poll(&both, Cohort::Stream, 13_000, &found(3_000, true));
+        assert_eq!(seconds(&none, 13_500), (0, 1, 2));
+        assert_eq!(seconds(&none, 19_000), (0, 0, 2));
+        assert_eq!(seconds(&none, 19_001), (0, 0, 0));
+        assert!(polled.state().polls.is_empty());
     }
 }

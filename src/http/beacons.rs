@@ -45,14 +45,18 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
         node.recorder.add(Counter::BeaconsBad, 1);
         return Err(Problem::unknown_session());
     }
-    if node.beacons.count(&node.recorder, node.cohort(&beacon.session), &beacon) {
-        trace(&node, &parts, &beacon);
+    let cohort = node.cohort(&beacon.session);
+    if node.beacons.count(&node.recorder, cohort, &beacon) {
+        trace(&node, &parts, cohort, &beacon);
+        if !beacon.fallbacks_of(cohort).is_empty() && node.door.broker.falls_back(&beacon.session).await? {
+            node.recorder.add(Counter::SessionsFellBack, 1);
+        }
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What is kept of a beacon beside its counts: whence it came, and what belongs to its session's timeline.
-fn trace(node: &Node, parts: &Parts, beacon: &Beacon) {
+fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let region = node.whereabouts.region(&parts.headers, peer);
@@ -75,13 +79,10 @@ fn trace(node: &Node, parts: &Parts, beacon: &Beacon) {
     if let Some(&median) = latencies.get(latencies.len() / 2) {
         mark(MarkKind::Latency, &place.browser, Some(median.into()));
     }
-    for fallback in &beacon.fallbacks {
+    for fallback in beacon.fallbacks_of(cohort) {
         mark(MarkKind::Fallback, fallback.reason.title(), None);
-        // In the control group polling is no fallback.
-        if node.cohort(&beacon.session) == Cohort::Stream {
-            node.recorder.add_at(region, fallback.reason.counter(), 1);
-            node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
-        }
+        node.recorder.add_at(region, fallback.reason.counter(), 1);
+        node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
     }
     if beacon.seq == 0 {
         node.store.outbox().page(now, place);

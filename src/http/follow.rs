@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use serde::Serialize;
 use std::sync::Arc;
 use streamgauge_core::{
+    cohort::Cohort,
     fallback::browser,
     follow::{self, BadSessions, Following, Headers},
     history::Ask,
@@ -231,20 +232,22 @@ pub async fn poll(
     gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
     let headers = parts.headers;
     let cohort = node.cohort(&id);
-    let current = node.door.broker.current(&id).await?.ok_or_else(Problem::unknown_session)?;
+    let interval = node.settings.poll_interval_ms;
+    let found = node.door.broker.poll(&id, interval).await?.ok_or_else(Problem::unknown_session)?;
     meter.classify(Traffic::Poll(cohort));
     let now = clock::now_ms();
-    node.polled.poll(&id, cohort, now);
+    node.polled.poll(&id, cohort, now, &found);
 
+    let current = found.current;
     let etag = format!("\"{}\"", current.id);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let interval = node.settings.poll_interval_ms;
     let mut response = if known == Some(etag.as_str()) {
         node.recorder.add(Counter::PollsUnchanged, 1);
         StatusCode::NOT_MODIFIED.into_response()
     } else if let Some(event) = &current.event {
-        // A poller that knew an older status gets news of this age; one without an ETag says nothing about that.
-        if known.is_some() {
+        // A poller that knew an older status gets news of this age; one without an ETag says nothing about that. And one
+        // of the stream cohort looks now and then: only the control group's polls say how old news by polling is.
+        if known.is_some() && cohort == Cohort::Poll {
             node.recorder.record(Measure::Staleness, u64::try_from(now - event.at).unwrap_or(0));
         }
         let poll_after_ms = (!event.state.has_ended()).then_some(interval);

@@ -1,6 +1,10 @@
 //! Two nodes, one Redis: to a follower they are one server.
 
-use crate::support::{Client, Database, Launch, Redis, Server, fresh};
+use crate::support::{Client, Database, Launch, Redis, Scrape, Server, fresh};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// What two nodes stand on, and the nodes.
 struct Two {
@@ -12,8 +16,15 @@ struct Two {
 }
 
 async fn two() -> Two {
+    two_with(&[]).await
+}
+
+async fn two_with(flags: &[(&str, u32)]) -> Two {
     let (redis, database) = (Redis::start(), Database::new().await);
-    let start = |name| Launch::on(&database).redis(&redis).flag("node", name).start();
+    let start = |name| {
+        let launch = Launch::on(&database).redis(&redis).flag("node", name);
+        flags.iter().fold(launch, |launch, (flag, value)| launch.flag(flag, value)).start()
+    };
     let nodes = [start("a"), start("b")];
     let [a, b] = [nodes[0].client(), nodes[1].client()];
     Two { _nodes: nodes, a, b, _redis: redis, _database: database }
@@ -46,6 +57,71 @@ async fn what_one_node_publishes_the_others_followers_get() {
     for one in work {
         one.await.expect("all went well");
     }
+}
+
+impl Two {
+    /// Of both nodes together.
+    async fn count(&self, series: &str) -> f64 {
+        let scrape = async |client: &Client| Scrape::of(client.get("/metrics")).await.get(series);
+        scrape(&self.a).await + scrape(&self.b).await
+    }
+}
+
+/// Behind a balancer a poller comes to one node after the other, and a stream of the same session may be on either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_a_session_counts_once_on_two_nodes() {
+    const INTERVAL: Duration = Duration::from_millis(500);
+    const POLLS: u32 = 16;
+    let two = two_with(&[("poll-interval-ms", 500), ("control-group-percent", 50)]).await;
+    let mut polled = Vec::new();
+    let mut streamed = None;
+    while polled.len() < 5 || streamed.is_none() {
+        let session = fresh("by-turns");
+        let created: serde_json::Value = two.a.create(&session).await.json().await.expect("JSON");
+        match created["cohort"].as_str() {
+            Some("poll") => polled.push(session),
+            _ => streamed = Some(session),
+        }
+    }
+    let streamed = streamed.expect("one of the stream cohort");
+    let (start, mut polls) = (Instant::now(), 0);
+    // A page on the one node, and a look at its status on the other.
+    let follower = two.a.follow(&streamed).await;
+    while polls < POLLS {
+        let node = if polls % 2 == 0 { &two.a } else { &two.b };
+        for session in &polled {
+            assert_eq!(node.poll(session).await.status(), StatusCode::OK);
+        }
+        assert_eq!(two.b.poll(&streamed).await.status(), StatusCode::OK);
+        polls += 1;
+        sleep(INTERVAL.saturating_sub(start.elapsed().saturating_sub(INTERVAL * (polls - 1)))).await;
+    }
+    drop(follower);
+    // What the last polls stand for is told by the second.
+    sleep(Duration::from_millis(2_500)).await;
+    let took = start.elapsed().as_secs_f64() - 2.5;
+    let of_polls = two.count(r#"streamgauge_cohort_followed_seconds_total{cohort="poll"}"#).await;
+    let of_streams = two.count(r#"streamgauge_cohort_followed_seconds_total{cohort="stream"}"#).await;
+    // Each node keeps back less than a second, and streams are counted where they stand each second.
+    let expected = took * polled.len() as f64;
+    assert!((expected - 2.5..=expected + 0.5).contains(&of_polls), "{of_polls} of {expected} s");
+    assert!((took - 1.5..=took + 1.5).contains(&of_streams), "{of_streams} of {took} s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_falls_back_once_on_two_nodes() {
+    let two = two_with(&[("control-group-percent", 0)]).await;
+    let session = fresh("fell");
+    two.a.create(&session).await;
+    for (node, page) in [(&two.a, "p-1"), (&two.b, "p-2"), (&two.a, "p-3")] {
+        let beacon = json!({ "v": 1, "session": session, "page": page, "seq": 0, "mode": "poll",
+                             "fallbacks": [{ "reason": "watchdog", "at_ms": 5 }] });
+        let sent = node.post("/api/v1/beacons").body(beacon.to_string()).send().await.expect("an answer");
+        assert_eq!(sent.status(), StatusCode::NO_CONTENT);
+    }
+    sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(two.count("streamgauge_sessions_fell_back_total").await, 1.0);
+    assert_eq!(two.count(r#"streamgauge_fallbacks_total{reason="watchdog"}"#).await, 3.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! What a page saw, as the browser SDK tells it (docs/beacons.md). Anybody can send one, so nothing in it is believed
 //! beyond its bounds, and none of its words becomes a label.
 
-use crate::{ids::SessionId, said::plainly};
+use crate::{cohort::Cohort, ids::SessionId, said::plainly};
 use serde::Deserialize;
 
 /// Bytes of a whole beacon.
@@ -108,6 +108,43 @@ impl Beacon {
     }
 }
 
+impl Beacon {
+    /// Of a session of the control group polling is no fallback.
+    pub fn fallbacks_of(&self, cohort: Cohort) -> &[Fallback] {
+        match cohort {
+            Cohort::Stream => &self.fallbacks,
+            Cohort::Poll => &[],
+        }
+    }
+}
+
+/// Which beacons of a page came: it numbers them, and the network may turn their order or repeat one.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers {
+    top: u32,
+    /// Of the 64 up to `top`, the latest lowest.
+    came: u64,
+}
+
+impl Numbers {
+    pub fn first(seq: u32) -> Numbers {
+        Numbers { top: seq, came: 1 }
+    }
+
+    /// `false`: it came before, or so long ago that nobody knows.
+    pub fn take(&mut self, seq: u32) -> bool {
+        if seq > self.top {
+            self.came = self.came.checked_shl(seq - self.top).unwrap_or(0) | 1;
+            self.top = seq;
+            return true;
+        }
+        let bit = 1_u64.checked_shl(self.top - seq).unwrap_or(0);
+        let is_news = bit != 0 && self.came & bit == 0;
+        self.came |= bit;
+        is_news
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +196,17 @@ mod tests {
     }
 
     proptest! {
+        /// However they come, each number within reach of the highest counts once.
+        #[test]
+        fn a_number_counts_once(seqs in prop::collection::vec(0_u32..60, 1..200)) {
+            let mut numbers = Numbers::first(seqs[0]);
+            let taken = 1 + seqs[1..].iter().filter(|&&seq| numbers.take(seq)).count();
+            let all: std::collections::BTreeSet<u32> = seqs.iter().copied().collect();
+            prop_assert_eq!(taken, all.len());
+            prop_assert!(!numbers.take(seqs[0]));
+            prop_assert!(numbers.take(5_000) && !numbers.take(4_900));
+        }
+
         /// Whatever is sent, the answer is a beacon within its bounds or a sentence.
         #[test]
         fn nothing_breaks_the_parser(body in prop::collection::vec(any::<u8>(), 0..6_000)) {

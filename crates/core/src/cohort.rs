@@ -33,6 +33,17 @@ impl Cohort {
     }
 }
 
+/// For how long, ms, a session is followed by a poll at `now`, beyond what earlier polls stand for: each stands for the
+/// interval after it, and for the time before it if it comes less than an interval late. So however many poll a session,
+/// on however many nodes, its time counts once.
+///
+/// `until`: to when earlier polls stand for it. The poll stands for it to `now + interval_ms`.
+pub fn followed_by_poll(until: Option<i64>, now: i64, interval_ms: u32) -> u64 {
+    let interval = i64::from(interval_ms);
+    let from = until.filter(|until| now - until <= interval).unwrap_or(now);
+    u64::try_from(now + interval - from).unwrap_or(0)
+}
+
 /// 64-bit FNV-1a with a finishing mix. Written out because the assignment must never change with a
 /// dependency's version, and FNV alone leaves short similar ids (`job-1`, `job-2`) unevenly spread.
 fn stable_hash(text: &str) -> u64 {
@@ -62,6 +73,28 @@ mod tests {
         // Frozen: a changed assignment would mix the cohorts of running experiments.
         let frozen = ["job-1", "job-2", "9f3a", "ä"].map(|id| stable_hash(id) % 10_000);
         assert_eq!(frozen, [6_677, 1_998, 3_866, 8_871]);
+    }
+
+    #[test]
+    fn a_polled_sessions_time_counts_once() {
+        let check = |polls: &[i64], expected: u64| {
+            let (mut until, mut followed) = (None, 0);
+            for &now in polls {
+                followed += followed_by_poll(until, now, 3_000);
+                until = Some(now + 3_000);
+            }
+            assert_eq!(followed, expected, "{polls:?}");
+        };
+        check(&[5_000], 3_000);
+        check(&[0, 3_000, 6_000], 9_000);
+        // Late by less than an interval, and by more.
+        check(&[0, 3_500, 9_500], 12_500);
+        check(&[0, 6_001], 6_000);
+        // Two pages by turns, and at once.
+        check(&[0, 1_000, 3_000, 4_000], 7_000);
+        check(&[0, 0], 3_000);
+        // Clocks that disagree take nothing away.
+        assert_eq!(followed_by_poll(Some(9_000), 0, 3_000), 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod store; // sessions as they stand in Redis
 mod table; // each session's position on this node
 mod wire; // keys, channels, and an event as text
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
 use crate::stream::Hub;
 pub use ::redis::RedisError;
 use address::Address;
@@ -90,6 +90,11 @@ impl RedisBroker {
         self.store.noted(pong)?;
         let latency = start.elapsed();
         Ok(Probe { latency, memory: self.store.memory().await? })
+    }
+
+    fn last_told(&self, session: &SessionId) -> Option<Current> {
+        self.remembered(session)
+            .map(|held| Current { id: EventId { epoch: held.epoch, seq: held.top }, event: held.current })
     }
 
     /// What this node last told of a session that Redis knows nothing of. Redis came back empty: the session goes on
@@ -168,12 +173,27 @@ impl Broker for RedisBroker {
     fn current<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Current>> {
         Box::pin(async move {
             let current = self.store.current(session).await?;
-            Ok(current.or_else(|| {
-                let last = self.hearing.table.remembered(session)?;
-                let id = EventId { epoch: last.id.epoch, seq: last.id.seq };
-                Some(Current { id, event: last.event })
-            }))
+            Ok(current.or_else(|| self.last_told(session)))
         })
+    }
+
+    fn poll<'a>(&'a self, session: &'a SessionId, interval_ms: u32) -> Answer<'a, Option<Poll>> {
+        Box::pin(async move {
+            let Some((current, followed_ms, nodes)) = self.store.poll(session, interval_ms).await? else {
+                let current = self.last_told(session);
+                return Ok(current.map(|current| Poll {
+                    current,
+                    followed_ms: 0,
+                    is_streamed_elsewhere: false,
+                }));
+            };
+            let here = u64::from(self.hub.followers(session) > 0);
+            Ok(Some(Poll { current, followed_ms, is_streamed_elsewhere: nodes > here }))
+        })
+    }
+
+    fn falls_back<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool> {
+        Box::pin(self.store.falls_back(session))
     }
 
     fn health(&self) -> Health {

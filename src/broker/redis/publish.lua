@@ -1,6 +1,6 @@
 -- One event: number it, keep it, tell every node that watches. All or nothing.
 --
--- KEYS  1 state hash: e epoch, n sequence, x ended, c latest message
+-- KEYS  1 state hash: e epoch, n sequence, x ended, c latest message, p polled until, f fell back
 --       2 history stream: entry id <seq>-0, field m
 --       3 idempotency key (only looked at when ARGV[8] is not empty)
 --       4 channel; a key, so that a cluster sends the script to where the channel is

@@ -13,6 +13,7 @@ use crate::{
 use ::redis::{AsyncCommands, RedisError, Script, Value, from_redis_value};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use streamgauge_core::{
+    cohort::followed_by_poll,
     history::{Held, HistoryLimits},
     ids::{Epoch, EventId, SessionId},
     status::{Draft, StatusEvent},
@@ -40,7 +41,9 @@ pub struct Store {
 
 struct Scripts {
     create: Script,
+    falls_back: Script,
     held: Script,
+    poll: Script,
     publish: Script,
     renumber: Script,
 }
@@ -67,7 +70,11 @@ pub struct Told {
 }
 
 const CREATE: &str = include_str!("create.lua");
+/// A session that is gone gets no field: it would be a key that nothing removes.
+const FALLS_BACK: &str =
+    "return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HSETNX', KEYS[1], 'f', 1) or 0";
 const HELD: &str = include_str!("held.lua");
+const POLL: &str = include_str!("poll.lua");
 const PUBLISH: &str = include_str!("publish.lua");
 const RENUMBER: &str = include_str!("renumber.lua");
 
@@ -78,7 +85,9 @@ impl Store {
             outlook: Outlook::new(),
             scripts: Arc::new(Scripts {
                 create: Script::new(CREATE),
+                falls_back: Script::new(FALLS_BACK),
                 held: Script::new(HELD),
+                poll: Script::new(POLL),
                 publish: Script::new(PUBLISH),
                 renumber: Script::new(RENUMBER),
             }),
@@ -136,10 +145,30 @@ impl Store {
         let mut connection = self.commands.connection_of(&wire::state_key(session));
         let (epoch, seq, latest): (Option<String>, Option<u64>, Option<String>) =
             self.noted(connection.hmget(wire::state_key(session), &["e", "n", "c"]).await)?;
-        Ok(epoch.as_deref().and_then(parse_epoch).map(|epoch| Current {
-            id: EventId { epoch, seq: seq.unwrap_or(0) },
-            event: latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event),
-        }))
+        Ok(read_current(session, epoch, seq, latest))
+    }
+
+    /// The same for a poller; with it for how long its poll stands (ms), and how many nodes have streams of the session.
+    pub async fn poll(
+        &self,
+        session: &SessionId,
+        interval_ms: u32,
+    ) -> Result<Option<(Current, u64, u64)>, BrokerError> {
+        type Row = (Option<String>, Option<u64>, Option<String>, Option<i64>, i64, u64);
+        let keys = [wire::state_key(session), wire::channel(session)];
+        let watching = if self.in_cluster { "SHARDNUMSUB" } else { "NUMSUB" };
+        let arguments = [interval_ms.to_string(), watching.to_owned()];
+        let answer = self.commands.run((&self.scripts.poll, POLL), &keys, &arguments).await;
+        let (epoch, seq, latest, until, now, nodes): Row = self.noted(answer)?;
+        let followed_ms = followed_by_poll(until, now, interval_ms);
+        Ok(read_current(session, epoch, seq, latest).map(|current| (current, followed_ms, nodes)))
+    }
+
+    /// `true`: the first time that it is said.
+    pub async fn falls_back(&self, session: &SessionId) -> Result<bool, BrokerError> {
+        let keys = [wire::state_key(session)];
+        let answer = self.commands.run((&self.scripts.falls_back, FALLS_BACK), &keys, &[]).await;
+        Ok(self.noted::<u8>(answer)? == 1)
     }
 
     /// State and history, of the same moment.
@@ -275,6 +304,18 @@ impl Store {
     fn verb(&self) -> &'static str {
         if self.in_cluster { "SPUBLISH" } else { "PUBLISH" }
     }
+}
+
+fn read_current(
+    session: &SessionId,
+    epoch: Option<String>,
+    seq: Option<u64>,
+    latest: Option<String>,
+) -> Option<Current> {
+    epoch.as_deref().and_then(parse_epoch).map(|epoch| Current {
+        id: EventId { epoch, seq: seq.unwrap_or(0) },
+        event: latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event),
+    })
 }
 
 fn parse_epoch(text: &str) -> Option<Epoch> {

@@ -42,7 +42,7 @@ const NAMED: &[Named] = &[
     named("stream_time_seconds", Unit::Seconds, Alone(C::StreamSeconds),
         "Open streams, summed over the measured seconds."),
     named("poller_time_seconds", Unit::Seconds, Alone(C::PollerSeconds),
-        "Sessions polled within the last two intervals, summed over the measured seconds."),
+        "Time for which sessions were followed by polling, on whichever nodes, summed over sessions."),
 
     named("events_published", Unit::One, Alone(C::Published),
         "Status events accepted on this node."),

@@ -41,7 +41,7 @@ counters! {
     StreamsClosed => "streams_closed",
     /// Open streams, summed each second.
     StreamSeconds => "stream_seconds",
-    /// Sessions polled within the last two intervals, summed each second.
+    /// Time for which sessions were followed by polling, summed over sessions.
     PollerSeconds => "poller_seconds",
     /// Streams that the node allows, summed each second.
     MaxConnectionsSum => "max_connections_sum",
