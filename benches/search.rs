@@ -30,6 +30,13 @@ async fn measure() -> ExitCode {
          FROM generate_series(1, {sessions}) AS n"
     );
     database.execute(AssertSqlSafe(fill)).await.expect("sessions");
+    let fell = format!(
+        "INSERT INTO fallbacks (at, session, node, reason, browser, region, route)
+         SELECT now() - n * interval '20 s', 'tr-' || md5(n::text), 'a', 'watchdog', 'Chrome',
+                CASE n % 20 WHEN 0 THEN 'de' ELSE 'us' END, '/'
+         FROM generate_series(1, {sessions}) AS n"
+    );
+    database.execute(AssertSqlSafe(fell)).await.expect("fallbacks");
     database.execute("ANALYZE sessions").await.expect("statistics");
     let middle = "SELECT (extract(epoch FROM started_at) * 1000)::bigint || '~' || id FROM sessions ORDER BY started_at DESC OFFSET $1 LIMIT 1";
     let middle: String = sqlx::query_scalar(middle)
@@ -46,6 +53,7 @@ async fn measure() -> ExitCode {
         ("a user", "q=u4321".into()),
         ("nothing", "q=nobody".into()),
         ("a state", "state=failed".into()),
+        ("fallbacks of a region", "fallback=watchdog&fell_in=de".into()),
     ] {
         let mut times = Vec::new();
         for _ in 0..rounds {

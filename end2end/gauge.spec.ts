@@ -156,8 +156,9 @@ test("from a figure to its chart, a region, a session and its course, all by lin
   await panel(page, "Connection health").getByRole("link", { name: "DE", exact: true }).click();
   await expect(page).toHaveURL(/region=de/);
   await expect(choose(page)).toHaveText("de");
-  await panel(page, "Connection health").getByRole("link", { name: /sessions of DE/ }).click();
-  await expect(page).toHaveURL("/search?region=de");
+  await panel(page, "Connection health").getByRole("link", { name: /sessions that fell back in DE/ }).click();
+  await expect(page).toHaveURL("/search?fallback=any&fell_in=de");
+  await expect(page.getByText("A page in DE fell back.")).toBeVisible();
   await page.getByRole("link", { name: "tr-de" }).click();
   await expect(page).toHaveURL("/sessions/tr-de");
   await expect(panel(page, "Course").getByRole("img")).toBeVisible();

@@ -17,7 +17,7 @@ test("the list turns its pages, from the newest to the oldest and back", async (
   await expect(rows).toHaveCount(50);
 });
 
-test("it is searched by id, user, kind, state and region", async ({ page }) => {
+test("it is searched by id, user, kind, state, region and fallback", async ({ page }) => {
   await page.goto("/search");
   const rows = page.locator(".found tbody tr");
   const search = async (text: string, state: string, region: string) => {
@@ -35,6 +35,19 @@ test("it is searched by id, user, kind, state and region", async ({ page }) => {
   await expect(rows).toHaveText([/tr-us/]);
   await search("", "running", "de");
   await expect(rows).toHaveText([/tr-de/]);
+  await search("", "", "");
+  // By where and why a page fell back, whatever its publisher said of the session.
+  await page.getByLabel("Fallback").selectOption("any fallback");
+  await page.getByRole("button", { name: "Search" }).click();
+  await expect(rows).toHaveText([/tr-us/, /tr-de/]);
+  await page.getByLabel("Fallback").selectOption("Buffered by a proxy");
+  await page.getByRole("button", { name: "Search" }).click();
+  await expect(rows).toHaveText([/tr-de/]);
+  await page.goto("/search?fallback=any&fell_in=us");
+  await expect(rows).toHaveText([/tr-us/]);
+  await page.getByRole("link", { name: "Anywhere" }).click();
+  await expect(rows).toHaveCount(2);
+  await page.goto("/search");
   await search("", "", "atlantis");
   await expect(page.getByText("No session is like that.")).toBeVisible();
   // What is typed is text.

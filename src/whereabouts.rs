@@ -1,15 +1,21 @@
 //! Where a follower is: as a trusted proxy says it, or as the operator's GeoIP file knows its address.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header::REFERER};
 use maxminddb::{Reader, geoip2};
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::IpAddr,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 use streamgauge_core::{
     config::Settings,
+    fallback::Routes,
     region::{Network, Region, Regions, client_address, normal},
 };
 
 pub struct Whereabouts {
     pub regions: Regions,
+    routes: Mutex<Routes>,
     header: Option<HeaderName>,
     proxies: Vec<Network>,
     countries: Option<Reader<Vec<u8>>>,
@@ -29,6 +35,7 @@ impl Whereabouts {
             settings.region_header.as_deref().or(settings.demo.then_some(crate::demo::REGION_HEADER));
         Ok(Whereabouts {
             regions: Regions::default(),
+            routes: Mutex::default(),
             header: header.and_then(|name| name.parse().ok()),
             proxies: settings.trusted_proxies.clone(),
             countries: settings.geoip_file.as_deref().map(read).transpose()?,
@@ -39,6 +46,12 @@ impl Whereabouts {
     pub fn region(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Region {
         let Some(peer) = peer else { return Region::UNKNOWN };
         self.name(headers, peer).map_or(Region::UNKNOWN, |name| self.regions.of(&name))
+    }
+
+    /// Of the page that sent this.
+    pub fn route(&self, headers: &HeaderMap) -> String {
+        let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner).of(referer)
     }
 
     fn name(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {

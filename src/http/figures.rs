@@ -226,11 +226,12 @@ impl Figures {
     }
 
     async fn read_panels(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Panels> {
+        let whose = whose(view);
         let (from, to) = view.range.window(now / 1_000);
         // A minute at least: a panel has no points that ten seconds would serve.
         let step = store::kept_step(pool, view.range.step().max(60), from).await?;
         let (wide_from, wide_to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
-        let whole = store::load(pool, (wide_from, wide_to, step), &whose(view), |_| ()).await?.whole;
+        let whole = store::load(pool, (wide_from, wide_to, step), &whose, |_| ()).await?.whole;
         let (levels, strip) = match self.levels.get(&(), now - KEEP_MS) {
             Some(kept) => kept,
             None => {
@@ -250,8 +251,10 @@ impl Figures {
             .map(RegionHealth::of)
             .collect();
         health.sort_by(|a, b| b.streams.total_cmp(&a.streams).then_with(|| a.region.cmp(&b.region)));
-        let events = store::fallbacks(pool, from, to, &view.region).await?;
-        let seen = store::pages_seen(pool, from, to, &view.region).await?;
+        let fallbacks = store::fallbacks(pool, (from, to), &whose).await?;
+        let seen = store::pages_seen(pool, (from, to), &whose).await?;
+        let steps = (from, to, view.range.step());
+        let over_time = store::fallbacks_over_time(pool, steps, &whose).await?;
         let interval = self.node.settings.poll_interval_ms;
         let count = |counter| whole.counters.get(counter);
         let (requests, bytes) = (whole.request_reduction(interval), whole.bandwidth_reduction(interval));
@@ -268,7 +271,7 @@ impl Figures {
             fallback: Analysis {
                 fell_back: count(Counter::SessionsFellBack),
                 sessions: count(Counter::StreamCohortSessions),
-                ..Analysis::of(&events, &seen, (from, to, view.range.step()))
+                ..Analysis::of(&fallbacks, &seen, &over_time, steps)
             },
             saved: requests
                 .zip(bytes)

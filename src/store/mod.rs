@@ -23,7 +23,8 @@ pub use rollup::{retain, run as roll_up};
 pub use samples::{Whose, of_others, recent};
 pub use sessions::{abandon, find as find_session, restorable, running, search as search_sessions, story};
 pub use traces::{
-    add_annotation, annotations, fallbacks, marks, pages_seen, remove_annotation, retain as retain_traces,
+    add_annotation, annotations, fallbacks, fallbacks_over_time, marks, pages_seen, remove_annotation,
+    retain as retain_traces,
 };
 pub use writer::{Health, Store};
 

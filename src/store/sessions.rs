@@ -4,6 +4,7 @@ use super::{SessionNote, millis};
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, types::Json};
 use streamgauge_core::{
+    beacon::FallbackReason,
     cohort::Cohort,
     ids::SessionId,
     status::{State, StatusEvent},
@@ -189,6 +190,8 @@ pub async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Fo
              AND ($2::text IS NULL OR state = $2)
              AND ($3 = '' OR region = $3)
              AND ($4::timestamptz IS NULL OR (started_at, id) < ($4, $5))
+             AND (NOT $7 OR id IN (SELECT session FROM fallbacks AS fell
+                                   WHERE ($8::text IS NULL OR fell.reason = $8) AND ($9 = '' OR fell.region = $9)))
            ORDER BY started_at DESC, id DESC LIMIT $6"#,
         prefix,
         search.state.map(State::as_str),
@@ -196,6 +199,9 @@ pub async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Fo
         after.map(|(at, _)| millis(*at)),
         after.map_or("", |(_, id)| id.as_str()),
         PAGE as i64 + 1,
+        search.fallback.is_some(),
+        search.fallback.flatten().map(FallbackReason::as_str),
+        search.fell_in,
     )
     .fetch_all(pool)
     .await?;

@@ -1,12 +1,12 @@
 //! Rows of `fallbacks`, `pages_seen`, `annotations` and `session_marks`.
 
-use super::{Traces, millis, seconds};
+use super::{Traces, Whose, millis, seconds};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use streamgauge_core::{
     annotation::{Annotation, AnnotationKind},
     beacon::FallbackReason,
-    fallback::{FallbackEvent, Seen},
+    fallback::{Fallbacks, Seen},
     ids::SessionId,
     timeline::{MOST, Mark, MarkKind},
 };
@@ -34,9 +34,12 @@ pub(super) async fn write(pool: &PgPool, node: &str, traces: &Traces) -> sqlx::R
     }
     for ((bucket, place), pages) in &traces.pages {
         sqlx::query!(
-            "INSERT INTO pages_seen AS seen (bucket_start, browser, region, route, pages) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (bucket_start, browser, region, route) DO UPDATE SET pages = seen.pages + excluded.pages",
+            "INSERT INTO pages_seen AS seen (bucket_start, node, browser, region, route, pages)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (bucket_start, node, browser, region, route)
+             DO UPDATE SET pages = seen.pages + excluded.pages",
             seconds(*bucket),
+            node,
             place.browser,
             place.region,
             place.route,
@@ -59,51 +62,84 @@ pub(super) async fn write(pool: &PgPool, node: &str, traces: &Traces) -> sqlx::R
     transaction.commit().await
 }
 
-/// Fallbacks in `[from, to)`, newest first, and no more than can be looked through.
-pub async fn fallbacks(pool: &PgPool, from: i64, to: i64, region: &str) -> sqlx::Result<Vec<FallbackEvent>> {
+/// Kinds of fallbacks and of pages that are read: the commonest, of a few thousand that there can be.
+const KINDS: i64 = 10_000;
+
+/// Fallbacks in `[from, to)`, the commonest kinds first.
+pub async fn fallbacks(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Fallbacks>> {
     let rows = sqlx::query!(
-        "SELECT at, session, reason, browser, region, route FROM fallbacks
-         WHERE at >= $1 AND at < $2 AND ($3 = '' OR region = $3) ORDER BY at DESC LIMIT 50000",
+        r#"SELECT reason, browser, region, route, count(*) AS "count!", min(at) AS "since!" FROM fallbacks
+           WHERE at >= $1 AND at < $2 AND ($3 = '' OR region = $3) AND ($4 = '' OR node = $4)
+           GROUP BY reason, browser, region, route ORDER BY 5 DESC, 1, 2, 3, 4 LIMIT $5"#,
         seconds(from),
         seconds(to),
-        region,
+        whose.region,
+        whose.node,
+        KINDS,
     )
     .fetch_all(pool)
     .await?;
-    let events = rows.into_iter().filter_map(|row| {
-        Some(FallbackEvent {
-            at: row.at.timestamp(),
-            session: row.session,
+    let fallbacks = rows.into_iter().filter_map(|row| {
+        Some(Fallbacks {
             reason: FallbackReason::parse(&row.reason)?,
             browser: row.browser,
             region: row.region,
             route: row.route,
+            count: whole(row.count),
+            since: row.since.timestamp(),
         })
     });
-    Ok(events.collect())
+    Ok(fallbacks.collect())
 }
 
-/// Pages seen in `[from, to)`.
-pub async fn pages_seen(pool: &PgPool, from: i64, to: i64, region: &str) -> sqlx::Result<Vec<Seen>> {
+/// How many there were in each step of `[from, to)` that had some, by the step's start.
+pub async fn fallbacks_over_time(
+    pool: &PgPool,
+    (from, to, step): (i64, i64, i64),
+    whose: &Whose,
+) -> sqlx::Result<Vec<(i64, u64)>> {
     let rows = sqlx::query!(
-        r#"SELECT browser, region, route, sum(pages)::bigint AS "pages!" FROM pages_seen
-           WHERE bucket_start >= $1 AND bucket_start < $2 AND ($3 = '' OR region = $3)
-           GROUP BY browser, region, route LIMIT 10000"#,
-        // The ten minutes that the range begins in.
-        seconds(from - 600),
+        r#"SELECT floor((extract(epoch FROM at)::float8 - $5) / $6)::bigint AS "nth!", count(*) AS "count!" FROM fallbacks
+           WHERE at >= $1 AND at < $2 AND ($3 = '' OR region = $3) AND ($4 = '' OR node = $4)
+           GROUP BY 1 ORDER BY 1"#,
+        seconds(from),
         seconds(to),
-        region,
+        whose.region,
+        whose.node,
+        from as f64,
+        step as f64,
     )
     .fetch_all(pool)
     .await?;
-    let pages = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok(rows.into_iter().map(|row| (from + row.nth * step, whole(row.count))).collect())
+}
+
+/// Pages seen in `[from, to)`, the commonest kinds first.
+pub async fn pages_seen(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Seen>> {
+    let rows = sqlx::query!(
+        r#"SELECT browser, region, route, sum(pages)::bigint AS "pages!" FROM pages_seen
+           WHERE bucket_start >= $1 AND bucket_start < $2 AND ($3 = '' OR region = $3) AND ($4 = '' OR node = $4)
+           GROUP BY browser, region, route ORDER BY 4 DESC, 1, 2, 3 LIMIT $5"#,
+        // The ten minutes that the range begins in.
+        seconds(from - 600),
+        seconds(to),
+        whose.region,
+        whose.node,
+        KINDS,
+    )
+    .fetch_all(pool)
+    .await?;
     let seen = rows.into_iter().map(|row| Seen {
         browser: row.browser,
         region: row.region,
         route: row.route,
-        pages: pages(row.pages),
+        pages: whole(row.pages),
     });
     Ok(seen.collect())
+}
+
+fn whole(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 /// Annotations in `[from, to)`, oldest first; the newest 200.

@@ -17,7 +17,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use streamgauge_core::{
+    beacon::FallbackReason,
     kpi::thousands,
+    region::shown_name,
     status::State,
     view::{Found, Search, SessionRow},
 };
@@ -55,11 +57,26 @@ fn Head(search: Search) -> impl IntoView {
         let selected = search.state == Some(state);
         view! { <option value=state.as_str() selected=selected>{state.as_str()}</option> }
     };
+    let reasons = FallbackReason::ALL.map(|reason| {
+        let selected = search.fallback == Some(Some(reason));
+        view! { <option value=reason.as_str() selected=selected>{reason.title()}</option> }
+    });
+    let is_any = search.fallback == Some(None);
+    let there = (!search.fell_in.is_empty()).then(|| {
+        let everywhere = address(&Search { fell_in: String::new(), ..search.clone() });
+        view! {
+            <p class="legend">
+                {format!("A page in {} fell back. ", shown_name(&search.fell_in))}
+                <a href=everywhere>"Anywhere"</a>
+            </p>
+        }
+    });
     view! {
         <header class="top">
             <div>
                 <h1>"All sessions"</h1>
                 <p class="legend"><a href="/sessions">"Running now"</a></p>
+                {there}
             </div>
             <form class="search" method="get" action="/search" role="search">
                 <label>
@@ -73,6 +90,15 @@ fn Head(search: Search) -> impl IntoView {
                         {states.map(option).into_iter().collect_view()}
                     </select>
                 </label>
+                <label>
+                    <span class="sr">"Fallback"</span>
+                    <select name="fallback">
+                        <option value="">"with or without fallback"</option>
+                        <option value="any" selected=is_any>"any fallback"</option>
+                        {reasons.into_iter().collect_view()}
+                    </select>
+                </label>
+                <input type="hidden" name="fell_in" value=search.fell_in.clone() />
                 <label>
                     <span class="sr">"Region"</span>
                     <input name="region" value=search.region.clone() placeholder="region" maxlength="64" />
@@ -117,7 +143,10 @@ fn Page(found: Found) -> impl IntoView {
 /// Without the place in the list.
 fn address(search: &Search) -> String {
     let state = search.state.map_or("", State::as_str);
-    format!("/search?q={}&state={state}&region={}", query_value(&search.text), query_value(&search.region))
+    let fallback = search.fallback.map_or("", |reason| reason.map_or("any", FallbackReason::as_str));
+    let [text, region, fell_in] =
+        [&search.text, &search.region, &search.fell_in].map(|text| query_value(text));
+    format!("/search?q={text}&state={state}&region={region}&fallback={fallback}&fell_in={fell_in}")
 }
 
 #[component]

@@ -1,7 +1,7 @@
 //! Why clients left the stream: by reason, over time, by browser, region and route, and the patterns in words.
 
-use super::health::shown_name;
 use crate::text::{
+    html::query_value,
     number::{count, fixed},
     time::Zone,
 };
@@ -12,6 +12,7 @@ use streamgauge_core::{
     fallback::{Analysis, Count, Dimension, Pattern},
     kpi::thousands,
     panels::Panels,
+    region::shown_name,
 };
 
 pub fn fallback(panels: &Panels) -> AnyView {
@@ -47,39 +48,55 @@ pub fn fallback(panels: &Panels) -> AnyView {
 
 fn shown(panels: &Panels) -> impl IntoView + use<> {
     let analysis = &panels.fallback;
-    let reasons: Vec<Count> =
-        analysis.by_reason.iter().map(|(reason, count)| (reason.title().to_owned(), *count)).collect();
-    let regions: Vec<Count> =
-        analysis.by_region.iter().map(|(region, count)| (shown_name(region), *count)).collect();
+    let reasons = analysis.by_reason.iter().map(|(reason, count)| {
+        (reason.title().to_owned(), *count, Some(sessions(reason.as_str(), &panels.view.region)))
+    });
+    let regions = analysis
+        .by_region
+        .iter()
+        .map(|(region, count)| (shown_name(region), *count, Some(sessions("any", region))));
+    let plain = |counts: &[Count]| counts.iter().map(|(name, count)| (name.clone(), *count, None)).collect();
     let patterns = analysis.patterns.iter().map(|pattern| say(pattern, &panels.annotations)).collect_view();
     let quiet = analysis.patterns.is_empty().then(|| {
         view! { <p class="mut">"No pattern: no reason is likelier in one browser, region or route than chance allows."</p> }
     });
     view! {
-        {bars("Reason", &reasons)}
+        {bars("Reason", reasons.collect())}
         {over_time(analysis)}
         {patterns}
         {quiet}
         <details class="figures">
             <summary>"By browser, region and route"</summary>
-            {bars("Browser", &analysis.by_browser)}
-            {bars("Region", &regions)}
-            {bars("Route", &analysis.by_route)}
+            {bars("Browser", plain(&analysis.by_browser))}
+            {bars("Region", regions.collect())}
+            {bars("Route", plain(&analysis.by_route))}
         </details>
     }
 }
 
-fn bars(title: &'static str, counts: &[Count]) -> impl IntoView + use<> {
-    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-    let row = |(name, count): &Count| {
-        let width = *count as f64 / most as f64 * 80.0;
+/// Where the sessions with such a fallback are listed.
+fn sessions(fallback: &str, region: &str) -> String {
+    format!("/search?fallback={fallback}&fell_in={}", query_value(region))
+}
+
+/// A bar with its sessions, where they can be listed.
+type Bar = (String, u64, Option<String>);
+
+fn bars(title: &'static str, bars: Vec<Bar>) -> impl IntoView + use<> {
+    let most = bars.iter().map(|(_, count, _)| *count).max().unwrap_or(1).max(1);
+    let row = |(name, count, sessions): Bar| {
+        let width = count as f64 / most as f64 * 80.0;
+        let name = match sessions {
+            Some(href) => view! { <a href=href rel="external">{name}</a> }.into_any(),
+            None => name.into_any(),
+        };
         view! {
             <tr>
-                <th scope="row">{name.clone()}</th>
+                <th scope="row">{name}</th>
                 <td class="meter" aria-hidden="true">
                     <svg width="80" height="6"><rect width=format!("{width:.1}") height="6" rx="3"></rect></svg>
                 </td>
-                <td class="num">{thousands(*count)}</td>
+                <td class="num">{thousands(count)}</td>
             </tr>
         }
     };
@@ -89,7 +106,7 @@ fn bars(title: &'static str, counts: &[Count]) -> impl IntoView + use<> {
             <thead class="sr">
                 <tr><th scope="col">{title}</th><td></td><th scope="col">"Fallbacks"</th></tr>
             </thead>
-            <tbody>{counts.iter().map(row).collect_view()}</tbody>
+            <tbody>{bars.into_iter().map(row).collect_view()}</tbody>
         </table>
     }
 }
@@ -145,8 +162,8 @@ fn say(pattern: &Pattern, annotations: &[Annotation]) -> impl IntoView + use<> {
         thousands(pattern.count),
         Zone::Utc.minute(pattern.since),
     );
-    let sessions = match pattern.dimension {
-        Dimension::Region => Some(format!("/search?region={}", pattern.value)),
+    let there = match pattern.dimension {
+        Dimension::Region => Some(sessions(pattern.reason.as_str(), &pattern.value)),
         Dimension::Browser | Dimension::Route => None,
     };
     view! {
@@ -154,7 +171,7 @@ fn say(pattern: &Pattern, annotations: &[Annotation]) -> impl IntoView + use<> {
             <b>"Pattern. "</b>
             {words}
             {pattern.reason.hint()}
-            {sessions.map(|href| view! { " "<a href=href rel="external">"Sessions there"</a> })}
+            {there.map(|href| view! { " "<a href=href rel="external">"Sessions there"</a> })}
         </p>
     }
 }

@@ -1,7 +1,7 @@
 //! Where the followers are and how they are served: a map that works offline, and the same as a table.
 
 use crate::text::{
-    html::escape,
+    html::{escape, query_value},
     number::{brief, count},
 };
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use streamgauge_core::{
     kpi::thousands,
     panels::{Health, Panels, RegionHealth},
     range::View,
-    region::{Place, place},
+    region::{Place, place, shown_name},
 };
 
 /// The map's box; `public/world.svg` is drawn in the same.
@@ -103,7 +103,7 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
 fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
     let name = shown_name(&region.region);
     let href = format!("/?{}", View { region: region.region.clone(), ..view.clone() }.query());
-    let sessions = format!("/search?region={}", region.region);
+    let sessions = format!("/search?fallback=any&fell_in={}", query_value(&region.region));
     let errors = region.error_rate.map_or_else(|| "\u{2013}".into(), |rate| format!("{} %", brief(rate)));
     let (speed, reliability) = (region.speed(), region.reliability());
     let p95 = region.p95.map_or_else(|| "\u{2013}".into(), |ms| format!("{} ms", brief(ms)));
@@ -114,15 +114,10 @@ fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
             <td class=format!("num {}", class(speed))>{p95}<span class="sr">", "{words(speed)}</span></td>
             <td class=format!("num {}", class(reliability))>{errors}<span class="sr">", "{words(reliability)}</span></td>
             <td class="num">
-                <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">", sessions of "{name}</span></a>
+                <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">", sessions that fell back in "{name}</span></a>
             </td>
         </tr>
     }
-}
-
-/// Countries have their code in capitals.
-pub fn shown_name(region: &str) -> String {
-    if region.len() == 2 { region.to_ascii_uppercase() } else { region.to_owned() }
 }
 
 /// A circle a region whose place its name says: the area is the number of streams.

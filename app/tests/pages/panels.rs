@@ -8,7 +8,7 @@ use streamgauge_core::{
     annotation::{Annotation, AnnotationKind},
     beacon::FallbackReason,
     cohort::Cohort,
-    fallback::{Analysis, FallbackEvent, Seen},
+    fallback::{Analysis, Fallbacks, Seen},
     ids::SessionId,
     ledger::{Entry, Number},
     numbers::{Basis, Reduction},
@@ -38,18 +38,22 @@ fn level(objective: Objective, value: f64, all: u64, bad: u64) -> Level {
 }
 
 fn fallbacks(from: i64, to: i64) -> Analysis {
-    let event = |n: i64, reason, region: &str, browser: &str| FallbackEvent {
-        at: from + (to - from) * (60 + n % 30) / 100,
-        session: format!("tr-{n}"),
+    let some = |count, reason, region: &str, browser: &str| Fallbacks {
         reason,
         browser: browser.into(),
         region: region.into(),
         route: "/meetings/:id".into(),
+        count,
+        since: from + (to - from) * 60 / 100,
     };
-    let mut events: Vec<FallbackEvent> =
-        (0..58).map(|n| event(n, FallbackReason::Watchdog, "ap-south", "Chrome")).collect();
-    events.extend((0..13).map(|n| event(n, FallbackReason::Watchdog, "eu-central", "Firefox")));
-    events.extend((0..46).map(|n| event(n, FallbackReason::Buffered, "us-east", "Edge")));
+    let fallbacks = [
+        some(58, FallbackReason::Watchdog, "ap-south", "Chrome"),
+        some(13, FallbackReason::Watchdog, "eu-central", "Firefox"),
+        some(46, FallbackReason::Buffered, "us-east", "Edge"),
+    ];
+    let mut over_time: Vec<(i64, u64)> =
+        (0..30).map(|n| (from + (to - from) * (60 + n) / 1_000 * 10, 3)).collect();
+    over_time[0].1 += 27;
     let seen = |region: &str, browser: &str, pages| Seen {
         region: region.into(),
         browser: browser.into(),
@@ -61,7 +65,11 @@ fn fallbacks(from: i64, to: i64) -> Analysis {
         seen("eu-central", "Firefox", 1_204),
         seen("us-east", "Edge", 1_011),
     ];
-    Analysis { fell_back: 175, sessions: 4_170, ..Analysis::of(&events, &seen, (from, to, 10)) }
+    Analysis {
+        fell_back: 175,
+        sessions: 4_170,
+        ..Analysis::of(&fallbacks, &seen, &over_time, (from, to, 10))
+    }
 }
 
 pub fn panels(view: View, fresh: bool) -> Panels {
@@ -230,7 +238,7 @@ async fn fallbacks_are_counted_and_their_pattern_is_said() {
     page.tells("Watchdog: no ping in time 71");
     page.tells("times likelier in ap-south than elsewhere (58 of them), and began at");
     page.tells("just after \u{201c}fra-2 restarted <now>\u{201d}");
-    page.has("href=\"/search?region=ap-south\"");
+    page.has("href=\"/search?fallback=watchdog&amp;fell_in=ap-south\"");
 }
 
 #[tokio::test]
@@ -294,7 +302,7 @@ async fn all_sessions_are_found_page_by_page() {
     let page = get("/search?q=tr-%22&state=failed", Fake::default()).await;
     page.has("value=\"tr-&quot;\"");
     page.has("<option value=\"failed\" selected>");
-    page.has("&amp;state=failed&amp;region=&amp;after=");
+    page.has("&amp;state=failed&amp;region=&amp;fallback=&amp;fell_in=&amp;after=");
     page.tells("Older");
     get("/search?q=x", Fake { fresh: true, ..Fake::default() }).await.tells("No session is like that.");
 }

@@ -100,16 +100,38 @@ pub fn route(referer: &str) -> String {
     if route.is_empty() { "/".into() } else { route }
 }
 
-/// One fallback.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FallbackEvent {
-    /// Unix seconds.
-    pub at: i64,
-    pub session: String,
+/// Routes that are told apart; what more there are goes by one name. Anybody can claim a page of any address.
+const ROUTES: usize = 200;
+const OTHER_ROUTES: &str = "other";
+
+/// The routes of which pages came.
+#[derive(Debug, Default)]
+pub struct Routes(BTreeSet<String>);
+
+impl Routes {
+    /// `referer`: as the header has it.
+    pub fn of(&mut self, referer: &str) -> String {
+        let route = route(referer);
+        if !self.0.contains(&route) {
+            if self.0.len() >= ROUTES {
+                return OTHER_ROUTES.to_owned();
+            }
+            self.0.insert(route.clone());
+        }
+        route
+    }
+}
+
+/// Fallbacks of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallbacks {
     pub reason: FallbackReason,
     pub browser: String,
     pub region: String,
     pub route: String,
+    pub count: u64,
+    /// The first of them, Unix seconds.
+    pub since: i64,
 }
 
 /// Pages of one kind that were seen: what its fallbacks are a share of.
@@ -140,11 +162,11 @@ impl Dimension {
         }
     }
 
-    fn of_event(self, event: &FallbackEvent) -> &str {
+    fn of(self, fallbacks: &Fallbacks) -> &str {
         match self {
-            Dimension::Browser => &event.browser,
-            Dimension::Region => &event.region,
-            Dimension::Route => &event.route,
+            Dimension::Browser => &fallbacks.browser,
+            Dimension::Region => &fallbacks.region,
+            Dimension::Route => &fallbacks.route,
         }
     }
 
@@ -180,13 +202,13 @@ const STRENGTH: f64 = 4.0;
 const LIKELIER: f64 = 2.0;
 
 /// The strongest patterns, at most three, one a reason.
-pub fn patterns(events: &[FallbackEvent], seen: &[Seen]) -> Vec<Pattern> {
+pub fn patterns(fallbacks: &[Fallbacks], seen: &[Seen]) -> Vec<Pattern> {
     let pages: u64 = seen.iter().map(|seen| seen.pages).sum();
     let mut found = Vec::new();
     for reason in FallbackReason::ALL {
-        let of_reason: Vec<&FallbackEvent> = events.iter().filter(|event| event.reason == reason).collect();
+        let of_reason: Vec<&Fallbacks> = fallbacks.iter().filter(|one| one.reason == reason).collect();
         for dimension in Dimension::ALL {
-            let values: BTreeSet<&str> = of_reason.iter().map(|event| dimension.of_event(event)).collect();
+            let values: BTreeSet<&str> = of_reason.iter().map(|one| dimension.of(one)).collect();
             found.extend(values.into_iter().filter_map(|value| {
                 let there = seen.iter().filter(|seen| dimension.of_seen(seen) == value);
                 pattern(&of_reason, dimension, value, there.map(|seen| seen.pages).sum(), pages)
@@ -201,14 +223,15 @@ pub fn patterns(events: &[FallbackEvent], seen: &[Seen]) -> Vec<Pattern> {
 }
 
 fn pattern(
-    events: &[&FallbackEvent],
+    fallbacks: &[&Fallbacks],
     dimension: Dimension,
     value: &str,
     there: u64,
     pages: u64,
 ) -> Option<Pattern> {
-    let here: Vec<_> = events.iter().filter(|event| dimension.of_event(event) == value).collect();
-    let (count, all) = (here.len() as u64, events.len() as u64);
+    let here: Vec<_> = fallbacks.iter().filter(|one| dimension.of(one) == value).collect();
+    let count = here.iter().map(|one| one.count).sum();
+    let all: u64 = fallbacks.iter().map(|one| one.count).sum();
     let elsewhere = pages.saturating_sub(there);
     // Where there is no elsewhere, nothing can be likelier than there.
     if count < LEAST || there == 0 || elsewhere == 0 {
@@ -220,9 +243,9 @@ fn pattern(
     // Half an event where there was none: a ratio to nothing is no number.
     let others = ((all - count) as f64).max(0.5) / elsewhere as f64;
     let times = count as f64 / there as f64 / others;
-    let since = here.iter().map(|event| event.at).min()?;
+    let since = here.iter().map(|one| one.since).min()?;
     (strength >= STRENGTH && times >= LIKELIER).then(|| Pattern {
-        reason: events[0].reason,
+        reason: fallbacks[0].reason,
         dimension,
         value: value.to_owned(),
         times,
@@ -258,40 +281,43 @@ pub struct Analysis {
 const SHOWN: usize = 6;
 
 impl Analysis {
-    /// `from`, `to`, `step`: the range, Unix seconds.
-    pub fn of(events: &[FallbackEvent], seen: &[Seen], (from, to, step): (i64, i64, i64)) -> Analysis {
+    /// `counted`: fallbacks in each step that had some. `from`, `to`, `step`: the range, Unix seconds.
+    pub fn of(
+        fallbacks: &[Fallbacks],
+        seen: &[Seen],
+        counted: &[(i64, u64)],
+        (from, to, step): (i64, i64, i64),
+    ) -> Analysis {
         let by = |dimension: Dimension| {
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            events.iter().for_each(|event| *counts.entry(dimension.of_event(event)).or_default() += 1);
+            fallbacks.iter().for_each(|one| *counts.entry(dimension.of(one)).or_default() += one.count);
             let mut counts: Vec<Count> = counts.into_iter().map(|(value, n)| (value.to_owned(), n)).collect();
             counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             counts.truncate(SHOWN);
             counts
         };
+        let of = |reason| fallbacks.iter().filter(|one| one.reason == reason).map(|one| one.count).sum();
         let mut by_reason: Vec<(FallbackReason, u64)> = FallbackReason::ALL
             .into_iter()
-            .map(|reason| (reason, events.iter().filter(|event| event.reason == reason).count() as u64))
+            .map(|reason| (reason, of(reason)))
             .filter(|(_, count)| *count > 0)
             .collect();
         by_reason.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let mut over_time: BTreeMap<i64, u64> =
             (from..to).step_by(usize::try_from(step).unwrap_or(1).max(1)).map(|at| (at, 0)).collect();
-        for event in events {
-            let at = from + (event.at - from).div_euclid(step.max(1)) * step.max(1);
-            if let Some(count) = over_time.get_mut(&at) {
-                *count += 1;
-            }
+        for (at, count) in counted {
+            over_time.insert(*at, *count);
         }
         Analysis {
             fell_back: 0,
             sessions: 0,
-            events: events.len() as u64,
+            events: over_time.values().sum(),
             by_reason,
             by_browser: by(Dimension::Browser),
             by_region: by(Dimension::Region),
             by_route: by(Dimension::Route),
             over_time: over_time.into_iter().collect(),
-            patterns: patterns(events, seen),
+            patterns: patterns(fallbacks, seen),
         }
     }
 }
@@ -300,15 +326,8 @@ impl Analysis {
 mod tests {
     use super::*;
 
-    fn event(at: i64, reason: FallbackReason, browser: &str, region: &str) -> FallbackEvent {
-        FallbackEvent {
-            at,
-            session: format!("s{at}"),
-            reason,
-            browser: browser.into(),
-            region: region.into(),
-            route: "/".into(),
-        }
+    fn some(count: u64, since: i64, reason: FallbackReason, browser: &str, region: &str) -> Fallbacks {
+        Fallbacks { reason, browser: browser.into(), region: region.into(), route: "/".into(), count, since }
     }
 
     fn seen(browser: &str, region: &str, pages: u64) -> Seen {
@@ -347,6 +366,20 @@ mod tests {
     }
 
     #[test]
+    fn routes_that_anybody_invents_go_by_one_name() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.of("https://h/notes"), "/notes");
+        for n in 0..1_000_u32 {
+            let word: String = n.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
+            routes.of(&format!("https://h/{word}"));
+        }
+        assert_eq!(
+            (routes.of("https://h/late"), routes.of("https://h/notes")),
+            ("other".into(), "/notes".into())
+        );
+    }
+
+    #[test]
     fn a_pattern_is_told_from_chance() {
         use FallbackReason::{Buffered, Watchdog};
         let pages = [
@@ -354,13 +387,15 @@ mod tests {
             seen("Chrome", "eu-west", 900),
             seen("Firefox", "eu-west", 900),
         ];
-        let mut events: Vec<_> = (0..40).map(|n| event(1_000 + n, Watchdog, "Chrome", "ap-south")).collect();
-        events.extend((0..20).map(|n| event(500 + n, Watchdog, "Chrome", "eu-west")));
-        events.extend((0..20).map(|n| event(500 + n, Watchdog, "Firefox", "eu-west")));
-        // As Chrome and Firefox are seen, so they fall back: no pattern.
-        events.extend((0..9).map(|n| event(700 + n, Buffered, "Firefox", "eu-west")));
-        events.extend((0..10).map(|n| event(700 + n, Buffered, "Chrome", "eu-west")));
-        let found = patterns(&events, &pages);
+        let fallbacks = [
+            some(40, 1_000, Watchdog, "Chrome", "ap-south"),
+            some(20, 500, Watchdog, "Chrome", "eu-west"),
+            some(20, 500, Watchdog, "Firefox", "eu-west"),
+            // As Chrome and Firefox are seen, so they fall back: no pattern.
+            some(9, 700, Buffered, "Firefox", "eu-west"),
+            some(10, 700, Buffered, "Chrome", "eu-west"),
+        ];
+        let found = patterns(&fallbacks, &pages);
         assert_eq!(found.len(), 1, "{found:?}");
         let pattern = &found[0];
         assert_eq!((pattern.reason, pattern.value.as_str(), pattern.count), (Watchdog, "ap-south", 40));
@@ -369,21 +404,20 @@ mod tests {
 
     #[test]
     fn few_events_and_one_place_make_no_pattern() {
-        let four: Vec<_> = (0..4).map(|n| event(n, FallbackReason::Watchdog, "Chrome", "ap-south")).collect();
-        assert_eq!(patterns(&four, &[seen("Chrome", "ap-south", 1), seen("Chrome", "eu", 1_000)]), []);
-        let many: Vec<_> =
-            (0..90).map(|n| event(n, FallbackReason::Watchdog, "Chrome", "ap-south")).collect();
-        assert_eq!(patterns(&many, &[seen("Chrome", "ap-south", 100)]), []);
+        let there = |count| [some(count, 0, FallbackReason::Watchdog, "Chrome", "ap-south")];
+        assert_eq!(patterns(&there(4), &[seen("Chrome", "ap-south", 1), seen("Chrome", "eu", 1_000)]), []);
+        assert_eq!(patterns(&there(90), &[seen("Chrome", "ap-south", 100)]), []);
     }
 
     #[test]
     fn the_analysis_counts_everything_once() {
-        let events = [
-            event(5, FallbackReason::Watchdog, "Chrome", "a"),
-            event(12, FallbackReason::Watchdog, "Chrome", "b"),
-            event(19, FallbackReason::Refused, "Safari", "b"),
+        let fallbacks = [
+            some(1, 5, FallbackReason::Watchdog, "Chrome", "a"),
+            some(1, 12, FallbackReason::Watchdog, "Chrome", "b"),
+            some(1, 19, FallbackReason::Refused, "Safari", "b"),
         ];
-        let analysis = Analysis::of(&events, &[], (0, 30, 10));
+        let analysis = Analysis::of(&fallbacks, &[], &[(0, 1), (10, 2)], (0, 30, 10));
+        assert_eq!(analysis.events, 3);
         assert_eq!(analysis.by_reason, [(FallbackReason::Watchdog, 2), (FallbackReason::Refused, 1)]);
         assert_eq!(analysis.by_region, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
         assert_eq!(analysis.over_time, [(0, 1), (10, 2), (20, 0)]);

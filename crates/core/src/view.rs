@@ -1,6 +1,7 @@
 //! What the pages other than the board show. Plain data, the same on the server and in the browser.
 
 use crate::{
+    beacon::FallbackReason,
     cohort::Cohort,
     ids::SessionId,
     status::{State, StatusEvent, is_label},
@@ -65,6 +66,10 @@ pub struct Search {
     pub state: Option<State>,
     /// Of the session, as its publisher said it.
     pub region: String,
+    /// With a fallback that a page reported; `Some(None)`: for whichever reason.
+    pub fallback: Option<Option<FallbackReason>>,
+    /// Where the page was that fell back, as the trusted proxy or the GeoIP file says it. Empty: anywhere.
+    pub fell_in: String,
     /// Where this page begins: what follows this session's beginning (Unix milliseconds) and id.
     pub after: Option<(i64, String)>,
 }
@@ -78,16 +83,21 @@ impl Search {
             let text = get(name).unwrap_or_default().trim().to_owned();
             if is_label(&text, most) { text } else { String::new() }
         };
-        let [text, state, region] = ["q", "state", "region"].map(|name| label(name, SessionId::MAX));
+        let [text, state, region, fallback, fell_in] =
+            ["q", "state", "region", "fallback", "fell_in"].map(|name| label(name, SessionId::MAX));
         // A time, a tilde, an id.
         let after = label("after", SessionId::MAX + 24);
         let after = after.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
-        Search { text, state: State::parse(&state), region, after }
+        let fallback = match FallbackReason::parse(&fallback) {
+            None if fallback.is_empty() && fell_in.is_empty() => None,
+            reason => Some(reason),
+        };
+        Search { text, state: State::parse(&state), region, fallback, fell_in, after }
     }
 
     /// Anything but the plain list.
     pub fn is_narrowed(&self) -> bool {
-        !self.text.is_empty() || self.state.is_some() || !self.region.is_empty()
+        !self.text.is_empty() || self.state.is_some() || !self.region.is_empty() || self.fallback.is_some()
     }
 }
 

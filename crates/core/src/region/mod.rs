@@ -38,6 +38,11 @@ impl Region {
     }
 }
 
+/// A region's name as people read it: countries have their code in capitals.
+pub fn shown_name(region: &str) -> String {
+    if region.len() == 2 { region.to_ascii_uppercase() } else { region.to_owned() }
+}
+
 /// The names of this node's regions, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Regions(RwLock<Vec<String>>);
