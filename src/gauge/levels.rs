@@ -41,6 +41,8 @@ pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Da
             good: count(Counter::ProbesGood),
             bad: count(Counter::ProbesBad),
             unknown: count(Counter::ProbesUnknown),
+            seconds: (now - at).clamp(0, DAY).unsigned_abs(),
+            covered: count(Counter::CoveredSeconds),
         }
     });
     Ok((Objective::ALL.into_iter().map(level).collect(), strip.collect()))

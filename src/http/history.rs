@@ -23,7 +23,7 @@ use streamgauge_core::{
         sample::{Measure, Sample},
         tiers::tier_of,
     },
-    numbers::Reduction,
+    numbers::{Basis, Reduction},
     panels::Panels,
     range::{Range, STEPS, View},
 };
@@ -152,6 +152,16 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     put("memory_per_connection_bytes", sample.memory_per_connection());
     put("request_reduction_percent", percent(sample.request_reduction(poll_interval_ms)));
     put("bandwidth_reduction_percent", percent(sample.bandwidth_reduction(poll_interval_ms)));
+    let mut rests_on = |name: &str, basis: Option<Basis>| {
+        row.insert(name.to_owned(), basis.map_or(Value::Null, |basis| basis.as_str().into()));
+    };
+    let basis = |reduction: Option<Reduction>| reduction.map(|reduction| reduction.basis);
+    rests_on("latency_improvement_basis", Some(sample.staleness(poll_interval_ms).1));
+    rests_on("request_reduction_basis", basis(sample.request_reduction(poll_interval_ms)));
+    rests_on("bandwidth_reduction_basis", basis(sample.bandwidth_reduction(poll_interval_ms)));
+    let mut put = |name: &str, value: Option<f64>| {
+        row.insert(name.to_owned(), value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6)));
+    };
     for measure in Measure::ALL {
         let scale = if measure.is_micros() { 1_000.0 } else { 1.0 };
         for (name, percentile) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {
@@ -169,7 +179,7 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     row
 }
 
-/// Nothing in it can begin a formula: names are ours, and all values are numbers.
+/// Nothing in it can begin a formula: names and words are ours, and all other values are numbers.
 fn csv(rows: &[Map<String, Value>]) -> String {
     let names = row(&Sample::new("", 0, 10), 3_000);
     let mut text = names.keys().map(String::as_str).collect::<Vec<_>>().join(",") + "\r\n";
@@ -178,6 +188,9 @@ fn csv(rows: &[Map<String, Value>]) -> String {
             let comma = if index == 0 { "" } else { "," };
             match row.get(name) {
                 Some(Value::Null) | None => text.push_str(comma),
+                Some(Value::String(word)) => {
+                    let _ = write!(text, "{comma}{word}");
+                }
                 Some(value) => {
                     let _ = write!(text, "{comma}{value}");
                 }

@@ -134,12 +134,22 @@ fn strip(days: &[Day]) -> impl IntoView + use<> {
             DayState::Down => ("below 99.5 %", "down"),
         };
         let percent = day.uptime().map_or_else(String::new, |percent| format!(", {} %", fixed(percent, 2)));
+        // What is missing to the whole is grey: a node that was not there is neither up nor down.
+        let known = if day.known() > 0.99 { 1.0 } else { day.known() };
+        let part = if known < 1.0 && day.uptime().is_some() {
+            format!(" of the {} % of it that were probed", fixed(known * 100.0, 0))
+        } else {
+            String::new()
+        };
+        let (x, width) = (index as f64 * width, width * 0.72);
+        let height = 18.0 * known;
         let _ = write!(
             bars,
-            "<rect class=\"{class}\" x=\"{:.3}%\" width=\"{:.3}%\" height=\"18\"><title>{}: {state}{percent}</title></rect>",
-            index as f64 * width,
-            width * 0.72,
+            "<g><title>{}: {state}{percent}{part}</title>\
+             <rect class=\"unknown\" x=\"{x:.3}%\" width=\"{width:.3}%\" height=\"18\"></rect>\
+             <rect class=\"{class}\" x=\"{x:.3}%\" width=\"{width:.3}%\" y=\"{:.1}\" height=\"{height:.1}\"></rect></g>",
             Zone::Utc.day(day.at),
+            18.0 - height,
         );
     }
     let count = |state: DayState| days.iter().filter(|day| day.state() == state).count();

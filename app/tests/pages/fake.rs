@@ -164,7 +164,7 @@ pub fn overview(view: View, fresh: bool) -> Overview {
             demo: true,
         },
         kpis: vec![
-            kpi::update_latency(Some(14.2), deliveries, Some(16.4), (1_520.0, Basis::Measured)),
+            kpi::update_latency((Some(14.2), Some(9.1)), deliveries, Some(16.4), (1_520.0, Basis::Measured)),
             kpi::request_reduction((!fresh).then_some(reduction), minutes * 60, Some(97.7)),
             kpi::active_connections(
                 if fresh { 0 } else { 3_907 },

@@ -7,7 +7,7 @@ async fn the_figures_stand_there_with_their_units() {
     for expected in [
         "14 ms p95",
         "within target",
-        "99.1 % fresher than polling",
+        "99.4 % fresher than polling",
         "97.8 %",
         "1,200 \u{2192} 26 requests an hour",
         "3,907 streams",

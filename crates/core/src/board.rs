@@ -1,6 +1,6 @@
 //! What a dashboard shows at one moment, and the message that the admin stream sends each second.
 
-use crate::{annotation::Annotation, kpi::Kpi, range::View};
+use crate::{annotation::Annotation, kpi::Kpi, numbers::Basis, range::View};
 use serde::{Deserialize, Serialize};
 
 /// One step of the charts. A field is `None` where nothing was measured: a hole, never a zero.
@@ -146,6 +146,10 @@ pub struct SsePerformanceMetrics {
     pub bandwidth_reduction: Option<f64>,
     /// Percent.
     pub latency_improvement: Option<f64>,
+    /// Whether polling was counted in the control group or computed, of each of the three.
+    pub request_reduction_basis: Option<Basis>,
+    pub bandwidth_reduction_basis: Option<Basis>,
+    pub latency_improvement_basis: Basis,
 
     // What the epic's dashboard reads beside them
     /// Mean delivery latency, ms.

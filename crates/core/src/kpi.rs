@@ -125,9 +125,9 @@ pub struct Kpi {
     pub comparison: Option<Comparison>,
 }
 
-/// p95 of the delivery latency against the staleness of polling.
+/// p95 of the delivery latency; its mean against the staleness of polling, which is one.
 pub fn update_latency(
-    p95_ms: Option<f64>,
+    (p95_ms, mean_ms): (Option<f64>, Option<f64>),
     deliveries: u64,
     before: Option<f64>,
     staleness: (f64, Basis),
@@ -140,7 +140,7 @@ pub fn update_latency(
         Some(ms) if ms < 500.0 => (KpiState::Warning, "over target".into()),
         Some(_) => (KpiState::Critical, "far over target".into()),
     };
-    let comparison = value.map(|ms| Comparison {
+    let comparison = value.and(mean_ms).map(|ms| Comparison {
         polling: staleness.0,
         streaming: ms,
         improvement: numbers::latency_improvement(ms, staleness.0),
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn latency_is_judged_against_its_target() {
         let check = |p95, n, expected| {
-            let kpi = update_latency(p95, n, None, (1_520.0, Basis::Modelled));
+            let kpi = update_latency((p95, p95), n, None, (1_520.0, Basis::Modelled));
             assert_eq!(kpi.state, expected, "{p95:?} of {n}");
         };
         check(Some(14.0), 1_000, KpiState::Good);
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_trend_knows_which_way_is_better() {
         let improving = |now, before| {
-            update_latency(Some(now), 99, Some(before), (1_520.0, Basis::Measured))
+            update_latency((Some(now), Some(now)), 99, Some(before), (1_520.0, Basis::Measured))
                 .trend
                 .and_then(|t| t.improving)
         };

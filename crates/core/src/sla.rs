@@ -201,6 +201,9 @@ pub struct Day {
     pub bad: u64,
     /// Probes that could not be made.
     pub unknown: u64,
+    /// Seconds of it that are over, and those of them in which a node was there to probe.
+    pub seconds: u64,
+    pub covered: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +217,13 @@ pub enum DayState {
 }
 
 impl Day {
+    /// For which share of its time its state is known, 0 to 1: a node was there, and its probes could be made.
+    pub fn known(self) -> f64 {
+        let probes = self.good + self.bad;
+        let all = (probes + self.unknown).max(1) as f64;
+        (self.covered as f64 / self.seconds.max(1) as f64).min(1.0) * probes as f64 / all
+    }
+
     /// Percent; `None`: unknown.
     pub fn uptime(self) -> Option<f64> {
         let all = self.good + self.bad;
@@ -265,10 +275,9 @@ mod measured {
             match self {
                 Objective::Connect => p95(Measure::Connect),
                 Objective::Delivery => p95(Measure::Delivery),
-                Objective::Uptime => self.counted(sample).share().map(|bad| (1.0 - bad) * 100.0),
-                Objective::Errors | Objective::Fallback => {
-                    self.counted(sample).share().map(|bad| bad * 100.0)
-                }
+                Objective::Uptime => sample.uptime(),
+                Objective::Errors => sample.error_rate(),
+                Objective::Fallback => sample.fallback_activation_rate(),
             }
         }
     }
@@ -333,7 +342,7 @@ mod tests {
     #[test]
     fn a_day_without_a_probe_is_unknown_and_not_down() {
         let check = |good, bad, unknown, expected| {
-            assert_eq!(Day { at: 0, good, bad, unknown }.state(), expected);
+            assert_eq!(Day { good, bad, unknown, ..Day::default() }.state(), expected);
         };
         check(0, 0, 0, DayState::Unknown);
         check(0, 0, 8_640, DayState::Unknown);
@@ -341,6 +350,20 @@ mod tests {
         check(8_600, 40, 0, DayState::Dented);
         check(8_000, 640, 0, DayState::Down);
         check(0, 1, 0, DayState::Down);
+    }
+
+    #[test]
+    fn time_without_a_node_or_a_probe_is_not_known() {
+        let known = |good, unknown, seconds, covered| {
+            Day { good, unknown, seconds, covered, ..Day::default() }.known()
+        };
+        assert_eq!(known(8_640, 0, 86_400, 86_400), 1.0);
+        assert_eq!(known(6_480, 0, 86_400, 64_800), 0.75);
+        assert_eq!(known(30, 30, 600, 600), 0.5);
+        assert_eq!(known(0, 0, 86_400, 0), 0.0);
+        // A row that runs into the next second, and a day that has just begun.
+        assert_eq!(known(1, 0, 9, 10), 1.0);
+        assert_eq!(known(0, 0, 0, 0), 0.0);
     }
 
     #[cfg(feature = "measure")]

@@ -88,8 +88,11 @@ impl Sample {
 
     /// Of the mean, since what polling is compared by is one.
     pub fn latency_improvement(&self, poll_interval_ms: u32) -> Option<f64> {
-        let mean = self.mean_of(Measure::Delivery)? / 1_000.0;
-        numbers::latency_improvement(mean, self.staleness(poll_interval_ms).0)
+        numbers::latency_improvement(self.mean_delivery_ms()?, self.staleness(poll_interval_ms).0)
+    }
+
+    pub fn mean_delivery_ms(&self) -> Option<f64> {
+        self.mean_of(Measure::Delivery).map(|micros| micros / 1_000.0)
     }
 
     /// Good probes of those that could be made, percent.
@@ -225,7 +228,7 @@ impl Headline<'_> {
         let judged = |sample: &&Sample| sample.operations() >= numbers::RATE_FLOOR;
         vec![
             kpi::update_latency(
-                window.delivery_ms(95.0),
+                (window.delivery_ms(95.0), window.mean_delivery_ms()),
                 window.histograms.get(Measure::Delivery).len(),
                 self.before.filter(enough).and_then(|sample| sample.delivery_ms(95.0)),
                 window.staleness(interval),
