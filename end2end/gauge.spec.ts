@@ -6,7 +6,7 @@ import type { Page } from "@playwright/test";
 import { Server } from "./server.ts";
 import { expect, FIREFOX, TELLS_REGIONS, test } from "./traffic.ts";
 
-const CHARTS = ["Update latency", "Connections", "Throughput", "Resources"];
+const CHARTS = ["Update latency", "Connections", "Throughput", "Resources", "Request reduction", "Error rate"];
 
 const tools = (page: Page) => page.locator(".tools");
 const panel = (page: Page, name: string | RegExp) => page.getByRole("region", { name });
@@ -34,8 +34,8 @@ test("every panel says what it has measured", async ({ page }) => {
   await expect(panel(page, "Satisfaction")).toContainText("No survey has been answered");
   await expect(panel(page, "Worth")).toBeVisible();
   await expect(panel(page, "What happened")).toContainText("v2.1 is out");
-  // A flag in each chart's plots, too: latency, connections, throughput, memory and CPU.
-  await expect(page.locator(".chart .flag.deploy")).toHaveCount(5);
+  // A flag in each chart's plots, too: latency, connections, throughput, memory, CPU and Redis, reduction, errors.
+  await expect(page.locator(".chart .flag.deploy")).toHaveCount(8);
 });
 
 test("no panel's table sticks out of it on a phone", async ({ page }) => {
@@ -196,7 +196,7 @@ test.describe("with scripts", () => {
     const field = chart(page, "Update latency").locator(".field");
     const box = (await field.boundingBox())!;
     await page.mouse.move(box.x + box.width / 2, box.y + 20);
-    await expect(page.locator(".chart line.cursor")).toHaveCount(5);
+    await expect(page.locator(".chart line.cursor")).toHaveCount(8);
     const times = await page.locator(".chart .cap").allTextContents();
     const spoken = times.map((text) => /^\d\d:\d\d:\d\d/.exec(text)?.[0]);
     expect(spoken[0]).toBeTruthy();
@@ -219,7 +219,7 @@ test.describe("with scripts", () => {
     await page.keyboard.press("End");
     await page.keyboard.press("Enter");
     for (let press = 0; press < 6; press++) await page.keyboard.press("Shift+ArrowLeft");
-    await expect(page.locator(".chart rect.zoom")).toHaveCount(5);
+    await expect(page.locator(".chart rect.zoom")).toHaveCount(8);
     await page.keyboard.press("Enter");
     await expect(page).toHaveURL(/range=\d{10}-\d{10}/);
     await expect(choose(page)).toHaveText("Custom");
@@ -238,7 +238,7 @@ test.describe("with scripts", () => {
     await page.mouse.move(box.x + box.width * 0.5, box.y + 40);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.75, box.y + 40, { steps: 4 });
-    await expect(page.locator(".chart rect.zoom")).toHaveCount(5);
+    await expect(page.locator(".chart rect.zoom")).toHaveCount(8);
     await page.mouse.up();
     await expect(page).toHaveURL(/range=\d{10}-\d{10}&region=de/);
     const [from, to] = /range=(\d+)-(\d+)/.exec(page.url())!.slice(1).map(Number);
@@ -278,6 +278,7 @@ test.describe("with scripts", () => {
     await expect(page).toHaveURL(new RegExp(`range=${first}`));
     await page.keyboard.press("]");
     await expect(page).toHaveURL(/range=1h/);
+    await current("1h");
     expect(await isSame(page)).toBe(true);
     // Whoever types means the letters.
     await choose(page).click();

@@ -7,7 +7,7 @@ import { publish } from "./publisher.ts";
 
 const RANGES = ["1h", "24h", "7d"];
 const FIGURES = ["Update latency", "Request reduction", "Active connections", "Error rate"];
-const CHARTS = ["Update latency", "Connections", "Throughput", "Resources"];
+const CHARTS = ["Update latency", "Connections", "Throughput", "Resources", "Request reduction", "Error rate"];
 
 /** Layout shift from now on, as the browser counts it. */
 async function shifts(page: Page): Promise<number> {

@@ -51,8 +51,12 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
             tokio::spawn(probe(redis, found.clone()));
         }
         count += 1;
-        let (tick, mut levels) = collectors.tick(clock::now_ms());
+        let (mut tick, mut levels) = collectors.tick(clock::now_ms());
         levels.redis_memory = Some(found.memory.load(Relaxed)).filter(|&bytes| bytes > 0);
+        if let Some(bytes) = levels.redis_memory {
+            tick.counters.add(Counter::RedisMemorySum, bytes);
+            tick.counters.add(Counter::RedisSeconds, 1);
+        }
         levels.redis_latency = Some(found.latency.load(Relaxed)).filter(|&micros| micros > 0);
         levels.notices = notices(&node);
         node.totals.add(&tick);

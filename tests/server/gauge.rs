@@ -227,7 +227,7 @@ async fn the_history_is_there_for_others() {
         assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY, "{query}");
         assert_eq!(bad.json::<Value>().await.expect("JSON")["field"], field);
     }
-    for chart in ["latency", "connections", "throughput", "resources"] {
+    for chart in ["latency", "connections", "throughput", "resources", "reduction", "errors"] {
         let svg =
             client.get(&format!("/api/admin/charts/{chart}.svg?range=24h")).send().await.expect("an answer");
         assert_eq!(svg.headers()["content-type"], "image/svg+xml", "{chart}");

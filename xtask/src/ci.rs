@@ -8,8 +8,9 @@ use crate::test::test;
 use crate::workspace::Workspace;
 use crate::{nevers, prepare, site, tools};
 
-/// What the WASM may weigh as brotli, for a first visit on a phone.
-const WASM_CEILING: u64 = 250_000;
+/// What the WASM may weigh as brotli, for a first visit on a phone. The bar is 300 kB (docs/benchmarks.md); the ceiling stays
+/// close to what there is, so that whoever makes it grow has to say for what. Last: two charts and one plot, 2.0 kB.
+const WASM_CEILING: u64 = 253_000;
 /// What the browser SDK may weigh as brotli, comments and all: it is served as it is written.
 const SDK_CEILING: u64 = 5_000;
 

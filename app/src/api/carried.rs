@@ -35,11 +35,11 @@ type Column = Vec<Option<f64>>;
 struct Columns {
     at: Vec<i64>,
     deliveries: Vec<u64>,
-    figures: [Column; 12],
+    figures: [Column; 13],
 }
 
 /// The figures of a point in the order of their columns.
-fn figures(point: &Point) -> [Option<f64>; 12] {
+fn figures(point: &Point) -> [Option<f64>; 13] {
     [
         point.p50,
         point.p95,
@@ -52,6 +52,7 @@ fn figures(point: &Point) -> [Option<f64>; 12] {
         // Bytes: whole ones.
         point.memory.map(f64::round),
         point.cpu,
+        point.redis_memory.map(f64::round),
         point.request_reduction,
         point.error_rate,
     ]
@@ -88,6 +89,7 @@ impl Columns {
                 delivered,
                 memory,
                 cpu,
+                redis_memory,
                 reduction,
                 errors,
             ] = self.figures.each_ref().map(|column| column.get(index).copied().flatten());
@@ -104,6 +106,7 @@ impl Columns {
                 delivered,
                 memory,
                 cpu,
+                redis_memory,
                 request_reduction: reduction,
                 error_rate: errors,
             }
@@ -131,6 +134,7 @@ mod tests {
             delivered: Some(9.0),
             memory: Some(10.0),
             cpu: Some(11.0),
+            redis_memory: Some(14.0),
             request_reduction: Some(12.0),
             error_rate: Some(0.013),
         };

@@ -33,8 +33,8 @@ pub fn chart_svg(id: &str, board: &Overview) -> Option<String> {
 }
 
 fn drawn(chart: &Chart, window: &Window, board: &Overview) -> String {
-    let plots: f64 = chart.plots.iter().map(|plot| f64::from(plot.height) + GAP).sum();
-    let height = HEAD + plots + FOOT;
+    let plots: Vec<_> = chart.plots.iter().filter(|plot| plot.is_shown(window)).collect();
+    let height = HEAD + plots.iter().map(|plot| f64::from(plot.height) + GAP).sum::<f64>() + FOOT;
     let inner = WIDTH - LEFT - RIGHT;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
@@ -51,7 +51,7 @@ fn drawn(chart: &Chart, window: &Window, board: &Overview) -> String {
         escape(&keys.join(" \u{b7} "))
     );
     let mut top = HEAD;
-    for plot in &chart.plots {
+    for plot in plots {
         let field =
             Field { from: window.from, to: window.to, height: plot.height, scale: (plot.scale)(window) };
         if !plot.name.is_empty() {

@@ -99,6 +99,14 @@ pub struct Plot {
     pub headline: Read,
     /// Words at a level: at the right end inside the plot.
     pub notes: fn(&Window) -> Vec<(f64, String, &'static str)>,
+    /// Not shown where nothing is measured: not every server has what it is about.
+    pub may_lack: bool,
+}
+
+impl Plot {
+    pub fn is_shown(&self, window: &Window) -> bool {
+        !self.may_lack || window.newest(self.headline).is_some()
+    }
 }
 
 /// A figure of a point in the table and in the cursor's read-out.
@@ -175,7 +183,7 @@ pub fn Figure(chart: Chart, window: Memo<Window>) -> impl IntoView {
 
 #[component]
 fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
-    let Plot { height, name, scale, layers, headline, notes } = plot;
+    let Plot { height, name, scale, layers, headline, notes, .. } = plot;
     let field =
         move |window: &Window| Field { from: window.from, to: window.to, height, scale: scale(window) };
     let ticks = move || window.with(|window| tick_texts(&field(window)));
@@ -223,20 +231,22 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     let grasp = move |event| window.with_untracked(|window| cursor.grasp(&event, window));
     let release = move |_| window.with_untracked(|window| cursor.release(window));
     view! {
-        {(!name.is_empty()).then(|| view! { <p class="name">{name}</p> })}
-        <div class="plot">
-            <svg class="ticks" height=height inner_html=text(ticks)></svg>
-            <svg class="field" height=height on:pointerdown=grasp on:pointermove=follow on:pointerup=release on:pointerleave=move |_| cursor.leave()>
-                <svg
-                    viewBox=view_box(height)
-                    width="100%"
-                    height=height
-                    preserveAspectRatio="none"
-                    inner_html=text(lines)
-                ></svg>
-                <g inner_html=text(words)></g>
-                <g inner_html=text(mark)></g>
-            </svg>
+        <div class="part" hidden=move || window.with(|window| !plot.is_shown(window))>
+            {(!name.is_empty()).then(|| view! { <p class="name">{name}</p> })}
+            <div class="plot">
+                <svg class="ticks" height=height inner_html=text(ticks)></svg>
+                <svg class="field" height=height on:pointerdown=grasp on:pointermove=follow on:pointerup=release on:pointerleave=move |_| cursor.leave()>
+                    <svg
+                        viewBox=view_box(height)
+                        width="100%"
+                        height=height
+                        preserveAspectRatio="none"
+                        inner_html=text(lines)
+                    ></svg>
+                    <g inner_html=text(words)></g>
+                    <g inner_html=text(mark)></g>
+                </svg>
+            </div>
         </div>
     }
     .into_any()
@@ -273,7 +283,9 @@ pub(super) fn tick_texts(field: &Field) -> String {
 pub(super) fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>) -> String {
     let mut svg = String::new();
     for (level, text, class) in notes {
-        let y = (field.scale.y(level, field.height) - 5.0).max(9.0);
+        let y = field.scale.y(level, field.height);
+        // Above its level, where there is room.
+        let y = if y < 14.0 { y + 12.0 } else { y - 5.0 };
         let _ = write!(svg, "<text class=\"note {class}\" x=\"100%\" y=\"{y:.1}\">{text}</text>");
     }
     svg

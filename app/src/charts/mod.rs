@@ -11,7 +11,7 @@ pub mod export; // a chart as a picture that stands alone
 pub mod figure; // a chart with title, legend, plot, caption and table
 pub mod gauge; // rail, good range, target, polling, value
 mod ink; // what a stroke or a surface means
-pub mod panels; // the Overview's four charts
+pub mod panels; // the Overview's charts
 mod plot; // layers over a time axis, drawn
 #[cfg(feature = "ssr")]
 pub mod run; // a load test over time

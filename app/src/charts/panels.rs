@@ -1,4 +1,4 @@
-//! The Overview's four charts.
+//! The Overview's charts.
 
 use super::{
     axis::Scale,
@@ -19,6 +19,9 @@ const PUBLISHED: Read = |point| point.published;
 const DELIVERED: Read = |point| point.delivered;
 const MEMORY: Read = |point| point.memory.map(megabytes);
 const CPU: Read = |point| point.cpu;
+const REDIS: Read = |point| point.redis_memory.map(megabytes);
+const REDUCTION: Read = |point| point.request_reduction;
+const ERRORS: Read = |point| point.error_rate;
 
 fn column(name: &'static str, unit: &'static str, read: Read) -> Column {
     Column { name, unit, read, text: brief }
@@ -30,8 +33,8 @@ fn no_notes(_: &Window) -> Vec<(f64, String, &'static str)> {
 
 /// All of them, in the page's order.
 #[cfg(feature = "ssr")]
-pub fn all() -> [Chart; 4] {
-    [latency(), connections(), throughput(), resources()]
+pub fn all() -> [Chart; 6] {
+    [latency(), connections(), throughput(), resources(), reduction(), errors()]
 }
 
 /// `measured` where the control group was; else the baseline is a model and says so.
@@ -81,6 +84,7 @@ pub fn latency() -> Chart {
         },
         headline: P95,
         notes: |_| vec![(KpiKey::UpdateLatency.target(), "target 100 ms".into(), "")],
+        may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
         let mut keys = vec![
@@ -135,6 +139,7 @@ pub fn connections() -> Chart {
         },
         headline: STREAMS,
         notes: no_notes,
+        may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
         let keys = [("sse", "streams".into()), ("poll", "pollers".into())];
@@ -161,6 +166,7 @@ pub fn throughput() -> Chart {
         },
         headline: DELIVERED,
         notes: no_notes,
+        may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
         let keys = [("sse", "delivered".into()), ("ink", "published".into())];
@@ -174,7 +180,7 @@ pub fn throughput() -> Chart {
     Chart { id: "throughput", title: "Throughput", plots: vec![plot], columns, keys, caption, summary }
 }
 
-/// Two plots: memory and CPU have no scale in common.
+/// A plot each: they have no scale in common.
 pub fn resources() -> Chart {
     let memory = Plot {
         height: 48,
@@ -183,20 +189,97 @@ pub fn resources() -> Chart {
         layers: |_| vec![Layer::Area(Ink::NeutralFill, MEMORY), Layer::Line(Ink::Neutral, MEMORY)],
         headline: MEMORY,
         notes: no_notes,
+        may_lack: false,
     };
     let cpu = Plot {
-        height: 48,
         name: "CPU, % of one core",
         scale: |window| ends(Scale::linear(window.highest(CPU), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, CPU), Layer::Line(Ink::Neutral, CPU)],
         headline: CPU,
-        notes: no_notes,
+        ..memory
+    };
+    let redis = Plot {
+        name: "memory of Redis, MB",
+        scale: |window| ends(Scale::linear(window.highest(REDIS), true)),
+        layers: |_| vec![Layer::Area(Ink::NeutralFill, REDIS), Layer::Line(Ink::Neutral, REDIS)],
+        headline: REDIS,
+        may_lack: true,
+        ..memory
     };
     let keys = |window: &Window| -> Vec<Key> { before(window).into_iter().collect() };
     let caption = |window: &Window| format!("All nodes together; {}", steps(window, MEMORY));
     let summary = |window: &Window| two(window, "Resources", ("MB of memory", MEMORY), ("% CPU", CPU), "");
-    let columns = vec![column("memory", " MB", MEMORY), column("CPU", " %", CPU)];
-    Chart { id: "resources", title: "Resources", plots: vec![memory, cpu], columns, keys, caption, summary }
+    let columns =
+        vec![column("memory", " MB", MEMORY), column("CPU", " %", CPU), column("Redis", " MB", REDIS)];
+    let plots = vec![memory, cpu, redis];
+    Chart { id: "resources", title: "Resources", plots, columns, keys, caption, summary }
+}
+
+pub fn reduction() -> Chart {
+    let plot = Plot {
+        height: 132,
+        name: "",
+        scale: |_| Scale::linear(100.0, true),
+        layers: |_| {
+            vec![
+                Layer::Rule(Ink::Target, KpiKey::RequestReduction.target()),
+                Layer::Area(Ink::Fill, REDUCTION),
+                Layer::Line(Ink::Sse, REDUCTION),
+            ]
+        },
+        headline: REDUCTION,
+        notes: |_| vec![(KpiKey::RequestReduction.target(), "target 95 %".into(), "")],
+        may_lack: false,
+    };
+    let keys = |window: &Window| -> Vec<Key> {
+        [("sse", "requests spared, %".into())].into_iter().chain(before(window)).collect()
+    };
+    let caption = |window: &Window| {
+        format!(
+            "1 - streaming / polling, a session hour each, measured against the control group; {}",
+            steps(window, REDUCTION)
+        )
+    };
+    let summary =
+        |window: &Window| one(window, "Request reduction", REDUCTION, "the target is at least 95 %");
+    let columns = vec![column("requests spared", " %", REDUCTION)];
+    Chart { id: "reduction", title: "Request reduction", plots: vec![plot], columns, keys, caption, summary }
+}
+
+pub fn errors() -> Chart {
+    let plot = Plot {
+        height: 132,
+        name: "",
+        scale: |window| Scale::linear(window.highest(ERRORS).max(2.0 * KpiKey::ErrorRate.target()), false),
+        layers: |_| {
+            vec![
+                Layer::Rule(Ink::Target, KpiKey::ErrorRate.target()),
+                Layer::Area(Ink::NeutralFill, ERRORS),
+                Layer::Line(Ink::Neutral, ERRORS),
+            ]
+        },
+        headline: ERRORS,
+        notes: |_| vec![(KpiKey::ErrorRate.target(), "target 0.1 %".into(), "")],
+        may_lack: false,
+    };
+    let keys = |window: &Window| -> Vec<Key> {
+        [("ink", "failed, %".into())].into_iter().chain(before(window)).collect()
+    };
+    let caption = |window: &Window| {
+        format!(
+            "Failed streams and deliveries, of all attempts and deliveries due; {}",
+            steps(window, ERRORS)
+        )
+    };
+    let summary = |window: &Window| one(window, "Error rate", ERRORS, "the target is under 0.1 %");
+    let columns = vec![column("failed", " %", ERRORS)];
+    Chart { id: "errors", title: "Error rate", plots: vec![plot], columns, keys, caption, summary }
+}
+
+fn one(window: &Window, title: &str, read: Read, target: &str) -> String {
+    let value = window.newest(read).map_or_else(|| "no".into(), brief);
+    let (range, highest) = (window.range.in_words(), brief(window.highest(read)));
+    format!("{title}, {range}: {value} % now, at most {highest} %; {target}.")
 }
 
 /// A low plot has room for the two outer ticks.

@@ -60,6 +60,10 @@ pub fn Board(
             <Figure chart=panels::throughput() window />
             <Figure chart=panels::resources() window />
         </div>
+        <div class="row even">
+            <Figure chart=panels::reduction() window />
+            <Figure chart=panels::errors() window />
+        </div>
         <div class="row two">{health} {fallback}</div>
         {worth}
         <div class="row two">{sources} <RunningSessions list=sessions /></div>

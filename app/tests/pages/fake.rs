@@ -208,6 +208,7 @@ fn point(n: i64, count: i64, at: i64) -> Point {
         delivered: Some(1_300.0 + 250.0 * wave + 90.0 * noise),
         memory: Some((43.0 + 3.0 * wave) * 1e6),
         cpu: Some(4.0 + noise),
+        redis_memory: Some(3e6 + 1e5 * noise),
         request_reduction: Some(97.8 + 0.3 * noise),
         error_rate: Some(0.021 + 0.006 * noise),
     }

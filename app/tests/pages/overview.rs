@@ -48,8 +48,8 @@ async fn too_little_is_no_figure() {
 #[tokio::test]
 async fn a_hole_in_the_figures_stays_a_hole_in_the_line() {
     let page = get("/", Fake::default()).await;
-    // Two percentile lines in the first chart, streams, pollers, delivered, published, memory, CPU: each in two pieces.
-    assert_eq!(page.html.matches("<path class=\"line sse\" d=\"M").count(), 2 * 3 + 4, "and four sparklines");
+    // p95, streams, delivered and requests spared: each in two pieces.
+    assert_eq!(page.html.matches("<path class=\"line sse\" d=\"M").count(), 2 * 4 + 4, "and four sparklines");
     assert_eq!(page.html.matches("<path class=\"band sse\"").count(), 2);
     assert_eq!(page.html.matches("<path class=\"line poll\"").count(), 4);
 }

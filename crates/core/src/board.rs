@@ -29,6 +29,8 @@ pub struct Point {
     pub memory: Option<f64>,
     /// CPU used, percent of one core (summed over nodes).
     pub cpu: Option<f64>,
+    /// Memory of the Redis that all nodes share, bytes; `None` without Redis.
+    pub redis_memory: Option<f64>,
     /// Percent.
     pub request_reduction: Option<f64>,
     /// Percent.

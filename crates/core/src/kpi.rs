@@ -36,9 +36,9 @@ impl KpiKey {
     pub fn chart(self) -> &'static str {
         match self {
             KpiKey::UpdateLatency => "#latency",
-            KpiKey::RequestReduction => "#worth",
+            KpiKey::RequestReduction => "#reduction",
             KpiKey::ActiveConnections => "#connections",
-            KpiKey::ErrorRate => "#levels",
+            KpiKey::ErrorRate => "#errors",
         }
     }
 

@@ -128,6 +128,8 @@ const ELSEWHERE: &[Counter] = &[
     C::MemorySum,
     C::UnusedMemorySum,
     C::MaxConnectionsSum,
+    C::RedisMemorySum,
+    C::RedisSeconds,
     C::CoveredSeconds,
     C::StreamsClosed,
 ];

@@ -45,6 +45,9 @@ counters! {
     PollerSeconds => "poller_seconds",
     /// Streams that the node allows, summed each second.
     MaxConnectionsSum => "max_connections_sum",
+    /// Memory of Redis, bytes, summed each second in which it was known: the same Redis for all nodes.
+    RedisMemorySum => "redis_memory_sum",
+    RedisSeconds => "redis_seconds",
 
     /// Status events accepted on this node.
     Published => "published",

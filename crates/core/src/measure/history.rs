@@ -107,6 +107,12 @@ impl Sample {
         numbers::memory_per_connection(count(Counter::MemorySum), unused, count(Counter::StreamSeconds))
     }
 
+    /// Bytes, of the one Redis that all nodes share.
+    pub fn redis_memory(&self) -> Option<f64> {
+        let seconds = self.counters.get(Counter::RedisSeconds);
+        (seconds > 0).then(|| self.counters.get(Counter::RedisMemorySum) as f64 / seconds as f64)
+    }
+
     /// Delivery latency at a percentile, ms.
     pub fn delivery_ms(&self, percentile: f64) -> Option<f64> {
         self.percentile(Measure::Delivery, percentile, 1).map(|micros| micros / 1_000.0)
@@ -193,6 +199,7 @@ pub fn point(at: i64, whole: &Sample) -> Point {
         delivered: whole.level(Counter::Delivered),
         memory: whole.level(Counter::MemorySum),
         cpu: whole.level(Counter::CpuMicros).map(|micros| micros / 10_000.0),
+        redis_memory: whole.redis_memory(),
         // One bucket's followed time is short: the cohort floor would hide it, and the chart shows noise honestly.
         request_reduction: bucket_reduction(whole),
         error_rate: whole.error_rate(),
