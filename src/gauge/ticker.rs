@@ -138,6 +138,7 @@ fn notices(node: &Node) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let store::Health::Away { since } = node.store.health() {
         let (waiting, lost) = node.store.outbox().state();
+        let lost = lost + node.recorder.journal().lost();
         let lost = if lost > 0 {
             format!(" {} were lost for want of room.", thousands(lost))
         } else {

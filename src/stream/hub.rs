@@ -110,7 +110,9 @@ impl Hub {
     /// Live messages of the session are queued from now on. Leaving is dropping the [`Seat`].
     /// `None`: as many streams are open as this node allows.
     pub fn join(&self, session: &SessionId, cohort: Cohort) -> Option<Seat> {
-        let most = u64::from(self.0.knobs.get(Knob::MaxConnections));
+        // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
+        let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
+        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)) + probes;
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
         self.0.probes.fetch_add(u64::from(session.is_probe()), Relaxed);
@@ -364,6 +366,10 @@ mod tests {
         let mut slow = hub.join(&session, Cohort::Stream).expect("room");
         let mut quick = hub.join(&session, Cohort::Stream).expect("room");
         assert!(hub.join(&session, Cohort::Stream).is_none(), "full");
+        let own = SessionId::probe("a").expect("an id");
+        let probe = hub.join(&own, Cohort::Stream).expect("room for the probe");
+        assert!(hub.join(&session, Cohort::Stream).is_none(), "still full");
+        drop(probe);
         assert_eq!((hub.sessions(Cohort::Stream), hub.sessions(Cohort::Poll)), (1, 0));
         for seq in 1..=QUEUE as u64 + 1 {
             assert_eq!(hub.deliver(&session, message(seq)), 2);

@@ -3,6 +3,8 @@
 use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 async fn get(client: &Client, path: &str) -> Value {
     let answer = client.get(path).send().await.expect("an answer");
@@ -96,6 +98,45 @@ async fn followers_are_told_apart_by_region() {
     let page = client.get("/?region=de").send().await.expect("a page").text().await.expect("text");
     assert!(page.contains("Connection health") && page.contains(">DE<"), "{page}");
     server.stop();
+}
+
+/// What is told within 0.4 s of the last event waits, and that wait is the server's: so both ends of a percentile are
+/// known, and not only that it is not above what was seen outside.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn latency_is_from_acceptance_to_the_last_byte() {
+    const WAIT: f64 = 400.0;
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = server.client();
+    client
+        .patch("/api/admin/limits")
+        .json(&json!({ "batch_ms": WAIT as u64 }))
+        .send()
+        .await
+        .expect("an answer");
+    let session = fresh("waits");
+    client.create(&session).await;
+    let mut follower = client.follow(&session).await;
+    let mut waited = Vec::new();
+    for n in 0..20 {
+        client.publish(&session, 2 * n).await;
+        assert_eq!(follower.numbers(1).await, [2 * n]);
+        let sent = Instant::now();
+        client.publish(&session, 2 * n + 1).await;
+        assert_eq!(follower.numbers(1).await, [2 * n + 1]);
+        waited.push(sent.elapsed().as_secs_f64() * 1e3);
+        // The next one comes at once.
+        sleep(Duration::from_millis(WAIT as u64 + 50)).await;
+    }
+    waited.sort_by(f64::total_cmp);
+    let metrics = client.metrics().await;
+    let p95 = metrics["kpis"][0]["value"].as_f64().expect("enough deliveries");
+    // The 18th of the 20 that waited is the p95 of all 40, whose other half came at once.
+    let seen = waited[17];
+    assert!((seen - 60.0..=seen * 1.01).contains(&p95), "{p95} ms by the server, {seen} ms here: {waited:?}");
+    let mean = metrics["averageLatency"].as_f64().expect("deliveries");
+    let half = waited.iter().sum::<f64>() / 40.0;
+    assert!((half - 60.0..=half + 20.0).contains(&mean), "mean {mean} ms by the server, {half} ms here");
 }
 
 #[tokio::test]

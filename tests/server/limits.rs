@@ -1,6 +1,8 @@
 //! How many streams, for whom, and what a refused follower is told.
 
-use crate::support::{Bare, Client, Database, Follower, Launch, Memory, Redis, eventually, fresh, streams};
+use crate::support::{
+    Bare, Client, Database, Follower, Launch, Memory, Redis, Scrape, eventually, fresh, streams,
+};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -159,11 +161,30 @@ async fn everything_goes_on_when_streams_are_full(client: &Client, allowed: u64)
         }
         held.push(answer);
     };
-    // The probe may have one.
-    assert!((allowed - 1..=allowed).contains(&(held.len() as u64)), "{}", held.len());
+    // The node's own probe takes nobody's place.
+    assert_eq!(held.len() as u64, allowed);
     refused(refusal, StatusCode::SERVICE_UNAVAILABLE, &session).await;
     client.publish(&session, 2).await;
     assert_eq!(client.poll(&session).await.json::<Value>().await.expect("JSON")["progress"], 2);
+}
+
+#[tokio::test]
+async fn a_full_node_is_not_down() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("max-connections", 1).env("STREAMGAUGE_PROBE_MS", "1000").start();
+    let (client, session) = (server.client(), fresh("alone"));
+    client.publish(&session, 1).await;
+    let _held = client.follow(&session).await;
+    let probes = async |result: &str| {
+        let scrape = Scrape::of(client.get("/metrics")).await;
+        scrape.get(&format!("streamgauge_probes_total{{result=\"{result}\"}}"))
+    };
+    let before = probes("good").await;
+    eventually("the full node is probed", 20, async || (probes("good").await >= before + 3.0).then_some(()))
+        .await;
+    assert_eq!(probes("bad").await, 0.0);
+    let refusal = client.stream(&session).send().await.expect("an answer");
+    refused(refusal, StatusCode::SERVICE_UNAVAILABLE, &session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

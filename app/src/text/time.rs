@@ -2,8 +2,8 @@
 
 const DAY: i64 = 86_400;
 
-/// Minutes east of UTC at which times are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// In which times are written.
+#[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(
     not(any(feature = "hydrate", test)),
     expect(dead_code, reason = "the server cannot know the reader's clock")
@@ -12,20 +12,21 @@ pub enum Zone {
     /// As the server writes, which cannot know the reader's clock; the text then says "UTC".
     #[default]
     Utc,
-    Local(i32),
+    /// Minutes east of UTC at a moment (Unix seconds): summer and winter differ, and a range may hold both.
+    Local(fn(i64) -> i32),
 }
 
 impl Zone {
     fn shift(self, seconds: i64) -> i64 {
         match self {
             Zone::Utc => seconds,
-            Zone::Local(minutes) => seconds + i64::from(minutes) * 60,
+            Zone::Local(minutes) => seconds + i64::from(minutes(seconds)) * 60,
         }
     }
 
     /// ` UTC`, or nothing where it is the reader's own time.
     pub fn suffix(self) -> &'static str {
-        if self == Zone::Utc { " UTC" } else { "" }
+        if matches!(self, Zone::Utc) { " UTC" } else { "" }
     }
 
     /// `14:42:07`
@@ -114,8 +115,12 @@ mod tests {
         check(Zone::Utc.moment(NOW), "23 Nov 2026, 14:42:07");
         check(Zone::Utc.day(NOW), "Mon 23 Nov");
         check(Zone::Utc.date(NOW), "23 Nov");
-        check(Zone::Local(60).minute(NOW), "15:42");
-        check(Zone::Local(-15 * 60).day(NOW), "Sun 22 Nov");
+        check(Zone::Local(|_| 60).minute(NOW), "15:42");
+        // The clocks were put back in between.
+        let berlin = Zone::Local(|at| if at < NOW - 2_000_000 { 120 } else { 60 });
+        check(berlin.minute(NOW - 30 * DAY), "16:42");
+        check(berlin.minute(NOW), "15:42");
+        check(Zone::Local(|_| -15 * 60).day(NOW), "Sun 22 Nov");
         check(Zone::Utc.moment(951_782_400), "29 Feb 2000, 00:00:00");
         check(Zone::Utc.moment(-1), "31 Dec 1969, 23:59:59");
         check(iso(NOW), "2026-11-23T14:42:07Z");
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn ticks_stand_at_whole_hours_of_the_zone() {
         assert_eq!(Zone::Utc.clock(Zone::Utc.next_multiple(NOW, 600)), "14:50:00");
-        let zone = Zone::Local(330);
+        let zone = Zone::Local(|_| 330);
         assert_eq!(zone.clock(zone.next_multiple(NOW, DAY)), "00:00:00");
     }
 }

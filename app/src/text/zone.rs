@@ -17,11 +17,13 @@ pub fn reader() -> RwSignal<Zone> {
 
 #[cfg(feature = "hydrate")]
 fn local() -> Zone {
+    use web_sys::js_sys::Date;
     // JavaScript counts minutes west of UTC.
-    match -web_sys::js_sys::Date::new_0().get_timezone_offset() as i32 {
-        0 => Zone::Utc,
-        minutes => Zone::Local(minutes),
-    }
+    let east = |at: i64| -Date::new(&(at as f64 * 1_000.0).into()).get_timezone_offset() as i32;
+    let now = (Date::now() / 1_000.0) as i64;
+    // London is at UTC in winter only.
+    let half_a_year = 182 * 86_400;
+    if [now, now - half_a_year].map(east) == [0, 0] { Zone::Utc } else { Zone::Local(east) }
 }
 
 #[cfg(not(feature = "hydrate"))]
