@@ -1,6 +1,6 @@
 //! The dashboards' stream: one message a second, framed once for everybody who looks.
 
-use super::{asked::Asked, follow::event_stream_headers, problem::Problem, sent::Checked};
+use super::{asked::Asked, follow::event_stream_headers, gate, problem::Problem, sent::Checked};
 use crate::{clock, node::Node};
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
@@ -30,7 +30,14 @@ pub struct Topics {
     sessions: Option<String>,
 }
 
-pub async fn metrics_stream(State(node): State<Arc<Node>>, Asked(topics): Asked<Topics>) -> Response {
+/// How often it is asked whether a dashboard may still look on.
+const CHECKED: Duration = Duration::from_secs(5);
+
+pub async fn metrics_stream(
+    State(node): State<Arc<Node>>,
+    headers: HeaderMap,
+    Asked(topics): Asked<Topics>,
+) -> Response {
     let first = serde_json::to_string(&node.board.metrics()).unwrap_or_default();
     let opening = frame::retry(2_000) + &format!("data: {first}\n\n");
     let metrics = changes(node.metrics.subscribe());
@@ -43,9 +50,16 @@ pub async fn metrics_stream(State(node): State<Arc<Node>>, Asked(topics): Asked<
     let stopped = async move {
         let _ = drain.wait_for(Option::is_some).await;
     };
+    let goes_on = gate::goes_on(&node, &headers);
+    let shut_out = async move {
+        while goes_on() {
+            tokio::time::sleep(CHECKED).await;
+        }
+    };
     let frames = stream::once(async move { Bytes::from(opening) })
         .chain(with_pings(live))
-        .take_until(Box::pin(stopped));
+        .take_until(Box::pin(stopped))
+        .take_until(Box::pin(shut_out));
     let mut response = Body::from_stream(frames.map(Ok::<_, Infallible>)).into_response();
     event_stream_headers(response.headers_mut());
     response

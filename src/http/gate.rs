@@ -89,6 +89,13 @@ fn may(scope: Scope, node: &Node, request: &Request) -> Result<(), Denied> {
     node.access.check(scope, Brought { token, address })
 }
 
+/// Whether an admin's stream may go on: a key can be revoked, a cookie runs out, and with the first key access is closed.
+pub fn goes_on(node: &Arc<Node>, headers: &HeaderMap) -> impl Fn() -> bool + Send + use<> {
+    let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE)).map(str::to_owned);
+    let node = node.clone();
+    move || node.access.check(Scope::Admin, Brought { token: token.as_deref(), address: None }).is_ok()
+}
+
 /// For the admin API: a problem document says what is missing.
 pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     match may(Scope::Admin, &node, &request) {

@@ -83,6 +83,9 @@ async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
     let closed = closed(&[]).await;
     let session = fresh("revoked");
     closed.publish(&session, 1).await;
+    let looks = closed.client.get("/api/admin/sse-metrics/stream").bearer_auth(&closed.admin);
+    let mut dashboard = Follower::open(looks).await;
+    assert!(dashboard.news().await.is_some());
     for secret in [&closed.publisher, &closed.admin] {
         let (_, code) = key(&closed.database, &["revoke", &secret[4..20]]);
         assert_eq!(code, Some(0));
@@ -93,6 +96,9 @@ async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
     })
     .await;
     assert_eq!(status(closed.client.event(&session, 2)).await, StatusCode::UNAUTHORIZED);
+    // A dashboard that was open is open no longer.
+    let closes = async { while dashboard.news().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(15), closes).await.expect("the stream ends");
     let (said, code) = key(&closed.database, &["list"]);
     assert_eq!(code, Some(0));
     assert!(said.contains(&closed.publisher[4..20]) && !said.contains(&closed.publisher[21..]), "{said}");

@@ -83,8 +83,17 @@ async fn a_minute_away_is_no_hole_and_counts_once() {
     let mut follower = client.follow(&session).await;
     follower.numbers(1).await;
     database_is(&client, "good").await;
+    let flag = serde_json::json!({ "kind": "deploy", "text": "v9 is out" });
+    client.post("/api/admin/annotations").json(&flag).send().await.expect("an answer");
+    let flagged = async || {
+        let page = client.get("/").send().await.expect("a page").text().await.expect("text");
+        page.contains("<title>v9 is out</title>")
+    };
+    eventually("the deploy is flagged", 20, async || flagged().await.then_some(())).await;
 
     database.stop();
+    database_is(&client, "away").await;
+    assert!(flagged().await, "flags stay while the database is away");
     let (since, mut last) = (Instant::now(), 1);
     while since.elapsed() < Duration::from_secs(61) {
         last += 1;

@@ -183,7 +183,7 @@ pub fn throughput() -> Chart {
 /// A plot each: they have no scale in common.
 pub fn resources() -> Chart {
     let memory = Plot {
-        height: 48,
+        height: 40,
         name: "memory, MB",
         scale: |window| ends(Scale::linear(window.highest(MEMORY), true)),
         layers: |_| vec![Layer::Area(Ink::NeutralFill, MEMORY), Layer::Line(Ink::Neutral, MEMORY)],

@@ -103,19 +103,24 @@ fn shown(panels: &Panels) -> impl IntoView + use<> {
 fn row(region: &RegionHealth, view: &View) -> impl IntoView + use<> {
     let name = shown_name(&region.region);
     let href = format!("/?{}", View { region: region.region.clone(), ..view.clone() }.query());
-    let sessions = format!("/search?fallback=any&fell_in={}", query_value(&region.region));
+    let fallbacks = if region.fallbacks > 0 {
+        let sessions = format!("/search?fallback=any&fell_in={}", query_value(&region.region));
+        let said = format!(", sessions that fell back in {name}");
+        view! { <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">{said}</span></a> }
+            .into_any()
+    } else {
+        "0".into_any()
+    };
     let errors = region.error_rate.map_or_else(|| "\u{2013}".into(), |rate| format!("{} %", brief(rate)));
     let (speed, reliability) = (region.speed(), region.reliability());
     let p95 = region.p95.map_or_else(|| "\u{2013}".into(), |ms| format!("{} ms", brief(ms)));
     view! {
         <tr>
-            <th scope="row"><a href=href>{name.clone()}</a></th>
+            <th scope="row"><a href=href>{name}</a></th>
             <td class="num">{brief(region.streams)}</td>
             <td class=format!("num {}", class(speed))>{p95}<span class="sr">", "{words(speed)}</span></td>
             <td class=format!("num {}", class(reliability))>{errors}<span class="sr">", "{words(reliability)}</span></td>
-            <td class="num">
-                <a href=sessions rel="external">{thousands(region.fallbacks)}<span class="sr">", sessions that fell back in "{name}</span></a>
-            </td>
+            <td class="num">{fallbacks}</td>
         </tr>
     }
 }
