@@ -196,14 +196,26 @@ async fn two_nodes_a_kill_and_a_missing_database_leave_one_truth() {
     .await;
     b.kill();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (sum, rows) = published(&a.client()).await;
-    assert_eq!(sum, 100);
-    // While PostgreSQL was away and after b was killed, a measured on: no step is missing, and none has a hole.
-    let starts: Vec<i64> = rows.iter().map(|row| row["at"].as_i64().expect("a time")).collect();
-    assert!(starts.windows(2).all(|two| two[1] - two[0] == 10), "{starts:?}");
-    let covered: u64 = rows.iter().map(|row| row["covered_seconds"].as_u64().expect("seconds")).sum();
-    // The first and the last step may be told in part.
-    assert!(covered + 20 >= 10 * rows.len() as u64, "{covered} s in {} steps", rows.len());
-    assert!(covered <= (now() - from) as u64 + 1, "two nodes cover a second once: {covered}");
-    a.stop();
+    let whole = async |client: &Client, expected: u64| {
+        let (sum, rows) = published(client).await;
+        assert_eq!(sum, expected);
+        // While PostgreSQL was away, and whichever was killed, the other measured on: no step is missing, and none has
+        // a hole.
+        let starts: Vec<i64> = rows.iter().map(|row| row["at"].as_i64().expect("a time")).collect();
+        assert!(starts.windows(2).all(|two| two[1] - two[0] == 10), "{starts:?}");
+        let covered: u64 = rows.iter().map(|row| row["covered_seconds"].as_u64().expect("seconds")).sum();
+        // The first and the last step may be told in part.
+        assert!(covered + 20 >= 10 * rows.len() as u64, "{covered} s in {} steps", rows.len());
+        assert!(covered <= (now() - from) as u64 + 1, "two nodes cover a second once: {covered}");
+    };
+    whole(&a.client(), 100).await;
+    // The other way round: b is back, and a, which led, is killed.
+    let b = start("b");
+    b.client().publish_all(&session, 101..=120).await;
+    a.client().publish_all(&session, 121..=140).await;
+    eventually("all is stored", 40, async || (published(&b.client()).await.0 == 140).then_some(())).await;
+    a.kill();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    whole(&b.client(), 140).await;
+    b.stop();
 }
