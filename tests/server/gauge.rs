@@ -1,6 +1,6 @@
 //! The gauge: the probe, regions, fallbacks and their patterns, timelines, annotations; and all its ways out agree.
 
-use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh};
+use crate::support::{Client, Database, Launch, Redis, Scrape, Server, eventually, fresh};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -98,6 +98,27 @@ async fn followers_are_told_apart_by_region() {
     let page = client.get("/?region=de").send().await.expect("a page").text().await.expect("text");
     assert!(page.contains("Connection health") && page.contains(">DE<"), "{page}");
     server.stop();
+}
+
+#[tokio::test]
+async fn a_probe_that_could_not_run_is_unknown_and_not_down() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).env("STREAMGAUGE_PROBE_MS", "1000").start();
+    let client = server.client();
+    let probes = async |result: &str| {
+        let scrape = Scrape::of(client.get("/metrics")).await;
+        scrape.get(&format!("streamgauge_probes_total{{result=\"{result}\"}}"))
+    };
+    eventually("it is probed", 20, async || (probes("good").await >= 2.0).then_some(())).await;
+    assert_eq!(probes("unknown").await, 0.0);
+    server.freeze();
+    sleep(Duration::from_millis(4_500)).await;
+    server.thaw();
+    let before = probes("good").await;
+    eventually("it is probed again", 20, async || (probes("good").await >= before + 2.0).then_some(())).await;
+    let unknown = probes("unknown").await;
+    assert!((2.0..=5.0).contains(&unknown), "{unknown} of 4.5 s");
+    assert_eq!(probes("bad").await, 0.0);
 }
 
 /// What is told within 0.4 s of the last event waits, and that wait is the server's: so both ends of a percentile are
