@@ -50,7 +50,9 @@ async fn measure() -> ExitCode {
         assert_eq!(answer.status(), 200);
         let whole = answer.text().await.expect("text");
         times.push(began.elapsed());
-        assert!(whole.contains("n = 168 of 168 steps of 1 h"), "the page is of these rows");
+        let told: Vec<&str> =
+            whole.match_indices("n = ").map(|(at, _)| &whole[at..(at + 40).min(whole.len())]).collect();
+        assert!(whole.contains("n = 168 of 168 steps of 1 h"), "the page is of these rows: {told:?}");
     }
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
