@@ -130,6 +130,31 @@ test("the figures as CSV, each chart as SVG", async ({ page }) => {
   }
 });
 
+test("the table of each chart opens by a click", async ({ page, javaScriptEnabled }) => {
+  await open(page, "/", javaScriptEnabled);
+  for (const name of CHARTS) {
+    const table = chart(page, name).getByRole("table");
+    await expect(table).toBeHidden();
+    const summary = chart(page, name).locator("summary");
+    await expect(summary).toHaveText(`Table of ${name}`);
+    await summary.click();
+    await expect(table.getByRole("columnheader").first()).toContainText("Time");
+    await expect(table.locator("tbody tr").first()).toBeVisible();
+    await summary.click();
+    await expect(table).toBeHidden();
+  }
+});
+
+test("each key figure leads to its chart", async ({ page, javaScriptEnabled }) => {
+  await open(page, "/", javaScriptEnabled);
+  const charts = [["Request reduction", "reduction"], ["Active connections", "connections"], ["Error rate", "errors"]] as const;
+  for (const [figure, id] of charts) {
+    await page.getByRole("link", { name: figure, exact: true }).click();
+    await expect(page).toHaveURL(new RegExp(`#${id}$`));
+    await expect(page.locator(`figure#${id}`)).toBeInViewport();
+  }
+});
+
 test("every number opens by a click, and says what it rests on", async ({ page }) => {
   await page.goto("/");
   const numbers = panel(page, "Every number");

@@ -49,7 +49,7 @@ impl Whereabouts {
     }
 
     /// Of the page that sent this.
-    pub fn route(&self, headers: &HeaderMap) -> String {
+    pub fn page_route(&self, headers: &HeaderMap) -> String {
         let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         self.routes.lock().unwrap_or_else(PoisonError::into_inner).of(referer)
     }

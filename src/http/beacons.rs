@@ -63,7 +63,7 @@ fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     let place = Place {
         browser: fallback::browser(text(header::USER_AGENT)).to_owned(),
         region: node.whereabouts.regions.name(region).unwrap_or_else(|| "unknown".into()),
-        route: node.whereabouts.route(&parts.headers),
+        route: node.whereabouts.page_route(&parts.headers),
     };
     let now = clock::now_ms();
     let journal = node.recorder.journal();
