@@ -35,7 +35,25 @@ test("every page leads to the form, a wrong key is said, and the right one opens
   // Lax: with a link out of a mail the cookie goes along, with another site's form it does not.
   const cookies = await page.context().cookies();
   expect(cookies.map((cookie) => [cookie.httpOnly, cookie.sameSite])).toEqual([[true, "Lax"]]);
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page).toHaveURL(/\/login$/);
+  expect(await page.context().cookies()).toEqual([]);
+  await page.goto("/sessions");
+  await expect(page).toHaveURL(/\/login\?next=/);
 });
+
+for (const width of [1440, 360]) {
+  test(`signing out is there at ${width} px, and nothing sticks out`, async ({ page, closed }) => {
+    await page.setViewportSize({ width, height: 900 });
+    await page.goto("/login?next=/sessions");
+    await page.getByLabel("API key with the scope admin").fill(closed.key);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("heading", { level: 1, name: "Sessions" })).toBeVisible();
+    await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
+}
 
 for (const [scheme, width] of [["light", 1440], ["dark", 360]] as const) {
   test(`axe finds nothing, ${scheme}, ${width} px`, async ({ page, javaScriptEnabled }) => {

@@ -28,7 +28,7 @@ use streamgauge_core::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
-    runtime,
+    runtime::{self, Handle},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -67,14 +67,26 @@ pub enum StartError {
 
 /// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
 pub fn run(settings: Settings) -> Result<(), StartError> {
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(live(settings));
+    // Each thread of the allocator's has memory of its own: what comes by the second is all done by this one, so that an
+    // idle server does not grow until every thread has done everything once.
+    let chores = runtime::Builder::new_current_thread().enable_all().thread_keep_alive(KEPT_ALIVE).build()?;
+    let pages = runtime::Builder::new_multi_thread()
+        .thread_name("pages")
+        .enable_all()
+        .thread_keep_alive(KEPT_ALIVE)
+        .build()?;
+    let result = chores.block_on(live(settings, pages.handle()));
     // A demo client or a slow query must not hold the process up.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    pages.shutdown_timeout(Duration::from_secs(1));
+    chores.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn live(settings: Settings) -> Result<(), StartError> {
+/// A thread that blocks now and then is there for longer than to the next time.
+const KEPT_ALIVE: Duration = Duration::from_secs(3_600);
+
+/// `pages`: the runtime for what may take its time.
+async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let started_at = clock::now_ms();
     let address = settings.listen;
     let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
@@ -144,7 +156,7 @@ async fn live(settings: Settings) -> Result<(), StartError> {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let answers = http::front(http::router(node.clone()));
+    let answers = http::front(http::router(node.clone(), pages));
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);

@@ -1,6 +1,10 @@
 //! The document around the app: head, assets, content security policy.
 
-use crate::{App, api::backend::Assets, app::is_plain};
+use crate::{
+    App,
+    api::backend::{Assets, ServedBy},
+    app::is_plain,
+};
 use http::{HeaderValue, header, request::Parts};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
@@ -9,11 +13,12 @@ use leptos_meta::MetaTags;
 /// The whole HTML document. Reads [`Assets`] from the context; without them the page has neither style nor script.
 pub fn shell() -> impl IntoView {
     let assets = use_context::<Assets>().unwrap_or_default();
+    let access = use_context::<ServedBy>().filter(|served_by| served_by.is_closed).map(|_| "closed");
     let hydrated = !use_context::<Parts>().is_some_and(|request| is_plain(request.uri.path()));
     send_policy(hydrated);
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-access=access>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

@@ -31,6 +31,11 @@ impl Keys {
         let known = self.0.get(&key.id)?;
         same(&digest(&key.secret), &known.digest).then_some(&known.scopes)
     }
+
+    /// What the key of that id opens, for whoever has shown its secret before; `None`: it was revoked.
+    pub fn scopes_of(&self, id: &str) -> Option<&[Scope]> {
+        self.0.get(id).map(|key| &key.scopes[..])
+    }
 }
 
 /// What is kept of a secret.
@@ -65,6 +70,8 @@ mod tests {
         let other = ApiKey { secret: fresh_key().expect("chance").secret, ..key.clone() };
         assert_eq!(keys.scopes(&other.reveal()), None);
         assert_eq!(keys.scopes("sgk_"), None);
+        assert_eq!(keys.scopes_of(&key.id), Some(&[Scope::Publish][..]));
+        assert_eq!(keys.scopes_of(&other.secret), None);
         assert_eq!(stored(&["root"], kept).scopes(&key.reveal()), Some(&[][..]));
         assert_eq!(stored(&["publish"], vec![0; 3]).scopes(&key.reveal()), None);
     }

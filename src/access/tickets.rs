@@ -26,7 +26,8 @@ struct Header {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Admin {
-    admin: bool,
+    /// The id of the key that was shown: with it the cookie loses its worth.
+    admin: String,
     exp: i64,
 }
 
@@ -47,13 +48,14 @@ impl Signer {
         if claims.is_sane() { Ok(claims) } else { Err(BadTicket::Forged) }
     }
 
-    /// `exp`: Unix seconds.
-    pub fn sign_admin(&self, exp: i64) -> String {
-        self.signed(&Admin { admin: true, exp })
+    /// `key`: the id of one that opens dashboards. `exp`: Unix seconds.
+    pub fn sign_admin(&self, key: &str, exp: i64) -> String {
+        self.signed(&Admin { admin: key.to_owned(), exp })
     }
 
-    pub fn is_admin(&self, token: &str, now: i64) -> bool {
-        self.read::<Admin>(token, SHORT).is_some_and(|admin| admin.admin && now < admin.exp)
+    /// The id of the key that the cookie stands for. Whether that still opens anything is for [`Keys`](super::keys::Keys).
+    pub fn admin(&self, token: &str, now: i64) -> Option<String> {
+        self.read::<Admin>(token, SHORT).filter(|admin| now < admin.exp).map(|admin| admin.admin)
     }
 
     fn signed(&self, claims: &impl Serialize) -> String {
@@ -106,9 +108,10 @@ mod tests {
         for foreign in ["", ".", "..", "a.b.c", &ticket[..ticket.len() - 1], &"a".repeat(5_000)] {
             assert_eq!(signer.claims(foreign), Err(BadTicket::Forged));
         }
-        assert!(!signer.is_admin(&ticket, 0), "a follower is no admin");
-        let admin = signer.sign_admin(100);
-        assert!(signer.is_admin(&admin, 99) && !signer.is_admin(&admin, 100));
+        assert_eq!(signer.admin(&ticket, 0), None, "a follower is no admin");
+        let admin = signer.sign_admin("0123456789abcdef", 100);
+        assert_eq!(signer.admin(&admin, 99).as_deref(), Some("0123456789abcdef"));
+        assert_eq!(signer.admin(&admin, 100), None);
         assert_eq!(signer.claims(&admin), Err(BadTicket::Forged));
     }
 

@@ -184,17 +184,28 @@ pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Respons
         Err(denied) => return Problem::from(denied).into_response(),
     }
     let mut response = Redirect::to(back).into_response();
-    if let Some(token) = node.access.admin_cookie(SIGNED_IN) {
-        let secure = if secure { "; Secure" } else { "" };
-        // Lax: whoever follows a link in a mail or a chat is signed in. Nothing is changed by a GET.
-        let cookie =
-            format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SIGNED_IN}{secure}");
-        // A token is Base64 and dots.
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
+    if let Some(token) = node.access.admin_cookie(key.trim(), SIGNED_IN) {
+        set_admin_cookie(&mut response, &token, SIGNED_IN, secure);
     }
     response
+}
+
+/// Whoever leaves a browser that others use too. Not by a GET, which a foreign page could make it send.
+pub async fn sign_out(request: Request) -> Response {
+    let mut response = Redirect::to("/login").into_response();
+    set_admin_cookie(&mut response, "", 0, is_https(request.headers()));
+    response
+}
+
+/// `lives`: seconds; 0 takes it away.
+fn set_admin_cookie(response: &mut Response, token: &str, lives: i64, secure: bool) {
+    let secure = if secure { "; Secure" } else { "" };
+    // Lax: whoever follows a link in a mail or a chat is signed in. Nothing is changed by a GET.
+    let cookie = format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lives}{secure}");
+    // A token is Base64 and dots.
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -40,9 +40,9 @@ pub const LISTED: i64 = 200;
 /// Everything a page's request needs.
 #[derive(Clone)]
 pub struct Pages {
+    node: Arc<Node>,
     backend: SharedBackend,
     assets: Assets,
-    served_by: ServedBy,
 }
 
 impl Pages {
@@ -50,15 +50,18 @@ impl Pages {
         // What leptos_axum's own router would do first: tell Leptos which runtime spawns its tasks.
         timing::init_executor();
         streamgauge_app::api::register();
-        let served_by = ServedBy { node: node.settings.node.clone(), version: env!("CARGO_PKG_VERSION") };
-        let backend = Arc::new(Reader { node, figures, list: Mutex::default() });
-        Pages { backend, assets, served_by }
+        let backend = Arc::new(Reader { node: node.clone(), figures, list: Mutex::default() });
+        Pages { node, backend, assets }
     }
 
     fn contexts(&self) -> impl Fn() + Clone + Send + Sync + 'static {
-        let Pages { backend, assets, served_by } = self.clone();
+        let Pages { node, backend, assets } = self.clone();
         move || {
-            provide_context(served_by.clone());
+            provide_context(ServedBy {
+                node: node.settings.node.clone(),
+                version: env!("CARGO_PKG_VERSION"),
+                is_closed: node.access.is_closed(),
+            });
             provide_context(backend.clone());
             provide_context(assets.clone());
         }

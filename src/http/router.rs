@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 /// A form with one key.
 const MAX_FORM: usize = 8 * 1024;
 
-/// Called on the runtime that is to do what may take its time.
-pub fn router(node: Arc<Node>) -> Router {
+/// `aside`: the runtime that does what may take its time.
+pub fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let figures = Arc::new(Figures::new(node.clone()));
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
@@ -68,6 +68,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
         .route("/login", get(move |request: Request| login.page(request)).post(gate::sign_in))
+        .route("/logout", post(gate::sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .route(
             "/s/{id}",
@@ -87,7 +88,7 @@ pub fn router(node: Arc<Node>) -> Router {
                 .with_state(node.clone()),
         );
 
-    let unhurried = admin.merge(ops).merge(people).layer(from_fn_with_state(Handle::current(), aside::aside));
+    let unhurried = admin.merge(ops).merge(people).layer(from_fn_with_state(aside.clone(), aside::aside));
     let all =
         Router::new().merge(publish).merge(follow).merge(unhurried).method_not_allowed_fallback(wrong_method);
     // Whoever does not want traces pays nothing for them.

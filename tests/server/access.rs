@@ -1,7 +1,7 @@
 //! Keys and tickets: who is let in, who is not, and that nobody is by accident.
 
 use crate::support::{Client, Database, Follower, Launch, Server, eventually, fresh, key};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,16 @@ impl Closed {
     }
 }
 
+/// The cookie that an admin's browser gets, as it sends it back.
+async fn signs_in(closed: &Closed) -> String {
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
+    let form = client.post(format!("http://127.0.0.1:{}/login", closed.server.port));
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let answer = form.body(format!("key={}", closed.admin)).send().await.expect("an answer");
+    let set = answer.headers()["set-cookie"].to_str().expect("text");
+    set.split(';').next().expect("a cookie").to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_open_what_they_were_made_for() {
     let closed = closed(&[]).await;
@@ -86,6 +96,10 @@ async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
     let looks = closed.client.get("/api/admin/sse-metrics/stream").bearer_auth(&closed.admin);
     let mut dashboard = Follower::open(looks).await;
     assert!(dashboard.news().await.is_some());
+    let cookie = signs_in(&closed).await;
+    let page =
+        async || closed.client.get("/sessions").header("cookie", &cookie).send().await.expect("an answer");
+    assert_eq!(page().await.url().path(), "/sessions");
     for secret in [&closed.publisher, &closed.admin] {
         let (_, code) = key(&closed.database, &["revoke", &secret[4..20]]);
         assert_eq!(code, Some(0));
@@ -99,6 +113,8 @@ async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
     // A dashboard that was open is open no longer.
     let closes = async { while dashboard.news().await.is_some() {} };
     tokio::time::timeout(Duration::from_secs(15), closes).await.expect("the stream ends");
+    // Nor does the cookie open anything that the key was shown for.
+    assert_eq!(page().await.url().path(), "/login");
     let (said, code) = key(&closed.database, &["list"]);
     assert_eq!(code, Some(0));
     assert!(said.contains(&closed.publisher[4..20]) && !said.contains(&closed.publisher[21..]), "{said}");

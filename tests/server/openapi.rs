@@ -213,6 +213,8 @@ async fn administering(client: &Client, contract: &mut Contract) {
     gauge(client, contract).await;
     let sign_in = operation("POST", "/login");
     contract.answers(&sign_in, good(client, &sign_in, ""), 303).await;
+    let sign_out = operation("POST", "/logout");
+    contract.answers(&sign_out, good(client, &sign_out, ""), 303).await;
 }
 
 async fn gauge(client: &Client, contract: &mut Contract) {

@@ -41,6 +41,8 @@ pub type SharedBackend = Arc<dyn Backend>;
 pub struct ServedBy {
     pub node: String,
     pub version: &'static str,
+    /// Whoever reads dashboards has signed in, and may want to sign out.
+    pub is_closed: bool,
 }
 
 /// Where the built assets lie, for the tags in the page's head. All are absolute paths.

@@ -33,6 +33,10 @@ pub fn Frame(children: Children) -> impl IntoView {
                     <a href="/load-tests" rel="external" aria-current=load_tests()>"Load tests"</a>
                 </nav>
                 <div class="foot">{foot}</div>
+                // Seen where access is closed: layout.css.
+                <form class="leave" method="post" action="/logout">
+                    <button>"Sign out"</button>
+                </form>
             </header>
             <main id="main">{children()}</main>
         </div>
