@@ -8,7 +8,10 @@ use crate::{
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 use streamgauge_core::{
     cohort::followed_by_poll,
@@ -21,6 +24,9 @@ const SHARDS: usize = 64;
 /// Sessions held at once. With a history of a few events each is about 2 kB; the bound keeps a publisher
 /// that invents ids from taking all memory.
 const MAX_SESSIONS: usize = 200_000;
+/// What all histories may hold together, bytes. Beyond, a session that is reported on keeps its latest event alone, and
+/// whoever resumes in it is told of the gap; beyond twice as much, no session is new.
+const MAX_HELD: usize = 256 << 20;
 /// Idempotency keys remembered a session: a publisher repeats its last request, not one of an hour ago.
 const MAX_KEYS: usize = 32;
 
@@ -33,6 +39,10 @@ pub struct LocalBroker {
     /// One for the life of the process: history is lost with it.
     epoch: Epoch,
     leases: Arc<Mutex<Leases>>,
+    /// What all histories hold, bytes.
+    weight: AtomicUsize,
+    /// [`MAX_HELD`], but in tests.
+    most: usize,
 }
 
 /// Streams by session and user.
@@ -40,6 +50,8 @@ type Leases = HashMap<(SessionId, Box<str>), u32>;
 
 struct Entry {
     held: Held,
+    /// Of its history, bytes.
+    weight: usize,
     keys: VecDeque<(Box<str>, u64)>,
     touched_at: i64,
     /// To when polls stand for it, Unix milliseconds.
@@ -60,7 +72,20 @@ impl LocalBroker {
             abandon_after_ms,
             epoch,
             leases: Arc::default(),
+            weight: AtomicUsize::new(0),
+            most: MAX_HELD,
         }
+    }
+
+    /// Appends to a session's history, as much of it as there is room for.
+    fn keep(&self, entry: &mut Entry, event: Arc<StatusEvent>) {
+        let room = self.weight.load(Relaxed) < self.most;
+        let limits = if room { self.limits } else { HistoryLimits { events: 1, ..self.limits } };
+        let come = event.weight();
+        let gone = entry.held.push(event, limits);
+        entry.weight = entry.weight + come - gone;
+        self.weight.fetch_add(come, Relaxed);
+        self.weight.fetch_sub(gone, Relaxed);
     }
 
     /// Takes up sessions as they stood before a restart: the latest event becomes the first of the new epoch, so a
@@ -73,7 +98,7 @@ impl LocalBroker {
                 if let Some(event) = event {
                     let id = EventId { epoch: self.epoch, seq: 1 };
                     entry.touched_at = event.at;
-                    entry.held.push(Arc::new(StatusEvent { id, ..event }), self.limits);
+                    self.keep(&mut entry, Arc::new(StatusEvent { id, ..event }));
                 }
                 entry
             });
@@ -82,11 +107,20 @@ impl LocalBroker {
 
     /// Lets go of sessions that ended longer ago than history is kept, and of those that went silent.
     pub fn sweep(&self, now: i64) {
+        if self.weight.load(Relaxed) >= self.most {
+            tracing::warn!(
+                "histories hold 256 MB: sessions keep their latest event alone until some have ended"
+            );
+        }
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.retain(|_, entry| {
                 let keep = if entry.held.has_ended() { self.limits.age_ms } else { self.abandon_after_ms };
-                now - entry.touched_at < keep
+                let stays = now - entry.touched_at < keep;
+                if !stays {
+                    self.weight.fetch_sub(entry.weight, Relaxed);
+                }
+                stays
             });
         }
     }
@@ -115,8 +149,8 @@ impl LocalBroker {
     ) -> Result<(&'a mut Entry, bool), BrokerError> {
         let is_new = !shard.contains_key(id);
         if is_new {
-            if shard.len() >= MAX_SESSIONS / SHARDS {
-                return Err(BrokerError::Full(MAX_SESSIONS));
+            if shard.len() >= MAX_SESSIONS / SHARDS || self.weight.load(Relaxed) >= 2 * self.most {
+                return Err(BrokerError::Full);
             }
             shard.insert(id.clone(), Entry::new(self.epoch, now));
         }
@@ -149,7 +183,7 @@ impl LocalBroker {
         };
         let id = EventId { epoch: self.epoch, seq: entry.held.top + 1 };
         let event = Arc::new(StatusEvent::new(id, session.clone(), draft, now));
-        entry.held.push(event.clone(), self.limits);
+        self.keep(entry, event.clone());
         entry.touched_at = now;
         if let Some(key) = key {
             entry.keys.truncate(MAX_KEYS - 1);
@@ -165,6 +199,7 @@ impl Entry {
     fn new(epoch: Epoch, now: i64) -> Entry {
         Entry {
             held: Held::new(epoch),
+            weight: 0,
             keys: VecDeque::new(),
             touched_at: now,
             polled_until: None,
@@ -257,5 +292,47 @@ impl Broker for LocalBroker {
 
     fn health(&self) -> Health {
         Health::Good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gauge::Recorder, stream::Knobs};
+    use streamgauge_core::{limits::Limits, status::State};
+
+    #[test]
+    fn histories_have_their_room_and_no_more() {
+        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let mut broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000, Epoch(1));
+        broker.most = 64 << 10;
+        let publish = |session: &str| {
+            let message = Some("x".repeat(1_000));
+            let draft = Draft { state: State::Running, stage: "s".into(), progress: 1, message, data: None };
+            broker.publish_now(&session.parse().expect("an id"), Say::Status(draft), None).map(|_| ())
+        };
+        let held = |session: &str| {
+            broker.shard(&session.parse().expect("an id"))[&session.parse().expect("an id")].held.events.len()
+        };
+        for _ in 0..40 {
+            publish("one").expect("published");
+        }
+        assert_eq!(held("one"), 40);
+        for _ in 0..40 {
+            publish("two").expect("published");
+        }
+        // It gives back what it held whenever all is full, and begins anew.
+        assert!((1..20).contains(&held("two")), "{}", held("two"));
+        assert!(broker.weight.load(Relaxed) < broker.most + (2 << 10));
+        let mut made = 0;
+        while publish(&format!("more-{made}")).is_ok() {
+            made += 1;
+        }
+        assert!(made < 200, "{made} sessions of a kilobyte in 128 kB");
+        assert!(broker.weight.load(Relaxed) < (2 * broker.most) + (4 << 10));
+        publish("one").expect("those that are there go on");
+        broker.sweep(clock::now_ms() + 120_000);
+        assert_eq!((broker.len(), broker.weight.load(Relaxed)), (0, 0));
+        publish("new").expect("there is room again");
     }
 }

@@ -23,8 +23,8 @@ pub enum BrokerError {
     Ended,
     #[error("there is no such session")]
     Unknown,
-    #[error("too many sessions are held: {0}")]
-    Full(usize),
+    #[error("as many sessions are held as there is room for")]
+    Full,
     #[error(transparent)]
     Bad(#[from] BadDraft),
     /// The message is for the log; followers and publishers are told to come back.

@@ -145,9 +145,9 @@ impl From<BrokerError> for Problem {
             }
             BrokerError::Unknown => Problem::unknown_session(),
             BrokerError::Bad(bad) => bad.into(),
-            BrokerError::Full(most) => Problem::away(format!(
-                "This node holds {most} sessions, its limit. Try again when some have ended."
-            )),
+            BrokerError::Full => {
+                Problem::away("This node holds as many sessions as it can. Try again when some have ended.")
+            }
             // The cause is in the log; it may name hosts.
             BrokerError::Away(_) => Problem::away("Redis is away. Nothing was published; try again."),
         }

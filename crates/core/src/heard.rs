@@ -188,7 +188,7 @@ mod tests {
     fn a_history_that_lost_what_was_passed_on_is_another_one() {
         let held = |epoch, seqs: &[(u64, i64)]| {
             let mut held = Held::new(Epoch(epoch));
-            seqs.iter().for_each(|&(seq, at)| held.push(event(epoch, seq, at), Default::default()));
+            seqs.iter().for_each(|&(seq, at)| _ = held.push(event(epoch, seq, at), Default::default()));
             held
         };
         let check = |held: Held, expected| assert_eq!(at(5, 2, 20).contradicts(&held), expected, "{held:?}");

@@ -36,17 +36,20 @@ impl Held {
         Held { epoch, top: 0, current: None, events: VecDeque::new() }
     }
 
-    /// Appends the next event and lets go of what the limits do not cover. The latest event always stays.
-    pub fn push(&mut self, event: Arc<StatusEvent>, limits: HistoryLimits) {
+    /// Appends the next event and lets go of what the limits do not cover. The latest event always stays. Answers the
+    /// weight of what went.
+    pub fn push(&mut self, event: Arc<StatusEvent>, limits: HistoryLimits) -> usize {
         self.top = event.id.seq;
         self.current = Some(event.clone());
         let oldest_allowed = event.at - limits.age_ms;
         self.events.push_back(event);
+        let mut gone = 0;
         while self.events.len() > limits.events.max(1)
             || self.events.front().is_some_and(|first| first.at < oldest_allowed)
         {
-            self.events.pop_front();
+            gone += self.events.pop_front().map_or(0, |first| first.weight());
         }
+        gone
     }
 
     pub fn has_ended(&self) -> bool {
@@ -179,6 +182,15 @@ mod tests {
         assert_eq!(held.events.iter().map(|e| e.id.seq).collect::<Vec<_>>(), [8, 9, 10]);
     }
 
+    #[test]
+    fn what_goes_is_weighed() {
+        let mut held = held(3, HistoryLimits::default(), false);
+        let one = event(4, State::Running).weight();
+        assert_eq!(held.push(event(4, State::Running), HistoryLimits::default()), 0);
+        let latest = HistoryLimits { events: 1, ..HistoryLimits::default() };
+        assert_eq!(held.push(event(5, State::Running), latest), 4 * one);
+    }
+
     proptest! {
         /// However a follower is cut and resumes, it sees each event once and in order, or is told of the gap.
         #[test]
@@ -218,7 +230,7 @@ mod tests {
             for (away, joining, live, taken) in rounds {
                 let publish = |held: &mut Held, count| {
                     let from = held.top;
-                    (0..count).for_each(|_| held.push(event(held.top + 1, State::Running), limits));
+                    (0..count).for_each(|_| _ = held.push(event(held.top + 1, State::Running), limits));
                     from + 1..=held.top
                 };
                 publish(&mut held, away);

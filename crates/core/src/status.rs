@@ -2,6 +2,7 @@
 
 use crate::ids::{EventId, SessionId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Where a session stands. It runs, then is one of the other three for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub struct Draft {
     /// At most 500 characters, no control characters but line breaks.
     pub message: Option<String>,
     /// Any JSON, at most [`Draft::MAX_DATA`] bytes as text.
-    pub data: Option<serde_json::Value>,
+    pub data: Option<Value>,
 }
 
 /// A draft as it arrives: every field as the publisher wrote it.
@@ -57,7 +58,7 @@ pub struct RawDraft {
     pub stage: Option<String>,
     pub progress: Option<serde_json::Number>,
     pub message: Option<String>,
-    pub data: Option<serde_json::Value>,
+    pub data: Option<Value>,
     pub state: Option<String>,
 }
 
@@ -70,7 +71,7 @@ pub struct RawLine {
     stage: Option<String>,
     progress: Option<serde_json::Number>,
     message: Option<String>,
-    data: Option<serde_json::Value>,
+    data: Option<Value>,
     state: Option<String>,
 }
 
@@ -153,7 +154,7 @@ pub fn is_label(text: &str, max: usize) -> bool {
 }
 
 /// Bytes as JSON.
-fn length(data: &serde_json::Value) -> usize {
+fn length(data: &Value) -> usize {
     struct Counted(usize);
     impl std::io::Write for Counted {
         fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
@@ -186,7 +187,7 @@ pub struct StatusEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<serde_json::Value>,
+    pub data: Option<Value>,
     /// When the server accepted it, Unix milliseconds.
     pub at: i64,
 }
@@ -196,6 +197,29 @@ impl StatusEvent {
         let Draft { state, stage, progress, message, data } = draft;
         StatusEvent { id, session, state, stage, progress, message, data, at }
     }
+
+    /// Bytes of memory that it takes, about. JSON that is read takes many times its text: a number of two characters is
+    /// a value of 32 bytes, a short name has a place on the heap.
+    pub fn weight(&self) -> usize {
+        let data = self.data.as_ref().map_or(0, weight);
+        let texts = self.stage.len() + self.message.as_ref().map_or(0, String::len);
+        size_of::<StatusEvent>() + self.session.as_str().len() + texts + data
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    const HEAP: usize = 16;
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => HEAP + text.len(),
+        Value::Array(values) => HEAP + values.iter().map(weight).sum::<usize>(),
+        Value::Object(fields) => {
+            let field =
+                |(name, value): (&String, &Value)| size_of::<String>() + HEAP + name.len() + weight(value);
+            HEAP + fields.iter().map(field).sum::<usize>()
+        }
+    };
+    size_of::<Value>() + inside
 }
 
 #[cfg(test)]
