@@ -67,23 +67,16 @@ pub enum StartError {
 
 /// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
 pub fn run(settings: Settings) -> Result<(), StartError> {
-    // Each thread of the allocator's has memory of its own: what comes by the second is all done by this one, so that an
-    // idle server does not grow until every thread has done everything once.
-    let chores = runtime::Builder::new_current_thread().enable_all().thread_keep_alive(KEPT_ALIVE).build()?;
-    let pages = runtime::Builder::new_multi_thread()
-        .thread_name("pages")
-        .enable_all()
-        .thread_keep_alive(KEPT_ALIVE)
-        .build()?;
+    // The allocator keeps memory for each thread: what comes by the second is all done by this one, with one or two more
+    // that compute, so that an idle server does not grow until every thread has done everything once.
+    let chores = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let pages = runtime::Builder::new_multi_thread().thread_name("pages").enable_all().build()?;
     let result = chores.block_on(live(settings, pages.handle()));
     // A demo client or a slow query must not hold the process up.
     pages.shutdown_timeout(Duration::from_secs(1));
     chores.shutdown_timeout(Duration::from_secs(1));
     result
 }
-
-/// A thread that blocks now and then is there for longer than to the next time.
-const KEPT_ALIVE: Duration = Duration::from_secs(3_600);
 
 /// `pages`: the runtime for what may take its time.
 async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {

@@ -79,11 +79,12 @@ pub async fn stream(
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
         meter.classify(Traffic::Stream(cohort));
     }
-    let opened = match opened {
+    let mut opened = match opened {
         Ok(Some(opened)) => opened,
         Ok(None) => return Ok(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => return Err(refused(refusal, &id)),
     };
+    opened.count();
     meter.opens(1, region);
     // Only a GET over HTTP/1.1 has a body in chunks, which a reactor can write as well as hyper.
     let parking = parts.extensions.get::<Parking>();
@@ -166,8 +167,12 @@ pub async fn streams(
     if members.iter().all(|member| member.opened.is_none()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let opened = members.iter().filter(|member| member.opened.is_some()).count();
-    meter.opens(u32::try_from(opened).unwrap_or(u32::MAX), region);
+    let mut opened = 0;
+    for opening in members.iter_mut().filter_map(|member| member.opened.as_mut()) {
+        opening.count();
+        opened += 1;
+    }
+    meter.opens(opened, region);
     let mut response = body(&node, members, meter).into_response();
     event_stream_headers(response.headers_mut());
     Ok(response)

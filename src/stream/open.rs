@@ -69,6 +69,10 @@ pub struct Opened {
     pub queue: mpsc::Receiver<Arc<Message>>,
     /// Where its follower is.
     pub region: Region,
+    /// In which browser and region.
+    from: String,
+    /// Its beginning was counted, and so is its end.
+    is_counted: bool,
     /// Why it ended, once it has.
     pub closed: Option<Counter>,
     watched: Watched,
@@ -140,8 +144,6 @@ pub async fn open(
         first.drain(..first.len() - 1);
     }
 
-    recorder.add(Counter::ConnectAttempts, 1);
-    recorder.add_at(region, Counter::ConnectAttempts, 1);
     let mut text = frame::retry(jitter(RETRY_MS));
     // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
     // tell yet.
@@ -152,7 +154,6 @@ pub async fn open(
         text += &frame::gap(session, reason, first.last().map(|event| event.id));
     }
     told.iter().for_each(|event| text += event);
-    recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, who.from, None);
     let told = u32::try_from(first.len()).unwrap_or(u32::MAX);
     recorder.add(Counter::DeliveriesDue, u64::from(told));
     Ok(Some(Opened {
@@ -163,7 +164,9 @@ pub async fn open(
         expires_in,
         queue,
         region,
+        from: who.from,
         closed: None,
+        is_counted: false,
         watched,
         permit,
         recorder,
@@ -180,6 +183,17 @@ pub struct Handed {
 }
 
 impl Opened {
+    /// Counts it among the streams that were tried: once all that its connection asked for could be opened.
+    pub fn count(&mut self) {
+        self.is_counted = true;
+        self.recorder.add(Counter::ConnectAttempts, 1);
+        self.recorder.add_at(self.region, Counter::ConnectAttempts, 1);
+        if let Some(leave) = &self.watched.leave {
+            let (session, from) = (leave.session(), std::mem::take(&mut self.from));
+            self.recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, from, None);
+        }
+    }
+
     /// From here on its end is counted by whoever has the parts.
     pub fn hand(mut self) -> Option<Handed> {
         self.handed = true;
@@ -206,6 +220,9 @@ impl Drop for Opened {
             untold += 1;
         }
         self.recorder.add(Counter::DroppedGone, untold);
+        if !self.is_counted {
+            return;
+        }
         self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
         self.recorder.add_at(self.region, Counter::StreamsClosed, 1);
         let lifetime = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -227,6 +227,51 @@ async fn fallbacks_become_patterns_and_marks() {
     server.stop();
 }
 
+/// Polls and silence: what a session is whose follower and publisher do not stream.
+#[tokio::test]
+async fn polls_and_silence_are_told() {
+    let database = Database::new().await;
+    let launch = Launch::on(&database).flag("poll-interval-ms", 1_000).flag("abandon-after-ms", 8_000);
+    let server = launch.start();
+    let (client, session, goes_on) = (server.client(), fresh("silent"), fresh("goes-on"));
+    client.publish(&session, 1).await;
+    for _ in 0..3 {
+        let path = format!("/api/v1/sessions/{session}/status");
+        assert_eq!(client.get(&path).send().await.expect("an answer").status(), StatusCode::OK);
+    }
+    // Once nobody has polled for two intervals, its polls stand on its timeline.
+    eventually("its polls are told", 20, async || {
+        let page = client.get(&format!("/sessions/{session}")).send().await.expect("a page");
+        page.text().await.expect("text").contains("3 polls within a minute").then_some(())
+    })
+    .await;
+    let found = async |state: &str, id: &str| {
+        let page = client.get(&format!("/search?q={id}&state={state}")).send().await.expect("a page");
+        page.text().await.expect("text").contains(&format!("/sessions/{id}\""))
+    };
+    // One that is told something now and then runs, however long ago it began.
+    let mut number = 0;
+    eventually("it is abandoned", 40, async || {
+        number += 1;
+        client.publish(&goes_on, number).await;
+        found("abandoned", &session).await.then_some(())
+    })
+    .await;
+    assert!(found("running", &goes_on).await && !found("abandoned", &goes_on).await);
+    // To the gauge it ended without success.
+    client.complete(&goes_on).await;
+    eventually("one of two was completed", 30, async || {
+        let ended = ["sessions_completed", "sessions_abandoned", "sessions_failed"];
+        let [completed, abandoned, failed] = ended.map(|counter| summed(&client, counter, ""));
+        ((completed.await, abandoned.await, failed.await) == (1, 1, 0)).then_some(())
+    })
+    .await;
+    // Nobody follows what is gone.
+    let answer = client.stream(&session).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    server.stop();
+}
+
 #[tokio::test]
 async fn what_happens_around_is_flagged() {
     let database = Database::new().await;

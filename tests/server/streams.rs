@@ -1,6 +1,8 @@
 //! Several sessions on one connection, batches of events, and the ways that a socket cannot be parked.
 
-use crate::support::{Bare, Client, Database, Follower, Launch, Server, Shared, eventually, fresh, streams};
+use crate::support::{
+    Bare, Client, Database, Follower, Launch, Scrape, Server, Shared, eventually, fresh, streams,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
@@ -117,6 +119,31 @@ async fn who_leaves_such_a_stream_is_missed_at_once() {
     streams(&client, 2, 5).await;
     several.reset();
     streams(&client, 0, 5).await;
+}
+
+/// One of them is refused: the others were never tried, so nothing is left that neither began nor failed.
+#[tokio::test]
+async fn what_is_refused_together_was_not_tried() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let (client, session) = (server.client(), fresh("together"));
+    client.publish(&session, 1).await;
+    let ask = |other: &str| client.get(&format!("/api/v1/streams?session={session}&session={other}"));
+    assert_eq!(ask("nobody-knows").send().await.expect("an answer").status(), StatusCode::NOT_FOUND);
+    streams(&client, 0, 5).await;
+    let other = fresh("together");
+    client.publish(&other, 1).await;
+    let mut both = Follower::open(ask(&other)).await;
+    both.news().await.expect("its first event");
+    let counts = eventually("both are counted", 10, async || {
+        let scrape = Scrape::of(client.get("/metrics")).await;
+        let count = |name: &str| scrape.get(&format!("streamgauge_{name}_total"));
+        (count("streams_opened") > 0.0)
+            .then(|| ["stream_attempts", "streams_opened", "streams_failed"].map(count))
+    })
+    .await;
+    assert_eq!(counts, [2.0, 2.0, 0.0]);
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
