@@ -1,4 +1,5 @@
-//! A span for each request of the API: its route, its answer, its time. Never its address, which may hold a ticket.
+//! A span for each request of the API and for each page: its route, its answer, its time. Never its address, which may
+//! hold a ticket.
 
 use crate::{
     clock,
@@ -15,11 +16,7 @@ use std::sync::Arc;
 use streamgauge_core::trace::TraceParent;
 
 pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // Pages, their files and whoever asks whether the process is alive are not of interest.
-    let Some(route) = route.filter(|route| route.starts_with("/api/") && !route.contains('*')) else {
-        return next.run(request).await;
-    };
+    let Some(route) = route(&request) else { return next.run(request).await };
     let (method, start) = (request.method().clone(), clock::now_us());
     // Who follows is anybody, and must not decide what is kept.
     let publishes =
@@ -44,4 +41,47 @@ pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next)
         trace.finish(name.into(), Kind::Server, status.is_server_error(), attributes);
     }
     response
+}
+
+/// `None`: not of interest, as files are, and whoever asks whether the process is alive.
+fn route(request: &Request) -> Option<String> {
+    let Some(matched) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
+        return page(request.uri().path()).map(str::to_owned);
+    };
+    let is_of_interest = matched.starts_with("/api/") && !matched.contains('*') || matched == "/s/{id}";
+    is_of_interest.then(|| matched.to_owned())
+}
+
+/// The pages are the app's, whose own router decides among them; the names of what is none are anybody's.
+fn page(path: &str) -> Option<&'static str> {
+    let mut parts = path.trim_end_matches('/').split('/').skip(1);
+    Some(match (parts.next(), parts.next(), parts.next()) {
+        (None, None, None) => "/",
+        (Some("search"), None, None) => "/search",
+        (Some("sessions"), None, None) => "/sessions",
+        (Some("sessions"), Some(_), None) => "/sessions/{id}",
+        (Some("load-tests"), None, None) => "/load-tests",
+        (Some("load-tests"), Some(_), None) => "/load-tests/{id}",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+
+    #[test]
+    fn pages_have_routes_and_what_is_none_has_not() {
+        for (path, expected) in [
+            ("/", Some("/")),
+            ("/search", Some("/search")),
+            ("/sessions/", Some("/sessions")),
+            ("/sessions/a", Some("/sessions/{id}")),
+            ("/sessions/a/b", None),
+            ("/load-tests/7", Some("/load-tests/{id}")),
+            ("/wp-admin", None),
+        ] {
+            assert_eq!(page(path), expected, "{path}");
+        }
+    }
 }

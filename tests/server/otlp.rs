@@ -116,6 +116,7 @@ async fn what_waited_for_redis_and_postgresql_is_told_apart() {
         ("POST /api/v1/sessions/{id}/status", "broker publish", "redis"),
         ("GET /api/v1/sessions/{id}/status/stream", "broker watch", "redis"),
         ("GET /api/admin/metrics", "read history", "postgresql"),
+        ("GET /search", "search sessions", "postgresql"),
         ("job store", "write sessions", "postgresql"),
         ("job read_keys", "read keys", "postgresql"),
     ] {

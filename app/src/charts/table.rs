@@ -19,7 +19,7 @@ pub fn Figures(
     columns: StoredValue<Vec<Column>>,
 ) -> impl IntoView {
     let zone = zone::reader();
-    let head = move || columns.with_value(|columns| head(columns, zone.get()));
+    let head = move || columns.with_value(|columns| window.with(|window| head(window, columns, zone.get())));
     let rows = move || columns.with_value(|columns| window.with(|window| rows(window, columns, zone.get())));
     view! {
         <details class="figures">
@@ -35,9 +35,20 @@ pub fn Figures(
     .into_any()
 }
 
-fn head(columns: &[Column], zone: Zone) -> String {
+/// Those with a figure, and the first in any case: not every server has what each is about.
+fn shown<'a>(window: &Window, columns: &'a [Column]) -> Vec<&'a Column> {
+    let has = |index, column: &Column| index == 0 || window.newest(column.read).is_some();
+    columns
+        .iter()
+        .enumerate()
+        .filter(|(index, column)| has(*index, column))
+        .map(|(_, column)| column)
+        .collect()
+}
+
+fn head(window: &Window, columns: &[Column], zone: Zone) -> String {
     let mut html = format!("<tr><th scope=\"col\">Time{}</th>", zone.suffix());
-    for Column { name, unit, .. } in columns {
+    for Column { name, unit, .. } in shown(window, columns) {
         let comma = if unit.is_empty() { "" } else { "," };
         let _ = write!(html, "<th scope=\"col\" class=\"num\">{name}{comma}{unit}</th>");
     }
@@ -53,10 +64,11 @@ fn rows(window: &Window, columns: &[Column], zone: Zone) -> String {
         3_600..86_400 => format!("{}, {}", zone.day(at), zone.minute(at)),
         _ => zone.day(at),
     };
+    let columns = shown(window, columns);
     let mut html = String::new();
     for point in window.points.iter().filter(|point| point.at.rem_euclid(every) == 0) {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", time(point.at));
-        for column in columns {
+        for column in &columns {
             let cell = (column.read)(point).map_or_else(|| "\u{2013}".into(), column.text);
             let _ = write!(html, "<td class=\"num\">{cell}</td>");
         }
