@@ -41,8 +41,8 @@ const MINUTE: i64 = 60_000;
 
 /// Who follows by stream, as far as it matters here.
 pub trait Streamed {
-    /// Sessions of the cohort that have a stream.
-    fn sessions(&self, cohort: Cohort) -> u64;
+    /// For how much of a second the cohort's sessions are followed by streams of this node, ms, summed over them.
+    fn followed_ms(&self, cohort: Cohort) -> u64;
     fn has(&self, session: &SessionId) -> bool;
 }
 
@@ -77,10 +77,10 @@ impl Polled {
         poll_interval_ms: u32,
     ) -> u64 {
         let since = now - 2 * i64::from(poll_interval_ms);
-        for cohort in [Cohort::Stream, Cohort::Poll] {
-            tick.counters.add(seconds(cohort), streamed.sessions(cohort));
-        }
         let State { polls, rests } = &mut *self.state();
+        for cohort in [Cohort::Stream, Cohort::Poll] {
+            add(tick, rests, seconds(cohort), streamed.followed_ms(cohort));
+        }
         for (session, poll) in
             polls.iter_mut().filter(|(_, poll)| poll.at < since || now - poll.since >= MINUTE)
         {
@@ -128,8 +128,8 @@ mod tests {
     struct Streams(Vec<SessionId>);
 
     impl Streamed for Streams {
-        fn sessions(&self, cohort: Cohort) -> u64 {
-            if cohort == Cohort::Stream { self.0.len() as u64 } else { 0 }
+        fn followed_ms(&self, cohort: Cohort) -> u64 {
+            if cohort == Cohort::Stream { self.0.len() as u64 * 1_000 } else { 0 }
         }
 
         fn has(&self, session: &SessionId) -> bool {

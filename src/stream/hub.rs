@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 const QUEUE: usize = 512;
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
 const SHARDS: usize = 64;
+const SECOND: u16 = 1_000;
 
 #[derive(Clone)]
 pub struct Hub(Arc<Inner>);
@@ -41,7 +42,7 @@ struct Inner {
     open: AtomicU64,
     /// Those among them that are this node's own probe.
     probes: AtomicU64,
-    /// Sessions with a follower, by cohort.
+    /// Milliseconds of each second for which sessions are followed here, by cohort.
     followed: [AtomicU64; 2],
     reactors: Vec<Reactor>,
     recorder: Recorder,
@@ -57,6 +58,9 @@ struct Local {
     queued: Vec<Follower>,
     /// How many the reactor holds.
     parked: u64,
+    /// Of each second that the session is followed, what is this node's to count, ms. It shares with nodes that have
+    /// streams of it too.
+    share: u16,
 }
 
 struct Follower {
@@ -120,9 +124,10 @@ impl Hub {
         let key = self.0.next.fetch_add(1, Relaxed);
         let mut shard = self.0.lock(self.0.shard_of(session));
         let local = shard.entry(session.clone()).or_insert_with(|| {
-            self.0.followed[cohort as usize].fetch_add(u64::from(!session.is_probe()), Relaxed);
+            let share = if session.is_probe() { 0 } else { SECOND };
+            self.0.followed[cohort as usize].fetch_add(share.into(), Relaxed);
             let key = self.0.next.fetch_add(1, Relaxed);
-            Local { key, cohort, queued: Vec::new(), parked: 0 }
+            Local { key, cohort, queued: Vec::new(), parked: 0, share }
         });
         local.queued.push(Follower { key, queue: sender });
         Some(Seat { queue, leave: Leave { hub: Some(self.clone()), session: session.clone(), key } })
@@ -257,6 +262,17 @@ impl Hub {
         self.open().saturating_sub(self.0.probes.load(Relaxed))
     }
 
+    /// So many nodes have streams of the session now, this one among them.
+    pub fn share(&self, session: &SessionId, nodes: u16) {
+        let mut shard = self.0.lock(self.0.shard_of(session));
+        if let Some(local) = shard.get_mut(session).filter(|local| local.share > 0) {
+            let followed = &self.0.followed[local.cohort as usize];
+            followed.fetch_sub(local.share.into(), Relaxed);
+            local.share = (SECOND / nodes.max(1)).max(1);
+            followed.fetch_add(local.share.into(), Relaxed);
+        }
+    }
+
     /// Streams open to one session on this node.
     pub fn followers(&self, session: &SessionId) -> u64 {
         self.0.lock(self.0.shard_of(session)).get(session).map_or(0, Local::followers)
@@ -264,7 +280,7 @@ impl Hub {
 }
 
 impl Streamed for Hub {
-    fn sessions(&self, cohort: Cohort) -> u64 {
+    fn followed_ms(&self, cohort: Cohort) -> u64 {
         self.0.followed[cohort as usize].load(Relaxed)
     }
 
@@ -300,7 +316,7 @@ impl Inner {
         if let Some(local) = shard.get(session)
             && local.followers() == 0
         {
-            self.followed[local.cohort as usize].fetch_sub(u64::from(!session.is_probe()), Relaxed);
+            self.followed[local.cohort as usize].fetch_sub(local.share.into(), Relaxed);
             shard.remove(session);
         }
     }
@@ -370,7 +386,10 @@ mod tests {
         let probe = hub.join(&own, Cohort::Stream).expect("room for the probe");
         assert!(hub.join(&session, Cohort::Stream).is_none(), "still full");
         drop(probe);
-        assert_eq!((hub.sessions(Cohort::Stream), hub.sessions(Cohort::Poll)), (1, 0));
+        assert_eq!((hub.followed_ms(Cohort::Stream), hub.followed_ms(Cohort::Poll)), (1_000, 0));
+        hub.share(&session, 3);
+        hub.share(&own, 3);
+        assert_eq!((hub.followed_ms(Cohort::Stream), hub.followed_ms(Cohort::Poll)), (333, 0));
         for seq in 1..=QUEUE as u64 + 1 {
             assert_eq!(hub.deliver(&session, message(seq)), 2);
             assert_eq!(quick.queue.try_recv().map(|m| m.id.seq), Ok(seq));
@@ -382,6 +401,6 @@ mod tests {
         }
         assert!(slow.queue.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected));
         drop((slow, quick));
-        assert_eq!((hub.open(), hub.followers(&session), hub.sessions(Cohort::Stream)), (0, 0, 0));
+        assert_eq!((hub.open(), hub.followers(&session), hub.followed_ms(Cohort::Stream)), (0, 0, 0));
     }
 }

@@ -62,9 +62,16 @@ async fn what_one_node_publishes_the_others_followers_get() {
 impl Two {
     /// Of both nodes together.
     async fn count(&self, series: &str) -> f64 {
-        let scrape = async |client: &Client| Scrape::of(client.get("/metrics")).await.get(series);
-        scrape(&self.a).await + scrape(&self.b).await
+        count(&[&self.a, &self.b], series).await
     }
+}
+
+async fn count(nodes: &[&Client], series: &str) -> f64 {
+    let mut sum = 0.0;
+    for node in nodes {
+        sum += Scrape::of(node.get("/metrics")).await.get(series);
+    }
+    sum
 }
 
 /// Behind a balancer a poller comes to one node after the other, and a stream of the same session may be on either.
@@ -106,6 +113,33 @@ async fn the_time_of_a_session_counts_once_on_two_nodes() {
     let expected = took * polled.len() as f64;
     assert!((expected - 2.5..=expected + 0.5).contains(&of_polls), "{of_polls} of {expected} s");
     assert!((took - 1.5..=took + 1.5).contains(&of_streams), "{of_streams} of {took} s");
+}
+
+/// Two pages of one session, on a node each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_a_session_is_shared_by_nodes_that_stream_it() {
+    let two = two().await;
+    shared(&two.a, &two.b).await;
+}
+
+/// Also of a Redis Cluster, where each shard knows its own sessions only.
+pub async fn shared(a: &Client, b: &Client) {
+    let sessions: Vec<String> = (0..6).map(|_| fresh("both")).collect();
+    let mut followers = Vec::new();
+    for session in &sessions {
+        a.create(session).await;
+        followers.push(a.follow(session).await);
+        followers.push(b.follow(session).await);
+    }
+    // By then each node has asked who else has them.
+    sleep(Duration::from_millis(6_500)).await;
+    let of = |cohort| format!("streamgauge_cohort_followed_seconds_total{{cohort=\"{cohort}\"}}");
+    let followed = async || count(&[a, b], &of("stream")).await + count(&[a, b], &of("poll")).await;
+    let (start, before) = (Instant::now(), followed().await);
+    sleep(Duration::from_secs(5)).await;
+    let (took, told) = (start.elapsed().as_secs_f64() * sessions.len() as f64, followed().await - before);
+    // Each second counts when it is over, on each node: of both together one may be missing or too much.
+    assert!((told - took).abs() <= sessions.len() as f64 + 2.0, "{told} of {took} s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,6 +45,13 @@ async fn two_nodes_on_a_cluster_are_one_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_a_session_is_shared_by_nodes_on_a_cluster() {
+    let (cluster, database) = (RedisCluster::start(), Database::new().await);
+    let (a, b) = (start(&database, &cluster, "a").await, start(&database, &cluster, "b").await);
+    crate::nodes::shared(&a.0, &b.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_takes_its_followers_along() {
     const EVENTS: u64 = 200;
     let (cluster, database) = (RedisCluster::start(), Database::new().await);

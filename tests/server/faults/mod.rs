@@ -4,4 +4,5 @@
 mod crowd; // twice as many as may come
 mod drain; // SIGTERM with 5,000 streams
 mod half_open; // peers that vanish, or that take and never read
+mod held; // thousands that stay
 mod nginx; // a proxy that buffers and compresses

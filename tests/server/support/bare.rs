@@ -68,6 +68,12 @@ impl Bare {
         }
     }
 
+    /// Reads past the text, and forgets what came before it.
+    pub async fn past(&mut self, text: &str) {
+        self.until(text).await;
+        self.read.clear();
+    }
+
     /// The answer's status.
     pub async fn status(&mut self) -> StatusCode {
         let head = self.until("\r\n\r\n").await;

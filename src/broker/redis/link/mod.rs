@@ -3,6 +3,7 @@
 //! It hears a session from its first local follower to its last. Whatever happened to it, afterwards all subscriptions
 //! are made again, in batches, and every session's position is compared with its history.
 
+mod sharing; // how many nodes have streams of a session
 mod subscribing; // many channels a round trip
 
 use super::{
@@ -20,6 +21,7 @@ use ::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, PushInfo, PushKind, RedisError, Value,
     aio::MultiplexedConnection,
 };
+use sharing::Sharing;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -168,6 +170,7 @@ impl Link {
         self.shared.outlook().note(Part::Hearing, None);
         *wait = Duration::from_millis(50);
         let mut watchdog = Watchdog::start(connection.clone(), self.shared.clone(), info);
+        let _sharing = Sharing::start(connection.clone(), self.shared.clone(), self.road.clone());
         let mut tick = tokio::time::interval(EVERY);
         let mut commands = Vec::new();
         loop {
