@@ -93,7 +93,7 @@ fn Head(search: Search) -> impl IntoView {
                 <label>
                     <span class="sr">"Fallback"</span>
                     <select name="fallback">
-                        <option value="">"with or without fallback"</option>
+                        <option value="">"fallback or not"</option>
                         <option value="any" selected=is_any>"any fallback"</option>
                         {reasons.into_iter().collect_view()}
                     </select>
