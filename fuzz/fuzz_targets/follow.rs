@@ -22,7 +22,7 @@ fn held(ended: bool) -> Held {
         let draft = Draft { state, stage: "s".into(), progress: 1, message: None, data: None };
         let id = EventId { epoch: Epoch(0xa1), seq };
         let event = StatusEvent::new(id, "job".parse().expect("an id"), draft, seq as i64);
-        held.push(event, HistoryLimits { events: 4, age_ms: 1_000 });
+        held.push(event.into(), HistoryLimits { events: 4, age_ms: 1_000 });
     }
     held
 }

@@ -2,6 +2,7 @@
 
 use crate::process::run;
 use crate::steps::{Failure, Outcome, step};
+use crate::tools;
 use crate::workspace::Workspace;
 use std::fs::{self, File};
 use std::process::Command;
@@ -20,6 +21,7 @@ const FLAGS: [&str; 6] = [
 
 /// Each target for so many seconds. What breaks one is left in `target/fuzz/artifacts`; mended, it becomes a seed.
 pub fn fuzz(workspace: &Workspace, seconds: u32) -> Outcome {
+    tools::cxx()?;
     let folder = workspace.target.join("fuzz");
     let artifacts = folder.join("artifacts/");
     fs::create_dir_all(&artifacts)?;

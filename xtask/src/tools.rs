@@ -24,6 +24,11 @@ pub fn nginx() -> Outcome {
     need("nginx", "nginx", "nginx", || on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists())
 }
 
+/// For libFuzzer.
+pub fn cxx() -> Outcome {
+    need("a C++ compiler", "g++", "gcc", || on_path("c++").is_some())
+}
+
 /// A Chromium for Playwright: Debian's, or whichever `CHROMIUM` names.
 pub fn chromium() -> Outcome<PathBuf> {
     if let Some(named) = env::var_os("CHROMIUM") {
