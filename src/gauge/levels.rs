@@ -3,39 +3,43 @@
 use crate::store::{self, Whose};
 use sqlx::PgPool;
 use streamgauge_core::{
-    measure::counters::Counter,
-    measure::{history::merged, sample::Sample},
+    measure::{counters::Counter, sample::Sample},
     sla::{BUDGET_DAYS, BURN_WINDOWS, Counted, Day, Level, Objective, STRIP_DAYS},
 };
 
-const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
 
-/// The five objectives over thirty days, and the uptime of each of the last ninety.
+/// Of the step that is under way.
+fn end(now: i64, step: i64) -> i64 {
+    now.div_euclid(step) * step + step
+}
+
+/// The five objectives over thirty days, and the uptime of each of the last ninety. Read every half minute as long as the
+/// server runs: nothing is kept of a bucket once it is merged.
 pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Day>)> {
     let all = Whose::default();
-    let to = now.div_euclid(DAY) * DAY + DAY;
-    let days = store::load(pool, (to - STRIP_DAYS * DAY, to, DAY), &all, Sample::clone).await?.steps;
-    let month: Vec<&Sample> = days.range(to - BUDGET_DAYS * DAY..).map(|(_, day)| day).collect();
-    let month = merged(to - BUDGET_DAYS * DAY, BUDGET_DAYS * DAY, month);
-    let minute = now.div_euclid(60) * 60 + 60;
-    let minutes = store::load(pool, (minute - 21_600, minute, 60), &all, Sample::clone).await?.steps;
-    let hour = now.div_euclid(3_600) * 3_600 + 3_600;
-    let three_days = store::load(pool, (hour - 259_200, hour, 3_600), &all, |_| ()).await?.whole;
-    let windows = BURN_WINDOWS.map(|(seconds, _)| {
-        if seconds > 21_600 {
-            return three_days.clone();
-        }
-        let recent: Vec<&Sample> = minutes.range(minute - seconds..).map(|(_, sample)| sample).collect();
-        merged(minute - seconds, seconds, recent)
-    });
+    let to = end(now, DAY);
+    let counters = |sample: &Sample| sample.counters;
+    let budget_from = to - BUDGET_DAYS * DAY;
+    let month = store::load(pool, (budget_from, to, DAY), &all, counters).await?;
+    let mut days = store::load(pool, (to - STRIP_DAYS * DAY, budget_from, DAY), &all, counters).await?.steps;
+    days.extend(month.steps);
+    let month = month.whole;
+    let mut windows = Vec::with_capacity(BURN_WINDOWS.len());
+    for (seconds, _) in BURN_WINDOWS {
+        let step = if seconds > 6 * HOUR { HOUR } else { 60 };
+        let to = end(now, step);
+        windows.push(store::load(pool, (to - seconds, to, step), &all, |_| ()).await?.whole);
+    }
     let level = |objective: Objective| {
         let counted: [Counted; BURN_WINDOWS.len()] =
-            windows.each_ref().map(|window| objective.counted(window));
+            std::array::from_fn(|at| objective.counted(&windows[at]));
         Level::of(objective, objective.value(&month), objective.counted(&month), counted)
     };
     let strip = (0..STRIP_DAYS).map(|index| {
         let at = to - (STRIP_DAYS - index) * DAY;
-        let count = |counter| days.get(&at).map_or(0, |day| day.counters.get(counter));
+        let count = |counter| days.get(&at).map_or(0, |day| day.get(counter));
         Day {
             at,
             good: count(Counter::ProbesGood),

@@ -14,7 +14,7 @@ use streamgauge_core::measure::{
 
 /// Buckets of a tier that are read at once. What is done with is let go of before more is read, so a long range in short
 /// steps takes no more memory than its answer.
-const PIECE: i64 = 500;
+const PIECE: i64 = 200;
 
 /// What a range held.
 pub struct Loaded<T> {

@@ -1,6 +1,7 @@
 //! Rows of `metric_samples`.
 
 use super::seconds;
+use futures::{TryStreamExt, stream::BoxStream};
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::measure::{
     counters::Counters,
@@ -128,6 +129,11 @@ impl Row {
     }
 }
 
+/// One by one: a row's counters weigh ten times as much before they are read.
+async fn packed(rows: BoxStream<'_, sqlx::Result<Row>>, step: i64) -> sqlx::Result<Vec<Packed>> {
+    rows.map_ok(|row| row.packed(step)).try_collect().await
+}
+
 /// Whose rows a chart shows. The fields are empty for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Whose {
@@ -145,8 +151,7 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
             whose.region,
             whose.node,
         )
-        .fetch_all(pool)
-        .await?
+        .fetch(pool)
     } else {
         rows!(
 "WHERE resolution = $1 AND node = $2 AND region = $3 AND bucket_start >= $4 AND bucket_start < $5 ORDER BY bucket_start",
@@ -156,10 +161,9 @@ pub(super) async fn read(pool: &PgPool, stretch: Stretch, whose: &Whose) -> sqlx
             seconds(stretch.from),
             seconds(stretch.to),
         )
-        .fetch_all(pool)
-        .await?
+        .fetch(pool)
     };
-    Ok(rows.into_iter().map(|row| row.packed(stretch.tier)).collect())
+    packed(rows, stretch.tier).await
 }
 
 /// The rows by region of a stretch; of all nodes where `node` is empty.
@@ -173,9 +177,8 @@ pub(super) async fn read_regions(pool: &PgPool, stretch: Stretch, node: &str) ->
         node,
         base,
     )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.packed(stretch.tier)).collect())
+    .fetch(pool);
+    packed(rows, stretch.tier).await
 }
 
 /// 10 s rows of all nodes, about all followers, that start in `[from, to)`.
@@ -197,7 +200,6 @@ pub async fn of_others(
         node,
         seconds,
     )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.packed(TIERS[0])).collect())
+    .fetch(pool);
+    packed(rows, TIERS[0]).await
 }

@@ -18,7 +18,8 @@ pub fn worth(panels: &Panels) -> AnyView {
         None => view! {
             <p class="mut none">
                 {if panels.view.region.is_empty() {
-                    "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute."
+                    "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute, and a \
+                     poll was seen, which tells what polls would weigh."
                 } else {
                     "What streaming spares is kept of all regions together."
                 }}

@@ -133,6 +133,8 @@ impl Histograms {
         let mut bytes = Vec::new();
         (!histogram.is_empty()).then_some(())?;
         V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+        // Kept for hours.
+        bytes.shrink_to_fit();
         Some(bytes)
     }
 
