@@ -116,7 +116,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let (stop_store, storing) = watch::channel(false);
     let (stop_postgres, ending) = watch::channel(false);
 
-    let most = most_connections();
+    let most = most_connections(cores());
     let streams = most_streams(most);
     let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
     let node =

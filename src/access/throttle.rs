@@ -3,11 +3,12 @@
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use streamgauge_core::limits::network;
 
 /// Wrong ones that an address may send at once, and again within each minute.
 const MISTAKES: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
@@ -22,16 +23,6 @@ pub struct Throttle {
     swept: Mutex<Option<Instant>>,
 }
 
-/// One network is one guesser: whoever has one IPv6 address has 2^64 of them.
-fn place(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
-            Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
-        }
-        address => address.to_canonical(),
-    }
-}
-
 impl Default for Throttle {
     fn default() -> Throttle {
         Throttle {
@@ -44,7 +35,7 @@ impl Default for Throttle {
 
 impl Throttle {
     pub fn is_spent(&self, address: Option<IpAddr>) -> bool {
-        let Some(address) = address.map(place) else { return false };
+        let Some(address) = address.map(network) else { return false };
         let mut spent = self.spent();
         match spent.get(&address) {
             Some(&until) if Instant::now() < until => true,
@@ -62,7 +53,7 @@ impl Throttle {
 
     /// Counts a wrong one.
     pub fn count(&self, address: Option<IpAddr>) {
-        let Some(address) = address.map(place) else { return };
+        let Some(address) = address.map(network) else { return };
         if self.wrong.len() >= ADDRESSES && !self.sweep() {
             return;
         }

@@ -24,7 +24,7 @@ use streamgauge_core::{
     fallback::browser,
     follow::{self, BadSessions, Following, Headers},
     history::Ask,
-    ids::{Epoch, EventId, SessionId},
+    ids::SessionId,
     measure::{counters::Counter, sample::Measure},
     region::Region,
     status::{Draft, StatusEvent, is_label},
@@ -96,10 +96,7 @@ pub async fn stream(
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }
-        None => {
-            let position = opened.position;
-            body(&node, vec![Member { opened: Some(opened), position }], meter).into_response()
-        }
+        None => body(&node, vec![Member { opened: Some(opened), position: None }], meter).into_response(),
     };
     event_stream_headers(response.headers_mut());
     Ok(response)
@@ -155,12 +152,7 @@ pub async fn streams(
         )
         .await;
         let opened = opened.map_err(|refusal| refused(refusal, id))?;
-        let position = match (&opened, ask) {
-            (Some(opened), _) => opened.position,
-            (None, Ask::Resume(id)) => id,
-            (None, _) => EventId { epoch: Epoch(0), seq: 0 },
-        };
-        members.push(Member { opened, position });
+        members.push(Member { opened, position: follow::known(ask) });
     }
     // The connection's cost is counted for the cohort of the first: one socket cannot be told apart.
     meter.classify(Traffic::Stream(first_cohort));

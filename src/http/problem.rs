@@ -16,11 +16,17 @@ pub struct Problem {
     detail: String,
     field: Option<Cow<'static, str>>,
     poll_url: Option<String>,
+    /// The broker cannot take anything, whatever it is about.
+    is_away: bool,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), field: None, poll_url: None }
+        Problem { status, detail: detail.into(), field: None, poll_url: None, is_away: false }
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.is_away
     }
 
     pub fn status(&self) -> StatusCode {
@@ -149,7 +155,11 @@ impl From<BrokerError> for Problem {
                 Problem::away("This node holds as many sessions as it can. Try again when some have ended.")
             }
             // The cause is in the log; it may name hosts.
-            BrokerError::Away(_) => Problem::away("Redis is away. Nothing was published; try again."),
+            // Without an answer nobody knows whether it was taken; `Idempotency-Key` makes trying again harmless.
+            BrokerError::Away(_) => Problem {
+                is_away: true,
+                ..Problem::away("Redis is away. Whatever was sent may not have been published; try again.")
+            },
         }
     }
 }

@@ -262,7 +262,7 @@ pub async fn batch(
                 detail: None,
             },
             Err(problem) => {
-                away |= problem.status() == StatusCode::SERVICE_UNAVAILABLE;
+                away |= problem.is_away();
                 Fate {
                     line,
                     id: None,

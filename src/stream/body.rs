@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use streamgauge_core::{frame, ids::EventId, limits::Knob, measure::counters::Counter};
+use streamgauge_core::{follow, frame, ids::EventId, limits::Knob, measure::counters::Counter};
 use tokio::{
     sync::watch,
     time::{Instant, Sleep},
@@ -51,8 +51,8 @@ pub struct StreamBody {
 pub struct Member {
     /// `None`: over.
     pub opened: Option<Opened>,
-    /// What the follower has been told of it.
-    pub position: EventId,
+    /// What the follower has been told of it; `None`: nothing yet, and it never had any.
+    pub position: Option<EventId>,
 }
 
 impl StreamBody {
@@ -91,8 +91,10 @@ impl StreamBody {
             let Some(opened) = &mut self.members[index].opened else { continue };
             let text = std::mem::take(&mut opened.text);
             let (told, ends) = (std::mem::take(&mut opened.told), opened.ends);
-            self.members[index].position = opened.position;
-            self.write(&text, out);
+            let position = opened.position;
+            self.write(index, &text, out);
+            // Also where nothing had been published yet.
+            self.members[index].position = Some(position);
             for _ in 0..told {
                 self.meter.leaving(None);
             }
@@ -125,13 +127,13 @@ impl StreamBody {
 
     /// Keeps a live message unless the follower has it.
     fn take_live(&mut self, index: usize, message: &Message) {
-        let position = &mut self.members[index].position;
-        if message.id.epoch == position.epoch && message.id.seq <= position.seq {
+        let knows = |position: EventId| message.id.epoch == position.epoch && message.id.seq <= position.seq;
+        if self.members[index].position.is_some_and(knows) {
             return self.recorder.add(Counter::Repeated, 1);
         }
-        *position = message.id;
         let mut held = std::mem::take(&mut self.held);
-        self.write(&message.frame, &mut held);
+        self.write(index, &message.frame, &mut held);
+        self.members[index].position = Some(message.id);
         self.held = held;
         self.waiting.push(message.accepted_us);
         if message.ends {
@@ -139,19 +141,21 @@ impl StreamBody {
         }
     }
 
-    /// Frames as they are; of several sessions with the position in all of them as id, since a client that comes back
-    /// names only the last one it saw.
-    fn write(&self, frames: &[u8], out: &mut BytesMut) {
+    /// Frames of one session as they are; with several sessions with the position in all of them as id, since a client
+    /// that comes back names only the last one it saw. Positions advance event by event: a client may be cut after any.
+    fn write(&mut self, index: usize, frames: &[u8], out: &mut BytesMut) {
         if self.members.len() == 1 {
             return out.extend_from_slice(frames);
         }
-        let ids: Vec<String> = self.members.iter().map(|member| member.position.to_string()).collect();
         for line in frames.split_inclusive(|&byte| byte == b'\n') {
-            if line.starts_with(b"id: ") {
-                out.extend_from_slice(format!("id: {}\n", ids.join(",")).as_bytes());
-            } else {
+            let Some(id) = line.strip_prefix(b"id: ") else {
                 out.extend_from_slice(line);
-            }
+                continue;
+            };
+            let id = std::str::from_utf8(id).ok().and_then(|id| id.trim_end().parse().ok());
+            self.members[index].position = id.or(self.members[index].position);
+            let positions: Vec<Option<EventId>> = self.members.iter().map(|member| member.position).collect();
+            out.extend_from_slice(format!("id: {}\n", follow::positions(&positions)).as_bytes());
         }
     }
 
@@ -182,13 +186,10 @@ impl StreamBody {
         }
     }
 
-    /// Pings, and the ends that come by the clock.
+    /// Pings, and the end that comes of silence.
     fn mind_the_clock(&mut self, now: Instant, out: &mut BytesMut) {
         let idle = self.knobs.idle_close();
-        if self.expires.is_some_and(|at| now >= at) {
-            out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
-            self.close(Counter::ClosedExpired);
-        } else if now >= self.last_event + idle {
+        if now >= self.last_event + idle {
             let after = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
             out.extend_from_slice(frame::idle(after).as_bytes());
             self.close(Counter::ClosedIdle);
@@ -242,6 +243,10 @@ impl http_body::Body for StreamBody {
                 if this.drain.as_mut().poll(cx).is_ready() {
                     out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
                     this.close(Counter::ClosedByDrain);
+                } else if this.expires.is_some_and(|at| now >= at) {
+                    // Also where events come faster than the client takes them.
+                    out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
+                    this.close(Counter::ClosedExpired);
                 } else if out.is_empty() {
                     this.mind_the_clock(now, &mut out);
                 }

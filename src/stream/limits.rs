@@ -7,7 +7,11 @@ use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
-use streamgauge_core::{ids::SessionId, limits::Knob, region::Region};
+use streamgauge_core::{
+    ids::SessionId,
+    limits::{Knob, network},
+    region::Region,
+};
 
 /// Who asks for a stream.
 #[derive(Clone, Debug)]
@@ -56,7 +60,7 @@ impl Turnstile {
         session: &SessionId,
         who: &Who,
     ) -> Result<Result<Option<Box<Permit>>, Over>, BrokerError> {
-        let address = who.address.filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
+        let address = who.address.map(network).filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
         if who.user.is_none() && address.is_none() {
             return Ok(Ok(None));
         }

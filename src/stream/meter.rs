@@ -58,7 +58,8 @@ struct State {
     answered: bool,
     /// That response opens so many streams, and is no 204 in their place.
     opens: u32,
-    /// When a stream's body was last asked for what it has, Unix ms. It is at least once a second while there is room.
+    /// On HTTP/2: since when the answer waits for its client to make room, Unix ms. A stream's body is asked for what it has
+    /// at least once a second while there is room, and begins anew each time.
     asked_for_more: Option<i64>,
     /// Where its follower is.
     region: Region,
@@ -172,6 +173,15 @@ impl ConnectionMeter {
     /// A stream's body is asked for what it has, `at` Unix ms: its client took what came before.
     pub fn asked_for_more(&self, at: i64) {
         self.state().asked_for_more = Some(at);
+    }
+
+    /// The answer has something that is to be taken, or on the contrary has nothing to say for now. A stream's body tells by
+    /// [`asked_for_more`](Self::asked_for_more).
+    pub fn waits_for_room(&self, waits: bool, at: i64) {
+        let mut state = self.state();
+        if !matches!(state.traffic, Traffic::Stream(_)) {
+            state.asked_for_more = waits.then_some(at);
+        }
     }
 
     /// Its client has not taken anything for longer than one may.

@@ -209,15 +209,18 @@ pub struct Passing<B> {
     body: B,
     meter: Arc<ConnectionMeter>,
     count: fn(&ConnectionMeter, usize),
+    is_answer: bool,
 }
 
 impl<B> Passing<B> {
     pub fn of_request(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
-        Passing { body, meter, count: ConnectionMeter::read }
+        Passing { body, meter, count: ConnectionMeter::read, is_answer: false }
     }
 
+    /// Before its client has made room, hyper asks for nothing.
     pub fn of_answer(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
-        Passing { body, meter, count: ConnectionMeter::written }
+        meter.asked_for_more(clock::now_ms());
+        Passing { body, meter, count: ConnectionMeter::written, is_answer: true }
     }
 }
 
@@ -229,7 +232,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Passing<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if self.is_answer {
+            // Asked again once there is room for more, and until then what was handed out is not taken.
+            self.meter.waits_for_room(polled.is_ready(), clock::now_ms());
+        }
+        let frame = ready!(polled);
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {

@@ -14,6 +14,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use streamgauge_core::{
@@ -66,7 +67,7 @@ pub struct Opened {
     /// What the follower knows once it has the text.
     pub position: EventId,
     pub expires_in: Option<Duration>,
-    pub queue: mpsc::Receiver<Arc<Message>>,
+    pub queue: Queue,
     /// Where its follower is.
     pub region: Region,
     /// In which browser and region.
@@ -81,6 +82,36 @@ pub struct Opened {
     began: Instant,
     /// Somebody else counts its end.
     handed: bool,
+}
+
+/// What a follower is told next. What it holds was due: let go of, by a refusal, by a request that was given up or by a stream
+/// that ends, it is counted as dropped.
+pub struct Queue {
+    receiver: mpsc::Receiver<Arc<Message>>,
+    recorder: Recorder,
+}
+
+impl Queue {
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
+        self.receiver.poll_recv(cx)
+    }
+
+    /// Whoever has it now counts what it holds.
+    fn hand(&mut self) -> mpsc::Receiver<Arc<Message>> {
+        let (_, closed) = mpsc::channel(1);
+        std::mem::replace(&mut self.receiver, closed)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut untold = 0;
+        while self.receiver.try_recv().is_ok() {
+            untold += 1;
+        }
+        self.recorder.add(Counter::DroppedGone, untold);
+    }
 }
 
 /// A follower's place at the hub and its watch at the broker, both paid back however the stream ends.
@@ -123,6 +154,7 @@ pub async fn open(
         Refusal::Away(error)
     };
     let Seat { queue, leave } = door.hub.join(session, cohort).ok_or_else(|| over(Over::Node))?;
+    let queue = Queue { receiver: queue, recorder: recorder.clone() };
     let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
@@ -198,8 +230,7 @@ impl Opened {
     pub fn hand(mut self) -> Option<Handed> {
         self.handed = true;
         let leave = self.watched.leave.take()?;
-        let (_, closed) = mpsc::channel(1);
-        let queue = std::mem::replace(&mut self.queue, closed);
+        let queue = self.queue.hand();
         let broker = self.watched.broker.clone();
         Some(Handed { seat: Seat { queue, leave }, broker, permit: self.permit.take() })
     }
@@ -211,15 +242,10 @@ impl Drop for Opened {
             return;
         }
         // The hub took the seat away, and the follower was too slow even to be told that it ends.
-        if self.queue.is_closed() {
+        if self.queue.receiver.is_closed() {
             self.closed.get_or_insert(Counter::ClosedSlow);
         }
-        self.queue.close();
-        let mut untold = u64::from(self.told);
-        while self.queue.try_recv().is_ok() {
-            untold += 1;
-        }
-        self.recorder.add(Counter::DroppedGone, untold);
+        self.recorder.add(Counter::DroppedGone, self.told.into());
         if !self.is_counted {
             return;
         }

@@ -181,8 +181,23 @@ async fn a_stream_ends_with_its_ticket() {
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     let again = closed.client.stream(&session).query(&[("ticket", &ticket)]);
     assert_eq!(status(again).await, StatusCode::UNAUTHORIZED);
+
+    // Also where no reactor holds it, and events come all the time.
+    let ticket = closed.ticket(&session, 2_000).await;
+    let since = Instant::now();
+    let query = [("session", session.as_str()), ("ticket", &ticket)];
+    let mut follower = Follower::open(closed.client.get("/api/v1/streams").query(&query)).await;
+    let farewell = loop {
+        closed.publish(&session, 2).await;
+        let event = follower.news().await.expect("a farewell before the end");
+        if event.name != "status" {
+            break event;
+        }
+    };
+    assert_eq!(farewell.name, "reconnect");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     closed.server.stop();
-    assert_eq!(closed.database.counted("closed_expired").await, 1);
+    assert_eq!(closed.database.counted("closed_expired").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -103,10 +103,16 @@ async fn a_stream_over_http2_that_gives_no_room_is_let_go() {
     publish(&client, &session, 1).await;
     let path = format!("/api/v1/sessions/{session}/status/stream");
     let stuck = without_room(server.port, &path).await;
+    // What is no stream holds a connection in the same way.
+    let poll = without_room(server.port, &format!("/api/v1/sessions/{session}/status")).await;
+    let problem = without_room(server.port, "/api/v1/sessions/nobody/status").await;
     streams(&client, 1, 5).await;
     publish(&client, &session, 2).await;
     streams(&client, 0, 80).await;
-    stuck.await.expect("the connection is over");
+    for one in [stuck, poll, problem] {
+        let over = tokio::time::timeout(Duration::from_secs(80), one).await;
+        over.expect("not for ever").expect("the connection is over");
+    }
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 1);
     database.accounts().await;

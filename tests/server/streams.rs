@@ -98,6 +98,46 @@ async fn several_sessions_come_over_one_connection_and_resume_together() {
     assert_eq!(again.send().await.expect("an answer").status(), StatusCode::NO_CONTENT);
 }
 
+/// However little of the beginning came through, the rest of it comes the next time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_sessions_may_be_cut_after_any_event() {
+    let server = server().await;
+    let client = server.0.client();
+    let names = [fresh("cut"), fresh("cut"), fresh("cut")];
+    let sessions = names.each_ref().map(String::as_str);
+    let mut seen: HashMap<String, Vec<u64>> = HashMap::new();
+    let mut last: Option<String> = None;
+    let mut one_more = async |last: &mut Option<String>| {
+        let event = follow(&client, &sessions, last.as_deref()).await.news().await.expect("an open stream");
+        assert_eq!(event.name, "status", "nothing was lost");
+        seen.entry(event.data["session"].as_str().expect("its session").to_owned())
+            .or_default()
+            .push(event.number());
+        *last = event.id;
+    };
+    for session in sessions {
+        client.publish(session, 1).await;
+    }
+    one_more(&mut last).await;
+    for session in sessions {
+        client.publish_all(session, 2..=4).await;
+    }
+    // The rest of the first, and what the others are now.
+    for _ in 0..5 {
+        one_more(&mut last).await;
+    }
+    for session in sessions {
+        client.publish_all(session, 5..=6).await;
+    }
+    for _ in 0..6 {
+        one_more(&mut last).await;
+    }
+    assert_eq!(
+        sessions.map(|session| seen[session].clone()),
+        [vec![1, 2, 3, 4, 5, 6], vec![4, 5, 6], vec![4, 5, 6]]
+    );
+}
+
 /// Streams that no reactor holds: over HTTP/1.0, and of several sessions.
 #[tokio::test]
 async fn who_leaves_such_a_stream_is_missed_at_once() {

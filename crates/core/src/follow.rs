@@ -4,7 +4,7 @@
 
 use crate::{
     history::Ask,
-    ids::{BadSessionId, SessionId},
+    ids::{BadSessionId, Epoch, EventId, SessionId},
 };
 use serde::Deserialize;
 
@@ -31,20 +31,40 @@ pub struct Headers<'a> {
     pub accept: Option<&'a [u8]>,
 }
 
-/// The position in each of `count` sessions: the header's, as EventSource sends it, or the query's.
+/// The position in each of `count` sessions: the header's, as EventSource sends it, or the query's. As [`positions`] writes
+/// them: nothing between two commas is said by who has been told nothing of that session yet.
 pub fn asks(headers: Headers<'_>, query: Option<&str>, count: usize) -> Vec<Ask> {
     let id = headers.last_event_id.or(query.map(str::as_bytes));
     // EventSource sends no header for an empty id, and neither is one taken for a position.
-    let Some(ids) = id.filter(|id| !id.is_empty()) else {
-        let accept = headers.accept.and_then(|accept| std::str::from_utf8(accept).ok());
-        let insists = accept.is_some_and(|accept| accept.contains("text/event-stream"));
-        return vec![Ask::Newcomer { insists }; count];
-    };
+    let accept = headers.accept.and_then(|accept| std::str::from_utf8(accept).ok());
+    let newcomer =
+        Ask::Newcomer { insists: accept.is_some_and(|accept| accept.contains("text/event-stream")) };
+    let Some(ids) = id.filter(|id| !id.is_empty()) else { return vec![newcomer; count] };
     let parse = |id: &[u8]| std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-    let asks = ids.split(|&byte| byte == b',').map(|id| parse(id).map_or(Ask::Unreadable, Ask::Resume));
+    let ask = |id: &[u8]| {
+        if id.is_empty() { newcomer } else { parse(id).map_or(Ask::Unreadable, Ask::Resume) }
+    };
+    let asks = ids.split(|&byte| byte == b',').map(ask);
     // One more than is wanted tells that it is too many.
     let asks: Vec<Ask> = asks.take(count + 1).collect();
     if asks.len() == count { asks } else { vec![Ask::Unreadable; count] }
+}
+
+/// What a follower knows before it is told anything. Who came with an id that nobody gave is not taken for a newcomer: if it
+/// is cut before it is told of the gap, it is told the next time.
+pub fn known(ask: Ask) -> Option<EventId> {
+    match ask {
+        Ask::Newcomer { .. } => None,
+        Ask::Unreadable => Some(EventId { epoch: Epoch(0), seq: 0 }),
+        Ask::Resume(id) => Some(id),
+    }
+}
+
+/// Positions in several sessions as one id, in the order in which the client named the sessions.
+pub fn positions(positions: &[Option<EventId>]) -> String {
+    let words: Vec<String> =
+        positions.iter().map(|position| position.map_or(String::new(), |id| id.to_string())).collect();
+    words.join(",")
 }
 
 /// What is wrong with the sessions of a query.
@@ -87,7 +107,6 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Epoch, EventId};
     use proptest::prelude::*;
 
     fn check(header: Option<&str>, query: Option<&str>, count: usize, expected: &str) {
@@ -115,6 +134,7 @@ mod tests {
         check(Some("a1-3,a1-4"), None, 1, "?");
         check(Some("a1-3,x"), None, 2, "a1-3 ?");
         check(Some("a1-3"), None, 2, "? ?");
+        check(Some("a1-3,"), None, 2, "a1-3 new true");
         check(Some(&",".repeat(10_000)), None, 2, "? ?");
         assert_eq!(asks(Headers::default(), None, 1), [Ask::Newcomer { insists: false }]);
         let id = EventId { epoch: Epoch(0xa1), seq: 3 };

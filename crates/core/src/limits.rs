@@ -1,6 +1,17 @@
 //! How many streams, how often, how long: the numbers that may be turned while a node runs.
 
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+
+/// What counts as one address: whoever has one of IPv6 has the 2^64 of its network.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {
+            Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+        }
+        address => address.to_canonical(),
+    }
+}
 
 macro_rules! knobs {
     ($($(#[$doc:meta])* $variant:ident $name:ident = $default:literal in $least:literal..=$most:literal, $help:literal;)*) => {
@@ -106,6 +117,17 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_counts_with_its_network() {
+        let check = |address: &str, expected: &str| {
+            let address = network(address.parse().expect("an address"));
+            assert_eq!(address.to_string(), expected);
+        };
+        check("192.0.2.7", "192.0.2.7");
+        check("::ffff:192.0.2.7", "192.0.2.7");
+        check("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::");
+    }
 
     #[test]
     fn defaults_are_within_their_bounds_and_those_of_the_protocol() {
