@@ -164,7 +164,16 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
             judged(line, Some(value as f64), samples, 1, &|value| value == 0.0)
         };
         all.push(none("Streams refused", "streams", counts.connect_refused, counts.connect_attempts));
+        all.push(none("Streams cut", "streams", counts.cut, counts.established));
+        all.push(none(
+            "Messages refused",
+            "messages",
+            counts.publish_refused,
+            counts.accepted + counts.publish_refused,
+        ));
         all.push(none("Messages lost", "deliveries due", counts.lost, counts.delivered + counts.lost));
+        let announced = counts.announced_missing;
+        all.push(none("Messages behind a gap", "deliveries due", announced, counts.delivered + announced));
         all.push(none("Messages repeated", "deliveries", counts.repeated, counts.delivered));
         all.push(none("Messages not sent in time", "messages", counts.unsent, counts.sent + counts.unsent));
         all.push(none(
@@ -238,6 +247,9 @@ mod tests {
             ("CPU under load", |f| f.server.as_mut().expect("local").cpu_peak_percent = Some(30.0)),
             ("Error rate", |f| f.counts.lost = 12),
             ("Error rate", |f| f.counts.publish_failed = 12),
+            ("Streams cut", |f| f.counts.cut = 1),
+            ("Messages refused", |f| f.counts.publish_refused = 1),
+            ("Messages behind a gap", |f| f.counts.announced_missing = 1),
             ("Messages lost", |f| f.counts.lost = 1),
             ("Messages repeated", |f| f.counts.repeated = 1),
             ("Messages not sent in time", |f| f.counts.unsent = 1),

@@ -51,8 +51,12 @@ impl Steps {
             running.seconds.insert(second);
         }
         let counts = tally.counts;
-        running.missing +=
-            counts.skipped.saturating_sub(counts.out_of_order) + counts.cut + counts.publish_failed;
+        // What lies behind a gap is known once the stream is over: here the gap itself counts.
+        running.missing += counts.skipped.saturating_sub(counts.out_of_order)
+            + counts.gaps
+            + counts.cut
+            + counts.publish_failed
+            + counts.publish_refused;
         // A whole second later, so that every thread has told its share.
         let over = self.plan.step_span(current).is_some_and(|(_, end, _)| from >= end + 1_000_000);
         !over || self.judge()

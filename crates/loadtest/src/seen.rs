@@ -34,9 +34,16 @@ impl Seen {
         self.fresh = true;
     }
 
-    /// A ping came before any status: there was nothing to tell, and the next status is a live one.
-    pub fn ping(&mut self) {
+    /// What the server had to tell at the beginning has come: a status after that is a live one.
+    pub fn begun(&mut self) {
         self.fresh = false;
+    }
+
+    /// Who comes for the end alone is told that in a snapshot's place, and joined after all messages.
+    pub fn end(&mut self) {
+        if self.fresh {
+            self.top = u64::MAX;
+        }
     }
 
     pub fn gap(&mut self) {
@@ -72,7 +79,7 @@ impl Seen {
     /// What never came, if `sent` is the highest number that the session was sent.
     pub fn lost(&self, sent: u64) -> u64 {
         let skipped: u64 = self.missing.iter().map(|range| range.end - range.start).sum();
-        // Who came for the end alone was told that in a snapshot's place, and joined after all messages.
+        // Whoever was told nothing joined nothing.
         skipped + if self.fresh { 0 } else { sent.saturating_sub(self.top) }
     }
 
@@ -105,7 +112,7 @@ mod tests {
     fn a_new_session_counts_from_one() {
         let mut seen = Seen::default();
         seen.begins();
-        seen.ping();
+        seen.begun();
         assert_eq!(seen.status(2), Sight::New { skipped: 1 });
         assert_eq!(seen.lost(2), 1);
     }
@@ -115,13 +122,16 @@ mod tests {
         let mut seen = Seen::default();
         seen.begins();
         assert_eq!((seen.lost(7), seen.lacks(7)), (0, false));
+        seen.end();
+        seen.begun();
+        assert_eq!((seen.lost(7), seen.lacks(7)), (0, false));
     }
 
     #[test]
     fn what_a_gap_announces_is_not_silent_loss() {
         let mut seen = Seen::default();
         seen.begins();
-        seen.ping();
+        seen.begun();
         seen.status(1);
         seen.gap();
         assert_eq!(seen.status(5), Sight::Snapshot);

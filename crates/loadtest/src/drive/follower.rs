@@ -150,7 +150,9 @@ impl Follower {
     ) -> Result<bool, ()> {
         let Follower { framing, scanner, seen, position, farewell, .. } = self;
         let mut long = false;
-        let mut tell = |event: Event, tally: &mut Tally, fanout: &mut Fanout| {
+        // Without an event: what was written at once is over.
+        let mut tell = |event: Option<Event>, tally: &mut Tally, fanout: &mut Fanout| {
+            let Some(event) = event else { return seen.begun() };
             *position = event.id.or(*position);
             match event.kind {
                 Kind::Status => {
@@ -177,11 +179,9 @@ impl Follower {
                         tally.counts.ended += 1;
                     }
                     *farewell = Farewell::End;
+                    seen.end();
                 }
-                Kind::Ping => {
-                    tally.counts.pings += 1;
-                    seen.ping();
-                }
+                Kind::Ping => tally.counts.pings += 1,
                 Kind::Gap => {
                     tally.counts.gaps += 1;
                     seen.gap();
@@ -192,7 +192,10 @@ impl Follower {
             }
         };
         let pushed = framing.push(bytes, |part| {
-            long |= scanner.push(part, |event| tell(event, tally, fanout)).is_err();
+            if part.is_empty() {
+                return tell(None, tally, fanout);
+            }
+            long |= scanner.push(part, |event| tell(Some(event), tally, fanout)).is_err();
         });
         if pushed.is_err() || long { Err(()) } else { Ok(framing.is_done()) }
     }

@@ -37,16 +37,19 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(Chunk::Done))
     }
 
-    /// Gives the body's part of `bytes` to `take`, in slices, and answers how many bytes were used: all, unless the body ended.
+    /// Gives the body's part of `bytes` to `take`, in slices, and an empty one where what the server wrote at once is over: a
+    /// chunk, or without chunks these bytes. Answers how many bytes were used: all, unless the body ended.
     pub fn push(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<usize, NoHttp> {
         match self {
             Framing::UntilClose => {
                 take(bytes);
+                take(&[]);
                 Ok(bytes.len())
             }
             Framing::Length(left) => {
                 let part = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 take(&bytes[..part]);
+                take(&[]);
                 *left -= part as u64;
                 Ok(part)
             }
@@ -70,6 +73,9 @@ impl Chunk {
                 let part = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 take(&bytes[..part]);
                 let left = left - part as u64;
+                if left == 0 {
+                    take(&[]);
+                }
                 *self = if left == 0 { Chunk::Break } else { Chunk::Data(left) };
                 return Ok(part);
             }
@@ -108,6 +114,14 @@ mod tests {
             framing.push(part, |bytes| body.extend_from_slice(bytes))?;
         }
         Ok((body, framing.is_done()))
+    }
+
+    #[test]
+    fn the_end_of_a_chunk_is_told() {
+        let (mut framing, mut told) = (Framing::chunked(), Vec::new());
+        let bytes = b"5\r\nhello\r\n1\r\n!\r\n2\r\nx";
+        framing.push(bytes, |part| told.push(String::from_utf8_lossy(part).into_owned())).expect("chunks");
+        assert_eq!(told, ["hello", "", "!", "", "x"]);
     }
 
     #[test]

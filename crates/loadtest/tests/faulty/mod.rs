@@ -156,12 +156,11 @@ fn status(session: &mut Session, body: &str, faults: Faults) -> &'static str {
     "202 Accepted"
 }
 
-/// What was missed since the position, or the latest as a snapshot, or a ping where there is nothing to tell.
+/// A ping, then what was missed since the position, or the latest as a snapshot.
 fn open(socket: &mut TcpStream, session: &Session, position: Option<usize>) -> Option<()> {
     let from = position.unwrap_or(session.frames.len().saturating_sub(1));
     let missed = session.frames.get(from..).unwrap_or_default().concat();
-    let first = if missed.is_empty() { "event: ping\ndata: {}\n\n" } else { missed.as_str() };
-    let opening = chunk(&format!("retry: 150\n\n{first}"));
+    let opening = chunk(&format!("retry: 150\n\nevent: ping\ndata: {{}}\n\n{missed}"));
     write!(socket, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{opening}").ok()
 }
 
