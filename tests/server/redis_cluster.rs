@@ -2,7 +2,11 @@
 
 use crate::support::{Client, Database, Launch, RedisCluster, Server, eventually, fresh};
 use reqwest::StatusCode;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
 
 async fn start(database: &Database, cluster: &RedisCluster, name: &str) -> (Client, Server) {
     let server = Launch::on(database).cluster(cluster).flag("node", name).flag("heartbeat-ms", 500).start();
@@ -49,6 +53,50 @@ async fn the_time_of_a_session_is_shared_by_nodes_on_a_cluster() {
     let (cluster, database) = (RedisCluster::start(), Database::new().await);
     let (a, b) = (start(&database, &cluster, "a").await, start(&database, &cluster, "b").await);
     crate::nodes::shared(&a.0, &b.0).await;
+}
+
+/// A connection may break after a script ran and before its answer came. What is answered as accepted is published once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_is_sent_again_publishes_once() {
+    const EVENTS: u64 = 400;
+    let (cluster, database) = (RedisCluster::start(), Database::new().await);
+    let (client, _server) = start(&database, &cluster, "a").await;
+    let mut publishers = JoinSet::new();
+    for _ in 0..6 {
+        let (client, session) = (client.clone(), fresh("again"));
+        client.create(&session).await;
+        publishers.spawn(async move {
+            let mut follower = client.follow(&session).await;
+            let mut accepted = Vec::new();
+            for n in 1..=EVENTS {
+                let answer = client.event(&session, n).send().await.expect("an answer");
+                if answer.status() == StatusCode::ACCEPTED {
+                    accepted.push(n);
+                }
+            }
+            client.publish_surely(&session, EVENTS + 1).await;
+            let mut heard = HashMap::new();
+            loop {
+                let event = follower.news().await.expect("an open stream");
+                let number = event.data["data"].as_u64().expect("a number");
+                if number > EVENTS {
+                    break;
+                }
+                *heard.entry(number).or_insert(0) += 1;
+            }
+            assert!(accepted.iter().all(|number| heard.get(number) == Some(&1)), "{accepted:?} {heard:?}");
+            accepted.len()
+        });
+    }
+    let mut cut = 0;
+    while !publishers.is_empty() {
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        cut += cluster.cut_clients().await;
+        while let Some(accepted) = publishers.try_join_next() {
+            assert!(accepted.expect("all went well") as u64 > EVENTS / 2);
+        }
+    }
+    assert!(cut > 20, "{cut} connections were cut");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

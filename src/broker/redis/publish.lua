@@ -2,7 +2,7 @@
 --
 -- KEYS  1 state hash: e epoch, n sequence, x ended, c latest message, p polled until, f fell back
 --       2 history stream: entry id <seq>-0, field m
---       3 idempotency key (only looked at when ARGV[8] is not empty)
+--       3 idempotency key, the publisher's or the node's own (only looked at when ARGV[8] is not empty)
 --       4 channel; a key, so that a cluster sends the script to where the channel is
 --       5 who heard a plainly published message how often (only looked at when ARGV[10] is not empty)
 -- ARGV  1 epoch for a new session   2 payload   3 "1" when it ends the session   4 "1" when the session must exist

@@ -11,7 +11,15 @@ use crate::{
     clock,
 };
 use ::redis::{AsyncCommands, RedisError, Script, Value, from_redis_value};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use streamgauge_core::{
     cohort::followed_by_poll,
     history::{Held, HistoryLimits},
@@ -25,6 +33,8 @@ pub const CLAIM: Duration = Duration::from_secs(30);
 /// Within which time a node that begins to hear takes its first copy for one that others heard too, ms.
 const SAME_MS: u64 = 1_000;
 
+/// For how long a command is remembered that may be sent again: longer than that takes.
+const AGAIN_MS: i64 = 5_000;
 /// How often Redis is asked whether it is back.
 const RECOVERY: Duration = Duration::from_millis(250);
 
@@ -37,6 +47,9 @@ pub struct Store {
     limits: HistoryLimits,
     abandon_after_ms: i64,
     in_cluster: bool,
+    /// Names what this life of this node publishes, as nobody else does.
+    life: u64,
+    sent: Arc<AtomicU64>,
 }
 
 struct Scripts {
@@ -94,6 +107,8 @@ impl Store {
             limits,
             abandon_after_ms,
             in_cluster: matches!(address, Address::Cluster(_)),
+            life: RandomState::new().hash_one(0u8),
+            sent: Arc::default(),
         })
     }
 
@@ -229,15 +244,20 @@ impl Store {
         claim: Option<&Claim>,
     ) -> Result<Option<Told>, BrokerError> {
         let accepted_us = clock::now_us();
+        // On a cluster a command whose answer was lost with its connection is sent again, where it may have been obeyed.
+        let own = (self.in_cluster && key.is_none() && claim.is_none()).then(|| {
+            wire::sent_key(session, &format!("{:x}-{:x}", self.life, self.sent.fetch_add(1, Relaxed)))
+        });
         let ends = draft.state.has_ended();
         let live_ms = if ends { self.limits.age_ms } else { self.abandon_after_ms + self.limits.age_ms };
         let keys = [
             wire::state_key(session),
             wire::history_key(session),
-            wire::idempotency_key(session, key.unwrap_or("")),
+            own.clone().unwrap_or_else(|| wire::idempotency_key(session, key.unwrap_or(""))),
             wire::channel(session),
             wire::claim_key(session, claim.map_or("", |claim| &claim.digest)),
         ];
+        let once_ms = if key.is_some() { Some(self.limits.age_ms) } else { own.as_ref().map(|_| AGAIN_MS) };
         let flag = |is: bool| u8::from(is).to_string();
         let arguments = [
             Epoch(u64::try_from(accepted_us).unwrap_or(0)).to_string(),
@@ -247,7 +267,7 @@ impl Store {
             self.limits.events.to_string(),
             live_ms.to_string(),
             accepted_us.to_string(),
-            key.map(|_| self.limits.age_ms.to_string()).unwrap_or_default(),
+            once_ms.map(|ms| ms.to_string()).unwrap_or_default(),
             self.verb().to_owned(),
             claim.map(|claim| claim.bringer.clone()).unwrap_or_default(),
             claim.map(|claim| claim.number.to_string()).unwrap_or_default(),
@@ -265,7 +285,7 @@ impl Store {
         }
         let unreadable = || BrokerError::Away("Redis holds a message that this version cannot read".into());
         let (event, _) = wire::parse(session, &message).ok_or_else(unreadable)?;
-        Ok(Some(Told { event, nodes, created: created == 1, repeated: fate == "repeated" }))
+        Ok(Some(Told { event, nodes, created: created == 1, repeated: own.is_none() && fate == "repeated" }))
     }
 
     /// The session's latest events were lost with a failover: begins a new epoch, unless another node has done so.

@@ -20,6 +20,11 @@ pub fn idempotency_key(session: &SessionId, key: &str) -> String {
     format!("sg:{{{session}}}:once:{key}")
 }
 
+/// What a node published without a key of its publisher's, while it may be sent again.
+pub fn sent_key(session: &SessionId, name: &str) -> String {
+    format!("sg:{{{session}}}:sent:{name}")
+}
+
 /// Which nodes heard a plainly published message, by its digest.
 pub fn claim_key(session: &SessionId, digest: &str) -> String {
     format!("sg:{{{session}}}:heard:{digest}")

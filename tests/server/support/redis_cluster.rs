@@ -131,6 +131,17 @@ impl RedisCluster {
         }
     }
 
+    /// Closes all connections by which commands come, and says how many that were.
+    pub async fn cut_clients(&self) -> u64 {
+        let mut cut = 0;
+        for node in &self.nodes {
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]);
+            cut += kill.query_async::<u64>(&mut node.connect().await).await.expect("Redis");
+        }
+        cut
+    }
+
     /// What all nodes together answer to a command that lists.
     pub async fn list(&self, command: &[&str]) -> Vec<String> {
         let mut all = Vec::new();
