@@ -115,7 +115,7 @@ impl StreamBody {
                 if self.held.len() >= HELD {
                     return;
                 }
-                match opened.queue.poll_recv(cx) {
+                match opened.queue.poll(cx) {
                     Poll::Ready(Some(message)) => self.take_live(index, &message),
                     // The hub took the seat away because the queue was full.
                     Poll::Ready(None) => return self.close(Counter::ClosedSlow),

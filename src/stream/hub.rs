@@ -7,6 +7,7 @@
 use super::{
     knobs::Knobs,
     message::Message,
+    queue::{self, Sent, queue},
     reactor::{Arrival, Command, Reactor},
 };
 use crate::gauge::{Recorder, Streamed};
@@ -21,12 +22,7 @@ use std::{
     },
 };
 use streamgauge_core::{cohort::Cohort, ids::SessionId, limits::Knob, measure::counters::Counter};
-use tokio::sync::mpsc;
 
-/// Messages that may wait for one follower before it is parked, or whose stream hyper serves. Past that it is too
-/// slow: its stream is closed, and it resumes from history when it comes back. As many as a history holds that is caught
-/// up with at once, and as many live ones. All followers share the messages.
-const QUEUE: usize = 512;
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
 const SHARDS: usize = 64;
 const SECOND: u16 = 1_000;
@@ -65,7 +61,7 @@ struct Local {
 
 struct Follower {
     key: u64,
-    queue: mpsc::Sender<Arc<Message>>,
+    queue: queue::Sender,
 }
 
 impl Local {
@@ -120,7 +116,7 @@ impl Hub {
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
         self.0.probes.fetch_add(u64::from(session.is_probe()), Relaxed);
-        let (sender, queue) = mpsc::channel(QUEUE);
+        let (sender, queue) = queue();
         let key = self.0.next.fetch_add(1, Relaxed);
         let mut shard = self.0.lock(self.0.shard_of(session));
         let local = shard.entry(session.clone()).or_insert_with(|| {
@@ -144,14 +140,18 @@ impl Hub {
         let Some(local) = shard.get_mut(session) else { return 0 };
         let due = local.followers();
         let message = Arc::new(message);
-        let (mut gone, mut slow) = (0, 0);
-        local.queued.retain(|follower| match follower.queue.try_send(message.clone()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
+        let (mut gone, mut slow, mut conflated) = (0, 0, 0);
+        local.queued.retain(|follower| match follower.queue.send(&message) {
+            Sent::Waits { conflated: more } => {
+                conflated += more;
+                true
+            }
+            Sent::Slow { conflated: more } => {
+                conflated += more;
                 slow += 1;
                 false
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => {
+            Sent::Gone => {
                 gone += 1;
                 false
             }
@@ -168,6 +168,7 @@ impl Hub {
         recorder.add(Counter::DeliveriesDue, due);
         recorder.add(Counter::DroppedSlow, slow);
         recorder.add(Counter::DroppedGone, gone);
+        recorder.add(Counter::Conflated, conflated);
         due
     }
 
@@ -194,7 +195,7 @@ impl Hub {
             // The queue was full while the head was on its way: what it holds is lost with it.
             drop(shard);
             let mut lost = u64::from(arrival.told);
-            while queue.try_recv().is_ok() {
+            while queue.next().is_some() {
                 lost += 1;
             }
             let recorder = self.0.recorder.of(leave.session());
@@ -205,7 +206,7 @@ impl Hub {
             return;
         };
         local.queued.swap_remove(place);
-        while let Ok(message) = queue.try_recv() {
+        while let Some(message) = queue.next() {
             arrival.live.push(message);
         }
         local.parked += 1;
@@ -324,7 +325,7 @@ impl Inner {
 
 /// One follower's place: its queue, and the permit that is given back however the stream ends.
 pub struct Seat {
-    pub queue: mpsc::Receiver<Arc<Message>>,
+    pub queue: queue::Receiver,
     pub leave: Leave,
 }
 
@@ -361,7 +362,7 @@ impl Drop for Leave {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::queue::OPENING, *};
     use bytes::Bytes;
     use streamgauge_core::{
         ids::{Epoch, EventId},
@@ -390,16 +391,16 @@ mod tests {
         hub.share(&session, 3);
         hub.share(&own, 3);
         assert_eq!((hub.followed_ms(Cohort::Stream), hub.followed_ms(Cohort::Poll)), (333, 0));
-        for seq in 1..=QUEUE as u64 + 1 {
+        for seq in 1..=OPENING as u64 + 1 {
             assert_eq!(hub.deliver(&session, message(seq)), 2);
-            assert_eq!(quick.queue.try_recv().map(|m| m.id.seq), Ok(seq));
+            assert_eq!(quick.queue.next().map(|m| m.id.seq), Some(seq));
         }
         assert_eq!(hub.followers(&session), 1);
         // What was queued is still there, in order and without a hole; then the stream is over.
-        for seq in 1..=QUEUE as u64 {
-            assert_eq!(slow.queue.try_recv().map(|m| m.id.seq), Ok(seq));
+        for seq in 1..=OPENING as u64 {
+            assert_eq!(slow.queue.next().map(|m| m.id.seq), Some(seq));
         }
-        assert!(slow.queue.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected));
+        assert!(slow.queue.is_over());
         drop((slow, quick));
         assert_eq!((hub.open(), hub.followers(&session), hub.followed_ms(Cohort::Stream)), (0, 0, 0));
     }

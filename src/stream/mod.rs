@@ -14,6 +14,7 @@ mod meter; // every byte of a connection, attributed to what was asked
 mod multiplexed; // the same on HTTP/2, where requests share a connection
 mod open; // a request for a stream: from session and Last-Event-ID to what it is told first
 mod parking; // from a connection that hyper serves to a socket that a reactor holds
+mod queue; // what waits for a follower that no reactor holds
 mod reactor; // parked streams: no task, no timer, no buffer each
 mod server; // the accept loop
 mod wheel; // one coarse timer for all parked streams

@@ -5,6 +5,7 @@ use super::{
     hub::{Leave, Seat},
     jitter,
     limits::{Over, Permit, Turnstile, Who},
+    queue,
 };
 use crate::{
     broker::{Broker, BrokerError},
@@ -27,7 +28,7 @@ use streamgauge_core::{
     region::Region,
     timeline::MarkKind,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// What every stream of this node is opened with.
 #[derive(Clone)]
@@ -87,30 +88,25 @@ pub struct Opened {
 /// What a follower is told next. What it holds was due: let go of, by a refusal, by a request that was given up or by a stream
 /// that ends, it is counted as dropped.
 pub struct Queue {
-    receiver: mpsc::Receiver<Arc<Message>>,
+    receiver: queue::Receiver,
     recorder: Recorder,
 }
 
 impl Queue {
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
-        self.receiver.poll_recv(cx)
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
+        self.receiver.poll(cx)
     }
 
     /// Whoever has it now counts what it holds.
-    fn hand(&mut self) -> mpsc::Receiver<Arc<Message>> {
-        let (_, closed) = mpsc::channel(1);
-        std::mem::replace(&mut self.receiver, closed)
+    fn hand(&mut self) -> queue::Receiver {
+        let (_, nothing) = queue::queue();
+        std::mem::replace(&mut self.receiver, nothing)
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        self.receiver.close();
-        let mut untold = 0;
-        while self.receiver.try_recv().is_ok() {
-            untold += 1;
-        }
-        self.recorder.add(Counter::DroppedGone, untold);
+        self.recorder.add(Counter::DroppedGone, self.receiver.close());
     }
 }
 
@@ -242,7 +238,7 @@ impl Drop for Opened {
             return;
         }
         // The hub took the seat away, and the follower was too slow even to be told that it ends.
-        if self.queue.receiver.is_closed() {
+        if self.queue.receiver.is_over() {
             self.closed.get_or_insert(Counter::ClosedSlow);
         }
         self.recorder.add(Counter::DroppedGone, self.told.into());

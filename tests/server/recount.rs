@@ -438,8 +438,8 @@ async fn those_who_do_not_read(database: &Database, server: &Server, publisher: 
     let (progress, stages) = (fresh("progress"), fresh("stages"));
     publisher.create(&progress).await;
     publisher.create(&stages).await;
-    let mut late = lazy(server.port, &progress).await;
-    let gone = lazy(server.port, &progress).await;
+    let mut late = lazy(server.port, &progress, "1.1").await;
+    let gone = lazy(server.port, &progress, "1.1").await;
     open(2).await;
     for n in 1..=LARGE {
         publish(&progress, n, "one".into()).await;
@@ -452,7 +452,7 @@ async fn those_who_do_not_read(database: &Database, server: &Server, publisher: 
     let read = String::from_utf8_lossy(&read).lines().filter(|line| line.starts_with("id: ")).count() as u64;
     assert!(read < LARGE, "some of it is conflated");
     // Of another session no event may be left out: its follower is let go.
-    let stuck = lazy(server.port, &stages).await;
+    let stuck = lazy(server.port, &stages, "1.1").await;
     open(1).await;
     for n in 1..=LARGE {
         publish(&stages, n, format!("stage {n}")).await;

@@ -29,14 +29,32 @@ fn read_all(mut follower: Follower) -> tokio::task::JoinHandle<Follower> {
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn progress_is_conflated_for_a_follower_that_does_not_read() {
+/// Both promises hold whoever writes the stream: a reactor, or hyper where that cannot be.
+macro_rules! by_each_way {
+    ($($promise:ident)*) => {
+        mod parked { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { super::$promise("1.1").await; }
+        )* }
+        mod by_http_1_0 { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { super::$promise("1.0").await; }
+        )* }
+    };
+}
+
+by_each_way! {
+    progress_is_conflated_for_a_follower_that_does_not_read
+    a_follower_that_does_not_read_is_let_go
+}
+
+async fn progress_is_conflated_for_a_follower_that_does_not_read(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("lazy"));
     client.create(&session).await;
     let quick = client.follow(&session).await;
-    let mut late = lazy(server.port, &session).await;
+    let mut late = lazy(server.port, &session, version).await;
     streams(&client, 2, 5).await;
     let reading = read_all(quick);
     let before = server.memory();
@@ -56,7 +74,9 @@ async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     assert!(seqs.is_sorted() && seqs.len() > 3 && (seqs.len() as u64) < EVENTS, "{}", seqs.len());
     assert!(seqs.contains(&(EVENTS / 2)), "the last of the first stage");
     assert_eq!(seqs[seqs.len() - 2..], [EVENTS, EVENTS + 1], "the last of the second stage, and the end");
-    assert!(text.contains("event: end\n") && text.ends_with("0\r\n\r\n"));
+    assert!(
+        text.contains("event: end\n") && text.ends_with(if version == "1.0" { "}\n\n" } else { "0\r\n\r\n" })
+    );
     drop((late, quick));
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 0);
@@ -65,14 +85,14 @@ async fn progress_is_conflated_for_a_follower_that_does_not_read() {
     database.accounts().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follower_that_does_not_read_is_let_go() {
+async fn a_follower_that_does_not_read_is_let_go(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("lazy"));
     client.create(&session).await;
     let quick = client.follow(&session).await;
-    let (stuck, mut late) = (lazy(server.port, &session).await, lazy(server.port, &session).await);
+    let follow = async || lazy(server.port, &session, version).await;
+    let (stuck, mut late) = (follow().await, follow().await);
     streams(&client, 3, 5).await;
     let reading = read_all(quick);
     let (before, memory) = (server.memory(), Memory::of(&server));
@@ -82,8 +102,8 @@ async fn a_follower_that_does_not_read_is_let_go() {
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 40_000_000, "{grown} bytes for two followers that do not read");
 
-    // Both were cut. One reads what was on its way, comes back and is told what it missed.
-    streams(&client, 1, 5).await;
+    // Both were cut; where hyper writes, once the kernel has given up on them. One reads what was on its way, comes back and is told what it missed.
+    streams(&client, 1, 30).await;
     memory.is_back(&server, 16_000_000).await;
     let mut read = Vec::new();
     // The end of what was on its way, or the reset that comes with it.
@@ -91,9 +111,15 @@ async fn a_follower_that_does_not_read_is_let_go() {
     let text = String::from_utf8_lossy(&read);
     let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
     let ids: Vec<&str> = whole.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
-    assert!(!ids.is_empty() && (ids.len() as u64) < EVENTS, "{}", ids.len());
-    let news = client.resume(&session, ids[ids.len() - 1]).await.news().await.expect("news");
-    assert_eq!((news.name.as_str(), &news.data["reason"]), ("gap", &json!("evicted")));
+    assert!((ids.len() as u64) < EVENTS, "{}", ids.len());
+    match ids.last() {
+        Some(last) => {
+            let news = client.resume(&session, last).await.news().await.expect("news");
+            assert_eq!((news.name.as_str(), &news.data["reason"]), ("gap", &json!("evicted")));
+        }
+        // The kernel's reset leaves what the small buffer holds: less than one event.
+        None => assert_eq!(version, "1.0"),
+    }
     drop((stuck, quick));
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 2);

@@ -21,7 +21,7 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("minute"));
     client.create(&session).await;
-    let mut late = lazy(server.port, &session).await;
+    let mut late = lazy(server.port, &session, "1.1").await;
     streams(&client, 1, 5).await;
     let (memory, since) = (Memory::of(&server), Instant::now());
     // More than the kernel holds for it.

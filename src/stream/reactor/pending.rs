@@ -3,15 +3,13 @@
 //! The part that is being written is not counted: a follower that resumes is told a whole history at once, and is not slow
 //! because of that. So a reader that stops costs one part and [`HARD`], and the bytes are shared by all that wait for them.
 
-use super::super::message::Message;
+use super::super::{
+    message::Message,
+    queue::{HARD, SOFT},
+};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
 use streamgauge_core::measure::counters::Counter;
-
-/// Behind the part that is being written: past this, progress is conflated.
-const SOFT: usize = 32 * 1024;
-/// Past this, and if conflating did not help, the stream is closed; the follower resumes from history.
-const HARD: usize = 64 * 1024;
 
 /// Something to write, as a whole.
 #[derive(Clone)]
