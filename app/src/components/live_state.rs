@@ -35,7 +35,7 @@ pub fn LiveState(as_of: Signal<i64>, #[prop(optional)] nodes: usize) -> impl Int
             <span class="pulse" aria-hidden="true"></span>
             "as of "
             <time datetime=text(move || time::iso(as_of.get() / 1_000))>{time}</time>
-            {words}
+            <span class="link">{words}</span>
             <noscript>" (reload for newer figures)"</noscript>
         </p>
         <p class="sr" role="status">{text(move || said().into())}</p>
