@@ -161,16 +161,15 @@ async fn the_log_names_the_trace() {
     change(&server.client()).await;
     let name = "PATCH /api/admin/limits";
     let span = eventually("the span comes", 10, async || collector.named(name).pop()).await;
-    let log = server.log();
-    let line = log.lines().find(|line| line.contains("limits were changed")).expect("a line");
+    let line = server.logged("limits were changed").await;
     let named = format!("trace{{trace_id={} span_id={}}}", hex(&span.trace_id), hex(&span.span_id));
     assert!(line.contains(&named), "{line}");
     server.stop();
 
     let server = Launch::on(&database).start();
     change(&server.client()).await;
-    let log = server.log();
-    assert!(log.contains("limits were changed") && !log.contains("trace_id"), "{log}");
+    server.logged("limits were changed").await;
+    assert!(!server.log().contains("trace_id"), "{}", server.log());
     server.stop();
 }
 
@@ -217,6 +216,7 @@ async fn a_collector_that_is_away_is_counted() {
         (scrape.get("streamgauge_spans_dropped_total{reason=\"refused\"}") >= 3.0).then_some(())
     })
     .await;
+    server.logged("OTLP collector").await;
     assert_eq!(server.log().matches("OTLP collector").count(), 1, "said once: {}", server.log());
     server.stop();
 }

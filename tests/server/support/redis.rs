@@ -1,5 +1,5 @@
 use super::{Folder, Process, eventually};
-use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, aio::MultiplexedConnection};
 use rustix::process::Signal;
 use std::{
     fs::File,
@@ -98,9 +98,15 @@ impl Redis {
     }
 
     pub async fn ask(&self, command: &[&str]) -> String {
+        self.try_ask(command).await.expect("Redis")
+    }
+
+    /// A Redis that is made a replica closes its connections.
+    pub async fn try_ask(&self, command: &[&str]) -> RedisResult<String> {
         let mut ask = redis::cmd(command[0]);
         ask.arg(&command[1..]);
-        ask.query_async(&mut self.connect().await).await.expect("Redis")
+        let client = redis::Client::open(self.url())?;
+        ask.query_async(&mut client.get_multiplexed_async_connection().await?).await
     }
 
     pub fn url(&self) -> String {

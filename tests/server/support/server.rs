@@ -1,4 +1,4 @@
-use super::{Client, Database, PrivateFolder, Process, Redis, RedisCluster, RedisSentinels};
+use super::{Client, Database, PrivateFolder, Process, Redis, RedisCluster, RedisSentinels, eventually};
 use rustix::process::Signal;
 use std::{
     io::{BufRead, BufReader, Read},
@@ -156,6 +156,14 @@ impl Server {
 
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// The first line that contains the words: what a server says reaches a test after its answer, or before.
+    pub async fn logged(&self, words: &str) -> String {
+        eventually(words, 10, async || {
+            self.log().lines().find(|line| line.contains(words)).map(str::to_owned)
+        })
+        .await
     }
 
     pub fn client(&self) -> Client {
