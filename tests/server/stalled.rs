@@ -38,10 +38,8 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     streams(&client, 0, 1).await;
     memory.is_back(&server, 6_000_000).await;
 
-    let mut read = Vec::new();
     // What was on its way, and the reset behind it.
-    let _ = late.read_to_end(&mut read).await;
-    let text = String::from_utf8_lossy(&read);
+    let text = late.read_all().await;
     let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
     let last = whole.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("some of it");
     let heard: u64 = last.split_once('-').and_then(|(_, seq)| seq.parse().ok()).expect("a number");
