@@ -60,7 +60,8 @@ test("one session's course: events, streams, fallbacks and latencies on one line
   await page.getByRole("link", { name: "tr-de" }).click();
   await expect(page).toHaveTitle(/tr-de/);
   const course = page.getByRole("region", { name: "Course" });
-  await expect(course.getByRole("img", { name: /1 stream opened, 3\d fallbacks, 21 events/ })).toBeVisible();
+  await expect(course.getByRole("img", { name: /1 stream opened \(1 still open\), 3\d fallbacks, 21 events/ })).toBeVisible();
+  await expect(course.locator("rect.stream_open")).toHaveCount(1);
   for (const kind of ["event", "stream_opened", "fallback", "latency", "first_update"]) {
     await expect(course.locator(`.${kind}`).first()).toBeAttached();
   }
@@ -92,6 +93,7 @@ test("a stream that ended shows how long it lived", async ({ page }) => {
   }).toPass({ timeout: 30_000 });
   await expect(page.locator(".outcome")).toHaveText("completed");
   await expect(page.locator(".lanes rect.stream_closed")).toHaveCount(1);
+  await expect(page.locator(".lanes rect.stream_open")).toHaveCount(0);
 });
 
 test("a session that never was is a 404 with a way back", async ({ page }) => {

@@ -124,14 +124,18 @@ fn timeline(story: &Story) -> AnyView {
         }
         .into_any();
     }
-    let from = story.marks.first().map_or(story.started_at, |mark| mark.at).min(story.started_at);
-    let to = story.marks.last().map_or(from, |mark| mark.at).max(from + 1_000);
+    let (from, to) = story.span();
     let x = |at: i64| (at - from) as f64 / (to - from) as f64 * 100.0;
     let mut svg = String::new();
     let bottom = LANE * LANES.len() as u32;
     for (index, (_, kinds)) in LANES.iter().enumerate() {
         let middle = index as u32 * LANE + LANE / 2;
         let _ = write!(svg, "<line class=\"lane\" x1=\"0\" x2=\"100%\" y1=\"{middle}\" y2=\"{middle}\"/>");
+        if kinds.contains(&MarkKind::StreamOpened) {
+            for opened in story.open_streams() {
+                draw_open(&mut svg, opened, x(opened), middle);
+            }
+        }
         let marks = story.marks.iter().filter(|mark| kinds.contains(&mark.kind));
         for mark in marks {
             draw(&mut svg, mark, x(mark.at), middle, story, &x);
@@ -150,9 +154,13 @@ fn timeline(story: &Story) -> AnyView {
         );
     }
     let streams = story.marks.iter().filter(|mark| mark.kind == MarkKind::StreamOpened).count() as u64;
+    let open = match story.open_streams().len() {
+        0 => String::new(),
+        open => format!(" ({open} still open)"),
+    };
     let falls = story.marks.iter().filter(|mark| mark.kind == MarkKind::Fallback).count() as u64;
     let said = format!(
-        "{} over {}: {}, {}, {}.",
+        "{} over {}: {}{open}, {}, {}.",
         count(story.marks.len() as u64, "mark", "marks"),
         time::span((to - from) / 1_000),
         count(streams, "stream opened", "streams opened"),
@@ -174,6 +182,17 @@ fn timeline(story: &Story) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// A stream that goes on.
+fn draw_open(svg: &mut String, opened: i64, x: f64, middle: u32) {
+    let _ = write!(
+        svg,
+        "<rect class=\"stream_open\" x=\"{x:.2}%\" width=\"{:.2}%\" y=\"{}\" height=\"8\"><title>Stream open since {}</title></rect>",
+        100.0 - x,
+        middle - 4,
+        Zone::Utc.clock(opened / 1_000),
+    );
 }
 
 fn draw(svg: &mut String, mark: &Mark, x: f64, middle: u32, story: &Story, place: &impl Fn(i64) -> f64) {

@@ -103,6 +103,39 @@ pub struct Story {
     pub more: bool,
 }
 
+/// How far apart a stream's opening is marked, and its end says that it began, at most, ms: two clocks' readings of one moment.
+const SAME_STREAM_MS: u64 = 2_000;
+
+impl Story {
+    /// When each stream opened that is still open, oldest first, Unix ms. None of a session that has ended: a stream of a
+    /// node that was killed has no end of its own.
+    pub fn open_streams(&self) -> Vec<i64> {
+        if self.ended_at.is_some() {
+            return Vec::new();
+        }
+        let of = |kind| self.marks.iter().filter(move |mark| mark.kind == kind);
+        let mut open: Vec<i64> = of(MarkKind::StreamOpened).map(|mark| mark.at).collect();
+        for closed in of(MarkKind::StreamClosed) {
+            let began = closed.at - closed.value.unwrap_or(0.0) as i64;
+            let nearest = open.iter().enumerate().min_by_key(|(_, at)| at.abs_diff(began));
+            if let Some((index, at)) = nearest
+                && at.abs_diff(began) <= SAME_STREAM_MS
+            {
+                open.remove(index);
+            }
+        }
+        open
+    }
+
+    /// From when to when there is something to tell, Unix ms: a few seconds at least.
+    pub fn span(&self) -> (i64, i64) {
+        let marks = self.marks.first().zip(self.marks.last()).map(|(first, last)| (first.at, last.at));
+        let (first, last) = marks.unwrap_or((self.started_at, self.started_at));
+        let from = first.min(self.started_at);
+        (from, last.max(self.ended_at.unwrap_or(self.last_event_at)).max(from + 4_000))
+    }
+}
+
 /// Marks of one page.
 pub const MOST: i64 = 500;
 
@@ -134,6 +167,58 @@ mod tests {
         assert!(is_marked(&event("up", 10_000, State::Running), Some(("up", 0))));
         assert!(is_marked(&event("down", 1, State::Running), Some(("up", 0))));
         assert!(is_marked(&event("up", 1, State::Completed), Some(("up", 0))));
+    }
+
+    fn story(marks: &[(i64, MarkKind, Option<f64>)]) -> Story {
+        let mark = |&(at, kind, value): &(i64, MarkKind, Option<f64>)| Mark {
+            at,
+            kind,
+            node: "a".into(),
+            detail: String::new(),
+            value,
+        };
+        Story {
+            id: "a".parse().expect("an id"),
+            kind: None,
+            region: None,
+            user: None,
+            cohort: Cohort::Stream,
+            state: State::Running,
+            started_at: 1_000,
+            last_event_at: 1_000,
+            ended_at: None,
+            events: 0,
+            last: None,
+            marks: marks.iter().map(mark).collect(),
+            more: false,
+        }
+    }
+
+    #[test]
+    fn a_stream_is_open_until_its_end_is_marked() {
+        use MarkKind::{StreamClosed, StreamOpened};
+        let (one, two) = ((2_000, StreamOpened, None), (60_000, StreamOpened, None));
+        assert_eq!(story(&[]).open_streams(), [] as [i64; 0]);
+        assert_eq!(story(&[one, two]).open_streams(), [2_000, 60_000]);
+        // It lived for 58.3 s, so it began a little after the first was marked.
+        let end = (60_700, StreamClosed, Some(58_300.0));
+        assert_eq!(story(&[one, two, end]).open_streams(), [60_000]);
+        // Its opening is not among the marks any more.
+        let old = (90_000, StreamClosed, Some(80_000.0));
+        assert_eq!(story(&[one, two, old]).open_streams(), [2_000, 60_000]);
+        let ended = Story { ended_at: Some(70_000), ..story(&[one, two]) };
+        assert_eq!(ended.open_streams(), [] as [i64; 0]);
+    }
+
+    #[test]
+    fn the_line_of_time_reaches_from_the_first_to_the_last_that_is_known() {
+        assert_eq!(story(&[]).span(), (1_000, 5_000));
+        let running = Story { last_event_at: 30_000, ..story(&[(900, MarkKind::StreamOpened, None)]) };
+        assert_eq!(running.span(), (900, 30_000));
+        let ended = Story { ended_at: Some(40_000), ..running };
+        assert_eq!(ended.span(), (900, 40_000));
+        let closed = Story { marks: story(&[(41_000, MarkKind::StreamClosed, None)]).marks, ..ended };
+        assert_eq!(closed.span(), (1_000, 41_000));
     }
 
     #[test]
