@@ -168,9 +168,15 @@ impl Level {
     }
 }
 
+/// Fewer bad events are chance, whatever they are a share of: one failed probe of the first ten is no missed month.
+const WORTH_A_NOTICE: u64 = 5;
+
 impl Level {
-    /// What an operator should know of it: the fact, then how it stands. `None`: nothing.
+    /// What an operator should know of it, on whichever page: the fact, then how it stands. `None`: nothing.
     pub fn notice(&self) -> Option<Notice> {
+        if self.counted.bad < WORTH_A_NOTICE {
+            return None;
+        }
         let (level, fact) = match self.state {
             LevelState::Met | LevelState::NotEnoughData => return None,
             LevelState::AtRisk => {
@@ -330,6 +336,10 @@ mod tests {
         assert_eq!(notice.fact, "Fallback is near its limit.");
         assert_eq!(notice.detail, "4.200 % in 30 days (< 5 %); 16 % of its error budget is left.");
         assert_eq!(level(Objective::Errors, 100_000, 21, [(0, 0); 4]).notice(), None);
+        let few = level(Objective::Uptime, 60, 4, [(0, 0); 4]);
+        assert_eq!((few.state, few.notice()), (LevelState::Missed, None));
+        let more = level(Objective::Uptime, 60, 5, [(0, 0); 4]);
+        assert_eq!(more.notice().map(|notice| notice.level), Some(board::Level::Critical));
     }
 
     #[test]
