@@ -1,5 +1,5 @@
 #!/bin/sh
-# The same load against each server in turn; see README.md. STREAMS, RATE and SECONDS change the load.
+# The same load against each server in turn; see README.md. SECONDS_OF_LOAD shortens each.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -33,27 +33,69 @@ wait_for() { # port
   return 1
 }
 
+node() { # name port option...
+  name=$1 port=$2
+  shift 2
+  "$server" serve --node "$name" --listen "127.0.0.1:$port" --data-dir "$out/$name" "$@" >"$out/$name.log" 2>&1 &
+  pid=$! signal=TERM
+  wait_for "$port"
+}
+
+nchan() { # name port [address-of-redis]
+  mkdir -p "$out/$1"
+  sed "s/PORT/$2/" "$here/nchan.conf" >"$out/$1/nginx.conf"
+  ln -sf /usr/lib/nginx/modules "$out/$1/modules"
+  [ $# = 2 ] || printf 'nchan_use_redis on;\nnchan_redis_url %s;\n' "$3" >"$out/$1/redis.conf"
+  # Told to end, Nchan frees some memory twice and now and then hangs.
+  nginx -p "$out/$1/" -c nginx.conf -g 'daemon off;' >"$out/$1.log" 2>&1 &
+  pid=$! signal=KILL
+  wait_for "$2"
+}
+
+stop() { # pid...
+  kill -s "$signal" "$@"
+  wait "$@" 2>/dev/null || true
+}
+
+# Two of a kind: published to one, followed on the other, and measured there, where each event comes out of Redis.
+through_redis() { # kind port port what-starts-one option...
+  kind=$1 first=$2 second=$3 start=$4
+  shift 4
+  "$start" "$kind-in" "$first" "$@"
+  published_to=$pid
+  "$start" "$kind-out" "$second" "$@"
+  load "$kind-redis-10" "$first" "$pid" 50 500 60 --follow-url "http://127.0.0.1:$second"
+  load "$kind-redis-100" "$first" "$pid" 5 500 60 --follow-url "http://127.0.0.1:$second"
+  stop "$published_to" "$pid"
+}
+
 python3 "$here/row.py"
-"$server" serve --listen 127.0.0.1:4100 --data-dir "$out/data" >"$out/streamgauge.log" 2>&1 &
-pid=$!
-wait_for 4100
+node streamgauge 4100
 measure streamgauge 4100 $pid
 # As a back end does that reports for all its sessions at once; none of the peers takes that.
 load streamgauge-10-batched 4100 $pid 50 500 60 --batch 10ms
 load streamgauge-100-batched 4100 $pid 5 500 60 --batch 10ms
-kill $pid
-wait $pid 2>/dev/null || true
+stop $pid
 
+has_nchan=
 if command -v nginx >/dev/null && [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ]; then
-  mkdir -p "$out/nginx" && cp "$here/nchan.conf" "$out/nginx/nginx.conf" && ln -sf /usr/lib/nginx/modules "$out/nginx/modules"
-  nginx -p "$out/nginx/" -c nginx.conf -g 'daemon off;' &
-  pid=$!
-  wait_for 4101
+  has_nchan=yes
+  nchan nchan 4101
   measure nchan 4101 $pid
-  kill $pid
-  wait $pid 2>/dev/null || true
+  stop $pid
 else
   echo "nchan: not installed, left out"
+fi
+
+if command -v redis-server >/dev/null; then
+  redis-server --bind 127.0.0.1 --port 4110 --dir "$out" --save '' --appendonly no >"$out/redis.log" &
+  redis=$!
+  through_redis streamgauge 4100 4104 node --redis-url redis://127.0.0.1:4110
+  [ -z "$has_nchan" ] || through_redis nchan 4101 4105 nchan redis://127.0.0.1:4110
+  signal=TERM
+  stop $redis
+else
+  echo "redis: not installed, left out"
 fi
 
 if "${PYTHON:-python3}" -c 'import fastapi, sse_starlette, uvicorn' 2>/dev/null; then

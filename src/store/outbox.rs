@@ -26,6 +26,8 @@ pub struct Outbox(Mutex<Waiting>);
 struct Waiting {
     samples: VecDeque<Packed>,
     sessions: HashMap<SessionId, SessionNote>,
+    /// Those of the round that is being written.
+    due: Vec<SessionNote>,
     traces: Traces,
     lost: u64,
 }
@@ -129,7 +131,7 @@ impl Outbox {
         let mut waiting = self.waiting();
         if let Some(earlier) = waiting.sessions.get_mut(&note.id) {
             earlier.renew(note);
-        } else if waiting.sessions.len() < MAX_SESSIONS {
+        } else if waiting.sessions.len() + waiting.due.len() < MAX_SESSIONS {
             waiting.sessions.insert(note.id.clone(), note);
         } else {
             waiting.lost += 1;
@@ -198,7 +200,7 @@ impl Outbox {
     /// Samples and sessions that wait.
     pub(super) fn left(&self) -> usize {
         let waiting = self.waiting();
-        waiting.samples.len() + waiting.sessions.len()
+        waiting.samples.len() + waiting.sessions.len() + waiting.due.len()
     }
 
     /// The oldest samples, which stay until [`Outbox::written`].
@@ -216,16 +218,25 @@ impl Outbox {
         }
     }
 
-    /// Takes out up to `most` sessions; what cannot be written goes [`Outbox::back`].
-    pub(super) fn take_sessions(&self, most: usize) -> Vec<SessionNote> {
+    /// The sessions that wait now are what one round writes. Busy ones change again while it does: without an end to
+    /// the round they would be written over and over, and nothing else.
+    pub(super) fn begin_round(&self) {
         let mut waiting = self.waiting();
-        let ids: Vec<SessionId> = waiting.sessions.keys().take(most).cloned().collect();
-        ids.iter().filter_map(|id| waiting.sessions.remove(id)).collect()
+        waiting.due = std::mem::take(&mut waiting.sessions).into_values().collect();
     }
 
+    /// Takes out up to `most` sessions of the round; what cannot be written goes [`Outbox::back`].
+    pub(super) fn take_sessions(&self, most: usize) -> Vec<SessionNote> {
+        let mut waiting = self.waiting();
+        let rest = waiting.due.len().saturating_sub(most);
+        waiting.due.split_off(rest)
+    }
+
+    /// Ends the round: these and the rest of it wait for the next.
     pub(super) fn back(&self, notes: Vec<SessionNote>) {
         let mut waiting = self.waiting();
-        for mut note in notes {
+        let rest = std::mem::take(&mut waiting.due);
+        for mut note in notes.into_iter().chain(rest) {
             if let Some(newer) = waiting.sessions.remove(&note.id) {
                 note.renew(newer);
             }
@@ -253,11 +264,9 @@ mod tests {
         assert_eq!(outbox.state().0, MAX_SAMPLES - 2);
     }
 
-    #[test]
-    fn a_failed_write_does_not_hide_what_came_meanwhile() {
-        let outbox = Outbox::default();
-        let note = |at, kind: Option<&str>| SessionNote {
-            id: "job".parse().expect("an id"),
+    fn note(id: &str, at: i64, kind: Option<&str>) -> SessionNote {
+        SessionNote {
+            id: id.parse().expect("an id"),
             kind: kind.map(str::to_owned),
             region: None,
             user: None,
@@ -265,13 +274,48 @@ mod tests {
             at,
             event: None,
             started_at: at,
-        };
-        outbox.session(note(1, Some("import")));
+        }
+    }
+
+    #[test]
+    fn a_failed_write_does_not_hide_what_came_meanwhile() {
+        let outbox = Outbox::default();
+        outbox.session(note("job", 1, Some("import")));
+        outbox.begin_round();
         let taken = outbox.take_sessions(10);
-        outbox.session(note(2, None));
+        outbox.session(note("job", 2, None));
         outbox.back(taken);
+        outbox.begin_round();
         let again = outbox.take_sessions(10);
         assert_eq!(again.len(), 1);
         assert_eq!((again[0].at, again[0].started_at, again[0].kind.as_deref()), (2, 1, Some("import")));
+    }
+
+    #[test]
+    fn a_round_ends_however_busy_its_sessions_are() {
+        let outbox = Outbox::default();
+        let all = |at| (0..5).for_each(|n| outbox.session(note(&format!("job-{n}"), at, None)));
+        all(1);
+        outbox.begin_round();
+        let mut written = Vec::new();
+        loop {
+            let notes = outbox.take_sessions(2);
+            if notes.is_empty() {
+                break;
+            }
+            written.extend(notes.into_iter().map(|note| (note.id.to_string(), note.at)));
+            // Each has news before the next write.
+            all(2);
+        }
+        written.sort();
+        let each: Vec<_> = (0..5).map(|n| (format!("job-{n}"), 1)).collect();
+        assert_eq!((written, outbox.left()), (each, 5));
+
+        // A round that breaks off leaves nothing behind.
+        outbox.begin_round();
+        let taken = outbox.take_sessions(2);
+        assert_eq!((taken.len(), outbox.left()), (2, 3));
+        outbox.back(taken);
+        assert_eq!((outbox.left(), outbox.take_sessions(5).len()), (5, 0));
     }
 }

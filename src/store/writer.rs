@@ -143,6 +143,7 @@ impl Store {
                 other => sqlx::Error::Migrate(Box::new(other)),
             })?;
         }
+        self.outbox.begin_round();
         loop {
             let notes = self.outbox.take_sessions(BATCH);
             if notes.is_empty() {
