@@ -24,10 +24,14 @@ use streamgauge_core::{
 /// Cloning shares the counts.
 #[derive(Clone)]
 pub struct Recorder {
-    slots: Arc<[Slot]>,
-    journal: Arc<Journal>,
+    shared: Arc<Shared>,
     /// Counts nothing: what the probe does is no traffic.
     silent: bool,
+}
+
+struct Shared {
+    slots: Box<[Slot]>,
+    journal: Journal,
 }
 
 /// 64-byte alignment keeps two threads' slots out of one cache line.
@@ -89,12 +93,12 @@ impl Recorder {
 
     pub fn with(threads: usize, journal: Journal) -> Recorder {
         let slots = (0..threads.max(1)).map(|_| Slot::new()).collect();
-        Recorder { slots, journal: Arc::new(journal), silent: false }
+        Recorder { shared: Arc::new(Shared { slots, journal }), silent: false }
     }
 
     /// What happens to single sessions.
     pub fn journal(&self) -> &Journal {
-        &self.journal
+        &self.shared.journal
     }
 
     /// One that counts nothing.
@@ -108,7 +112,8 @@ impl Recorder {
     }
 
     fn slot(&self) -> &Slot {
-        &self.slots[THREAD.get() % self.slots.len()]
+        let slots = &self.shared.slots;
+        &slots[THREAD.get() % slots.len()]
     }
 
     pub fn add(&self, counter: Counter, amount: u64) {
@@ -154,7 +159,7 @@ impl Recorder {
 
     /// Moves everything counted so far into `sample`. What is added meanwhile is in this or the next one.
     pub fn collect(&self, sample: &mut Sample) {
-        for slot in self.slots.iter() {
+        for slot in &self.shared.slots {
             take_counters(&slot.counters, sample);
             for (measure, cells) in Measure::ALL.into_iter().zip(slot.histograms.chunks(layout::SLOTS)) {
                 take_histogram(cells, measure, sample);
@@ -164,7 +169,7 @@ impl Recorder {
 
     /// The same of one region. `false`: nobody ever came from there.
     pub fn collect_at(&self, region: Region, sample: &mut Sample) -> bool {
-        let slots = self.slots.iter().filter_map(|slot| slot.regions[region.index()].get());
+        let slots = self.shared.slots.iter().filter_map(|slot| slot.regions[region.index()].get());
         let mut found = false;
         for slot in slots {
             found = true;

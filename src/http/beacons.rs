@@ -1,7 +1,7 @@
 //! What browsers report, and the stream by which they find out whether a proxy holds events back.
 
 use super::{follow::event_stream_headers, gate, problem::Problem, sent};
-use crate::{clock, node::Node, store::Place, stream::Peer};
+use crate::{clock, node::Node, store::Place, stream::Caller};
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
@@ -58,7 +58,7 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
 /// What is kept of a beacon beside its counts: whence it came, and what belongs to its session's timeline.
 fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let peer = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
     let region = node.whereabouts.region(&parts.headers, peer);
     let place = Place {
         browser: fallback::browser(text(header::USER_AGENT)).to_owned(),

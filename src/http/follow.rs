@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock,
     node::Node,
-    stream::{ConnectionMeter, Door, Member, Over, Parking, Peer, Refusal, StreamBody, Traffic, Who, open},
+    stream::{Caller, ConnectionMeter, Door, Member, Over, Refusal, StreamBody, Traffic, Who, open},
 };
 use axum::{
     Extension, Json,
@@ -58,9 +58,9 @@ pub async fn stream(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let meter = parts.extensions.get::<Arc<ConnectionMeter>>().cloned().ok_or_else(no_connection)?;
+    let caller = parts.extensions.get::<Arc<Caller>>().ok_or_else(no_connection)?;
+    let (meter, address) = (caller.meter.clone(), Some(caller.peer.ip()));
     let cohort = node.cohort(&id);
-    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     // Before anything is allocated for it.
     let admitted = gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
     let (user, expires_in) = match admitted {
@@ -87,7 +87,7 @@ pub async fn stream(
     opened.count();
     meter.opens(1, region);
     // Only a GET over HTTP/1.1 has a body in chunks, which a reactor can write as well as hyper.
-    let parking = parts.extensions.get::<Parking>();
+    let parking = caller.parking.as_ref();
     let parking = parking.filter(|_| parts.version == Version::HTTP_11 && parts.method == Method::GET);
     let mut response = match parking {
         Some(parking) => {
@@ -125,9 +125,9 @@ pub async fn streams(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let meter = parts.extensions.get::<Arc<ConnectionMeter>>().cloned().ok_or_else(no_connection)?;
+    let caller = parts.extensions.get::<Arc<Caller>>().ok_or_else(no_connection)?;
+    let (meter, address) = (caller.meter.clone(), Some(caller.peer.ip()));
     let sessions = follow::sessions(parts.uri.query().unwrap_or_default())?;
-    let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let user = user(&asked)?;
     let positions = asks(&parts.headers, &asked, sessions.len());
     let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or(BadSessions::Missing)?;
@@ -220,7 +220,7 @@ struct Waiting<'a> {
 
 pub async fn poll(
     State(node): State<Arc<Node>>,
-    Extension(meter): Extension<Arc<ConnectionMeter>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Named(id): Named,
     Asked(asked): Asked<Following>,
     request: Request,
@@ -231,7 +231,7 @@ pub async fn poll(
     let cohort = node.cohort(&id);
     let interval = node.settings.poll_interval_ms;
     let found = node.door.broker.poll(&id, interval).await?.ok_or_else(Problem::unknown_session)?;
-    meter.classify(Traffic::Poll(cohort));
+    caller.meter.classify(Traffic::Poll(cohort));
     let now = clock::now_ms();
     node.polled.poll(&id, cohort, now, &found);
 

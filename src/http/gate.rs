@@ -7,7 +7,7 @@ use super::{
 use crate::{
     access::{Admitted, Brought, Denied, digest, same},
     node::Node,
-    stream::Peer,
+    stream::Caller,
 };
 use axum::{
     Form,
@@ -85,7 +85,7 @@ pub fn follower(
 fn may(scope: Scope, node: &Node, request: &Request) -> Result<(), Denied> {
     let headers = request.headers();
     let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE));
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let address = request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip());
     node.access.check(scope, Brought { token, address })
 }
 
@@ -169,7 +169,7 @@ fn to_login(failed: bool, back: &str) -> Redirect {
 
 /// A key with the scope `admin`, for a cookie that no script reads and no other site's form sends along.
 pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip());
     let secure = is_https(request.headers());
     let Ok(Form(SignIn { key, next })) = Form::<SignIn>::from_request(request, &()).await else {
         return to_login(true, "/").into_response();
@@ -222,7 +222,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
+    parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip())
 }
 
 /// As the proxy in front says it.

@@ -54,6 +54,10 @@ struct State {
     started_us: Option<i64>,
     /// Bytes read since the last attribution: a request's head comes before anyone knows what it asks.
     unattributed: u64,
+    /// A request whose answer has not begun to leave.
+    under_way: bool,
+    /// Something was asked or left since [`ConnectionMeter::overstays`] looked.
+    stirred: bool,
     /// The response's head is in the write buffer.
     answered: bool,
     /// That response opens so many streams, and is no 204 in their place.
@@ -110,6 +114,8 @@ impl ConnectionMeter {
             traffic: Traffic::Other,
             started_us,
             unattributed: 0,
+            under_way: false,
+            stirred: true,
             answered: false,
             opens: 0,
             asked_for_more: None,
@@ -132,6 +138,7 @@ impl ConnectionMeter {
     /// A new request: nobody knows yet what it is for.
     pub fn request(&self) {
         let mut state = self.state();
+        (state.under_way, state.stirred) = (true, true);
         state.streams = false;
         state.traffic = Traffic::Other;
         state.opens = 0;
@@ -201,6 +208,19 @@ impl ConnectionMeter {
         self.state().out
     }
 
+    /// Returns once nothing was asked for about `quiet`, and no answer was on its way. Bytes that make no request do not
+    /// count: whoever dribbles his head is no better than who is silent.
+    pub async fn overstays(&self, quiet: Duration) {
+        const LOOKS: u32 = 5;
+        let mut looks = 0;
+        while looks < LOOKS {
+            tokio::time::sleep(quiet / LOOKS).await;
+            let mut state = self.state();
+            let busy = std::mem::take(&mut state.stirred) || state.under_way || state.streams;
+            looks = if busy { 0 } else { looks + 1 };
+        }
+    }
+
     /// A delivery is on its way into the write buffer.
     pub fn leaving(&self, accepted_us: Option<i64>) {
         self.state().leaving.push(accepted_us);
@@ -223,6 +243,7 @@ impl ConnectionMeter {
 
     pub fn written(&self, bytes: usize) {
         let mut state = self.state();
+        state.stirred = true;
         state.written += bytes as u64;
         state.of_request += bytes as u64;
         let read = std::mem::take(&mut state.unattributed);
@@ -248,6 +269,7 @@ impl ConnectionMeter {
         let now = clock::now_us();
         let answered = std::mem::take(&mut state.answered);
         state.out |= answered;
+        state.under_way &= !answered;
         if answered && let Some(started) = state.started_us.take() {
             match state.traffic {
                 Traffic::Stream(_) if state.opens > 0 => {
@@ -419,5 +441,52 @@ impl<C: Counts> Write for MeteredIo<C> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it overstays within 200 ms, where 50 are borne, while `client` does something every 5 ms.
+    async fn overstays(meter: &ConnectionMeter, client: impl Fn()) -> bool {
+        let clock = async {
+            loop {
+                client();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let watched = async {
+            tokio::select! {
+                () = clock => {}
+                () = meter.overstays(Duration::from_millis(50)) => {}
+            }
+        };
+        timeout(Duration::from_millis(200), watched).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn who_asks_nothing_overstays() {
+        let meter = ConnectionMeter::new(Recorder::new(1));
+        let answer = |streams| {
+            meter.answered(streams);
+            meter.written(10);
+            meter.flushed();
+        };
+        assert!(overstays(&meter, || {}).await, "silent");
+        assert!(overstays(&meter, || meter.read(1)).await, "a head byte by byte");
+        meter.request();
+        assert!(!overstays(&meter, || {}).await, "waits for its answer");
+        assert!(!overstays(&meter, || meter.written(10)).await, "takes a long answer");
+        answer(false);
+        assert!(overstays(&meter, || {}).await, "answered, and silent since");
+        let asks = || {
+            meter.request();
+            answer(false);
+        };
+        assert!(!overstays(&meter, asks).await, "asks now and then");
+        meter.request();
+        answer(true);
+        assert!(!overstays(&meter, || {}).await, "a stream is open");
     }
 }

@@ -28,5 +28,4 @@ pub use limits::{Over, Turnstile, Who};
 pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
-pub use parking::Parking;
-pub use server::{Answers, Peer, Serving, serve};
+pub use server::{Answers, Caller, Serving, serve};

@@ -36,8 +36,9 @@ use tokio::{
 
 /// A client that has not begun to speak by then is cut off.
 const FIRST_WORD: Duration = Duration::from_secs(10);
-/// One that has not sent its whole head by then, too. hyper has one timer for that and for a kept connection that waits for
-/// its next request: a publisher that reports every ten seconds must not meet a connection that is just being closed.
+/// One that has not sent its whole head by then, too, and a kept connection on which nothing is asked: a publisher that
+/// reports every ten seconds must not meet a connection that is just being closed. hyper would make a timer a request for
+/// that; here a connection has one, which now and then looks.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
 const BUFFER: usize = 64 * 1024;
@@ -46,9 +47,14 @@ const MULTIPLEXED: u32 = 128;
 /// How long open requests may take to finish after the last stream has left.
 const FAREWELL: Duration = Duration::from_secs(8);
 
-/// The address of whoever opened the connection, in the extensions of its requests.
-#[derive(Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+/// Where a request came from, in its extensions.
+pub struct Caller {
+    /// Of whoever opened the connection.
+    pub peer: SocketAddr,
+    pub meter: Arc<ConnectionMeter>,
+    /// On HTTP/1, where the connection's socket can be parked.
+    pub parking: Option<Parking>,
+}
 
 /// Answers any request, whatever it asks.
 pub type Answers = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -134,26 +140,13 @@ async fn speaks_http2(socket: &TcpStream) -> io::Result<bool> {
 
 type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-/// `parking`: where the connection's socket can be parked.
-fn answer(
-    mut request: Request<Body>,
-    answers: &Answers,
-    meter: Arc<ConnectionMeter>,
-    peer: SocketAddr,
-    parking: Option<Parking>,
-) -> Answering {
-    meter.request();
-    let http1 = parking.is_some();
-    let extensions = request.extensions_mut();
-    extensions.insert(meter.clone());
-    extensions.insert(Peer(peer));
-    if let Some(parking) = parking {
-        extensions.insert(parking);
-    }
+fn answer(mut request: Request<Body>, answers: &Answers, caller: Arc<Caller>) -> Answering {
+    caller.meter.request();
+    request.extensions_mut().insert(caller.clone());
     let answering = answers(request);
     Box::pin(async move {
         let response = answering.await;
-        meter.answered(http1 && is_stream(&response));
+        caller.meter.answered(caller.parking.is_some() && is_stream(&response));
         Ok(response)
     })
 }
@@ -174,15 +167,11 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
     let Serving { answers, recorder, hub, mut stop } = serving;
     let (meter, parking) = (Arc::new(ConnectionMeter::new(recorder)), Parking::default());
     let io = MeteredIo::new(socket, meter.clone());
-    let service = service_fn({
-        let (meter, parking) = (meter.clone(), parking.clone());
-        move |request: Request<Incoming>| {
-            answer(request.map(Body::new), &answers, meter.clone(), peer, Some(parking.clone()))
-        }
-    });
+    let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: Some(parking.clone()) });
+    let service =
+        service_fn(move |request: Request<Incoming>| answer(request.map(Body::new), &answers, caller.clone()));
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(None)
         .max_buf_size(BUFFER)
         // Who has asked all may shut its sending half and wait. Streams see to it themselves that their client is there.
         .half_close(true)
@@ -190,13 +179,14 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
     let end = {
         let mut stopping = pin!(async move { stopped(&mut stop).await });
         let mut stops = false;
+        let mut overstays = pin!(meter.overstays(HEAD_TIMEOUT));
         poll_fn(|cx| {
             if !stops && stopping.as_mut().poll(cx).is_ready() {
                 stops = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
             // An error here is the client's: it left, or spoke no HTTP. hyper has answered what could be answered.
-            if connection.poll_without_shutdown(cx).is_ready() {
+            if connection.poll_without_shutdown(cx).is_ready() || overstays.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Closed);
             }
             // The head is with the kernel, and nothing of the body has been made: now the socket can go.
@@ -229,7 +219,8 @@ async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
     let service = service_fn(move |request: Request<Incoming>| {
         let meter = requests.request();
         let request = request.map(|body| Body::new(Passing::of_request(body, meter.clone())));
-        let answering = answer(request, &answers, meter.clone(), peer, None);
+        let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: None });
+        let answering = answer(request, &answers, caller);
         answering.map_ok(|answer| answer.map(|body| Body::new(Passing::of_answer(body, meter))))
     });
     let connection = http2::Builder::new(TokioExecutor::new())

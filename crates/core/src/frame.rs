@@ -34,9 +34,8 @@ impl GapReason {
 
 /// `status`, or `end` for the event that ends its session. Carries the id by which a follower resumes.
 pub fn status(event: &StatusEvent) -> String {
-    let name = if event.state.has_ended() { "end" } else { "status" };
-    let data = json(event);
-    format!("id: {}\nevent: {name}\ndata: {data}\n\n", event.id)
+    let event_line = if event.state.has_ended() { "\nevent: end\ndata: " } else { "\nevent: status\ndata: " };
+    ["id: ", &event.id.to_string(), event_line, &json(event), "\n\n"].concat()
 }
 
 /// How long a client waits before it reconnects, ms. First in a stream.

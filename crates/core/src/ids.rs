@@ -7,8 +7,8 @@ use std::{fmt, str::FromStr};
 ///
 /// The alphabet is RFC 3986's unreserved characters, so an id needs no escaping in a path, a Redis
 /// key, a log line or an SSE field.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SessionId(Box<str>);
 
 impl SessionId {
@@ -56,9 +56,9 @@ impl TryFrom<String> for SessionId {
     }
 }
 
-impl From<SessionId> for String {
-    fn from(id: SessionId) -> String {
-        id.0.into()
+impl Serialize for SessionId {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&self.0)
     }
 }
 
