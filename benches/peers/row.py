@@ -28,9 +28,9 @@ else:
             number(sum(sending) / len(sending) if sending else None, 0),
             number(counts["lost"], 0),
             number(server.get("cpu_us_per_delivery"), 2),
-            number(latency["p50_ms"]),
-            number(latency["p95_ms"]),
-            number(latency["p99_ms"]),
+            number(latency["p50_ms"], 2),
+            number(latency["p95_ms"], 2),
+            number(latency["p99_ms"], 2),
             number(figures["connect"]["p95_ms"]),
         ]
     )

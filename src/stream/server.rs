@@ -36,9 +36,9 @@ use tokio::{
 
 /// A client that has not begun to speak by then is cut off.
 const FIRST_WORD: Duration = Duration::from_secs(10);
-/// One that has not sent its whole head by then, too, and a kept connection on which nothing is asked: a publisher that
-/// reports every ten seconds must not meet a connection that is just being closed. hyper would make a timer a request for
-/// that; here a connection has one, which now and then looks.
+/// One that has not sent its whole head by about then, too, and a kept connection on which nothing is asked: a publisher
+/// that reports every ten seconds must not meet a connection that is just being closed. hyper would make a timer a
+/// request for that; here a connection has one, which looks now and then.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
 const BUFFER: usize = 64 * 1024;
@@ -168,8 +168,9 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
     let (meter, parking) = (Arc::new(ConnectionMeter::new(recorder)), Parking::default());
     let io = MeteredIo::new(socket, meter.clone());
     let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: Some(parking.clone()) });
-    let service =
-        service_fn(move |request: Request<Incoming>| answer(request.map(Body::new), &answers, caller.clone()));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(request.map(Body::new), &answers, caller.clone())
+    });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
