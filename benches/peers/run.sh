@@ -7,12 +7,15 @@ server=$root/target/release/streamgauge
 out=$(mktemp -d)
 # Its PostgreSQL is run by another user where this is run by root.
 chmod o+x "$out"
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT INT TERM
+signal=TERM
+trap 'kill -s $signal $(jobs -p) 2>/dev/null || true; wait; rm -rf "$out"' EXIT
+trap 'exit 130' INT TERM
 ulimit -n "$(ulimit -Hn)"
 
 load() { # name port pid session-count streams rate option...
   name=$1 port=$2 pid=$3 sessions=$4 streams=$5 rate=$6
   shift 6
+  rm -f "$out/$name.json"
   "$server" loadtest burst --url "http://127.0.0.1:$port" --server-pid "$pid" --no-post --json "$out/$name.json" \
     --sessions "$sessions" --streams "$streams" --rate "$rate" --duration "${SECONDS_OF_LOAD:-20}s" --arrivals 500 \
     "$@" >"$out/$name.txt" 2>&1 || true
@@ -33,9 +36,10 @@ wait_for() { # port
   return 1
 }
 
-node() { # name port option...
+streamgauge() { # name port option...
   name=$1 port=$2
   shift 2
+  rm -rf "${out:?}/$name"
   "$server" serve --node "$name" --listen "127.0.0.1:$port" --data-dir "$out/$name" "$@" >"$out/$name.log" 2>&1 &
   pid=$! signal=TERM
   wait_for "$port"
@@ -44,7 +48,7 @@ node() { # name port option...
 nchan() { # name port [address-of-redis]
   mkdir -p "$out/$1"
   sed "s/PORT/$2/" "$here/nchan.conf" >"$out/$1/nginx.conf"
-  ln -sf /usr/lib/nginx/modules "$out/$1/modules"
+  ln -sfn /usr/lib/nginx/modules "$out/$1/modules"
   [ $# = 2 ] || printf 'nchan_use_redis on;\nnchan_redis_url %s;\n' "$3" >"$out/$1/redis.conf"
   # Told to end, Nchan frees some memory twice and now and then hangs.
   nginx -p "$out/$1/" -c nginx.conf -g 'daemon off;' >"$out/$1.log" 2>&1 &
@@ -53,7 +57,7 @@ nchan() { # name port [address-of-redis]
 }
 
 stop() { # pid...
-  kill -s "$signal" "$@"
+  kill -s "$signal" "$@" || true
   wait "$@" 2>/dev/null || true
 }
 
@@ -79,7 +83,7 @@ fi
 
 # By turns, since a machine is not as quick in one minute as in the next.
 for _ in $(seq "${ROUNDS:-1}"); do
-  node streamgauge 4100
+  streamgauge streamgauge 4100
   measure streamgauge 4100 $pid
   # As a back end does that reports for all its sessions at once; none of the peers takes that.
   load streamgauge-10-batched 4100 $pid 50 500 60 --batch 10ms
@@ -95,7 +99,7 @@ done
 if command -v redis-server >/dev/null; then
   redis-server --bind 127.0.0.1 --port 4110 --dir "$out" --save '' --appendonly no >"$out/redis.log" &
   redis=$!
-  through_redis streamgauge 4100 4104 node --redis-url redis://127.0.0.1:4110
+  through_redis streamgauge 4100 4104 streamgauge --redis-url redis://127.0.0.1:4110
   [ -z "$has_nchan" ] || through_redis nchan 4101 4105 nchan redis://127.0.0.1:4110
   signal=TERM
   stop $redis

@@ -90,12 +90,7 @@ pub async fn stream(
     let parking = caller.parking.as_ref();
     let parking = parking.filter(|_| parts.version == Version::HTTP_11 && parts.method == Method::GET);
     let mut response = match parking {
-        Some(parking) => {
-            let mut response = Body::new(parking.put(opened)).into_response();
-            // hyper is gone by the time the stream ends: nobody will read a second request on this connection.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
-        }
+        Some(parking) => Body::new(parking.put(opened)).into_response(),
         None => body(&node, vec![Member { opened: Some(opened), position: None }], meter).into_response(),
     };
     event_stream_headers(response.headers_mut());

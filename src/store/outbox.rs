@@ -26,8 +26,8 @@ pub struct Outbox(Mutex<Waiting>);
 struct Waiting {
     samples: VecDeque<Packed>,
     sessions: HashMap<SessionId, SessionNote>,
-    /// Those of the round that is being written.
-    due: Vec<SessionNote>,
+    /// Those among them that the round has still to write.
+    due: Vec<SessionId>,
     traces: Traces,
     lost: u64,
 }
@@ -131,7 +131,7 @@ impl Outbox {
         let mut waiting = self.waiting();
         if let Some(earlier) = waiting.sessions.get_mut(&note.id) {
             earlier.renew(note);
-        } else if waiting.sessions.len() + waiting.due.len() < MAX_SESSIONS {
+        } else if waiting.sessions.len() < MAX_SESSIONS {
             waiting.sessions.insert(note.id.clone(), note);
         } else {
             waiting.lost += 1;
@@ -200,7 +200,7 @@ impl Outbox {
     /// Samples and sessions that wait.
     pub(super) fn left(&self) -> usize {
         let waiting = self.waiting();
-        waiting.samples.len() + waiting.sessions.len() + waiting.due.len()
+        waiting.samples.len() + waiting.sessions.len()
     }
 
     /// The oldest samples, which stay until [`Outbox::written`].
@@ -222,21 +222,20 @@ impl Outbox {
     /// the round they would be written over and over, and nothing else.
     pub(super) fn begin_round(&self) {
         let mut waiting = self.waiting();
-        waiting.due = std::mem::take(&mut waiting.sessions).into_values().collect();
+        waiting.due = waiting.sessions.keys().cloned().collect();
     }
 
     /// Takes out up to `most` sessions of the round; what cannot be written goes [`Outbox::back`].
     pub(super) fn take_sessions(&self, most: usize) -> Vec<SessionNote> {
         let mut waiting = self.waiting();
         let rest = waiting.due.len().saturating_sub(most);
-        waiting.due.split_off(rest)
+        let ids = waiting.due.split_off(rest);
+        ids.iter().filter_map(|id| waiting.sessions.remove(id)).collect()
     }
 
-    /// Ends the round: these and the rest of it wait for the next.
     pub(super) fn back(&self, notes: Vec<SessionNote>) {
         let mut waiting = self.waiting();
-        let rest = std::mem::take(&mut waiting.due);
-        for mut note in notes.into_iter().chain(rest) {
+        for mut note in notes {
             if let Some(newer) = waiting.sessions.remove(&note.id) {
                 note.renew(newer);
             }
@@ -303,12 +302,12 @@ mod tests {
             if notes.is_empty() {
                 break;
             }
-            written.extend(notes.into_iter().map(|note| (note.id.to_string(), note.at)));
+            written.extend(notes.into_iter().map(|note| note.id.to_string()));
             // Each has news before the next write.
             all(2);
         }
         written.sort();
-        let each: Vec<_> = (0..5).map(|n| (format!("job-{n}"), 1)).collect();
+        let each: Vec<_> = (0..5).map(|n| format!("job-{n}")).collect();
         assert_eq!((written, outbox.left()), (each, 5));
 
         // A round that breaks off leaves nothing behind.
@@ -316,6 +315,19 @@ mod tests {
         let taken = outbox.take_sessions(2);
         assert_eq!((taken.len(), outbox.left()), (2, 3));
         outbox.back(taken);
-        assert_eq!((outbox.left(), outbox.take_sessions(5).len()), (5, 0));
+        outbox.begin_round();
+        assert_eq!((outbox.left(), outbox.take_sessions(9).len()), (5, 5));
+    }
+
+    #[test]
+    fn a_full_outbox_takes_news_of_the_sessions_that_it_has() {
+        let outbox = Outbox::default();
+        (0..MAX_SESSIONS).for_each(|n| outbox.session(note(&format!("job-{n}"), 1, None)));
+        outbox.begin_round();
+        outbox.session(note("job-7", 2, None));
+        outbox.session(note("another", 2, None));
+        assert_eq!((outbox.state().1, outbox.left()), (1, MAX_SESSIONS));
+        let written = outbox.take_sessions(MAX_SESSIONS);
+        assert_eq!(written.iter().filter(|note| note.at == 2).count(), 1);
     }
 }

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 /// How often what waits is written.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Rows and sessions of one round.
+/// Rows and sessions of one write.
 const BATCH: usize = 360;
 /// Marks of sessions' timelines that are written at once.
 const MARKS: usize = 2_000;

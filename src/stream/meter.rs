@@ -76,7 +76,8 @@ struct State {
     written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
-    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: whoever leaves is looked for.
+    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: whoever leaves is looked for. It is the
+    /// connection's last.
     streams: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
@@ -208,8 +209,8 @@ impl ConnectionMeter {
         self.state().out
     }
 
-    /// Returns once nothing was asked for about `quiet`, and no answer was on its way. Bytes that make no request do not
-    /// count: whoever dribbles his head is no better than who is silent.
+    /// Returns once nothing was asked, and nothing written, for about `quiet`, though no answer and no stream is due. Bytes
+    /// that make no request do not count: whoever dribbles his head is no better than who is silent.
     pub async fn overstays(&self, quiet: Duration) {
         const LOOKS: u32 = 5;
         let mut looks = 0;

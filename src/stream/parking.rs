@@ -26,7 +26,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// The kernel holds at most about twice this for a reader that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// A connection's place for a stream that is to be parked. In the extensions of requests whose socket can be.
+/// A connection's place for a stream that is to be parked.
 #[derive(Clone, Default)]
 pub struct Parking(Arc<Mutex<Option<Opened>>>);
 

@@ -145,8 +145,13 @@ fn answer(mut request: Request<Body>, answers: &Answers, caller: Arc<Caller>) ->
     request.extensions_mut().insert(caller.clone());
     let answering = answers(request);
     Box::pin(async move {
-        let response = answering.await;
-        caller.meter.answered(caller.parking.is_some() && is_stream(&response));
+        let mut response = answering.await;
+        let streams = caller.parking.is_some() && is_stream(&response);
+        if streams {
+            // A stream ends its connection: a parked one has no hyper any more to read a second request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        caller.meter.answered(streams);
         Ok(response)
     })
 }
