@@ -149,7 +149,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let answers = http::front(http::router(node.clone(), pages));
+    let answers = http::front(http::Routes::new(node.clone(), pages));
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);

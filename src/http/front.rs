@@ -1,32 +1,31 @@
 //! What holds for every request, whatever it asks: its bounds, two headers of its answer, and that a mistake of the
-//! server is an answer too. One function around the router and no layers in it: each of those costs every request.
+//! server is an answer too. One function around the routes and no layers in the router: each of those costs every request.
 
-use super::problem::Problem;
+use super::{problem::Problem, router::Routes};
 use crate::stream::Answers;
 use axum::{
-    Router,
     extract::Request,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use http::{HeaderValue, StatusCode, header};
 use std::{panic::AssertUnwindSafe, sync::Arc};
-use tower::Service;
 
 /// Sixteen sessions of the longest names, and a ticket for them.
 const MAX_ADDRESS: usize = 8 * 1024;
 /// Address and headers: those of a browser with many cookies.
 const MAX_HEAD: usize = 16 * 1024;
 
-pub fn front(router: Router) -> Answers {
-    Arc::new(move |request| Box::pin(answer(router.clone(), request)))
+pub fn front(routes: Routes) -> Answers {
+    let routes = Arc::new(routes);
+    Arc::new(move |request| Box::pin(answer(routes.clone(), request)))
 }
 
-async fn answer(mut router: Router, request: Request) -> Response {
+async fn answer(routes: Arc<Routes>, request: Request) -> Response {
     let mut response = match out_of_bounds(&request) {
         Some(problem) => problem.into_response(),
-        None => match AssertUnwindSafe(async { router.call(request).await }).catch_unwind().await {
-            Ok(Ok(response)) => response,
+        None => match AssertUnwindSafe(routes.answer(request)).catch_unwind().await {
+            Ok(response) => response,
             // What it was, the panic has said in the log.
             Err(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The server made a mistake.").into_response()

@@ -25,4 +25,4 @@ mod traced; // a span a request
 pub use front::front;
 pub use metrics::families;
 pub use pages::session_list;
-pub use router::router;
+pub use router::Routes;

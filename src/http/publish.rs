@@ -14,10 +14,10 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequest, FromRequestParts, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, request::Parts};
+use http::{HeaderName, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
@@ -114,6 +114,8 @@ struct Accepted {
     subscribers: u64,
 }
 
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The header by which a publisher may repeat a request without publishing twice: 1 to 128 visible characters.
 pub struct IdempotencyKey(Option<Box<str>>);
 
@@ -121,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(IdempotencyKey(None)) };
+        let Some(value) = parts.headers.get(&IDEMPOTENCY_KEY) else { return Ok(IdempotencyKey(None)) };
         let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
         key.map(|key| IdempotencyKey(Some(key.into()))).ok_or_else(|| {
             let detail = "Idempotency-Key must have 1 to 128 visible ASCII characters.";
@@ -153,11 +155,29 @@ pub async fn status(
     State(node): State<Arc<Node>>,
     publisher: Publisher,
     Named(id): Named,
-    IdempotencyKey(key): IdempotencyKey,
-    Checked(raw): Checked<RawDraft>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let draft = Draft::check(raw)?;
-    let published = publish(&node, &publisher, &id, Say::Status(draft), key.as_deref()).await?;
+    report(&node, &publisher, &id, request).await
+}
+
+/// The same, when it is known already which session is meant.
+pub async fn status_of(node: &Arc<Node>, session: &SessionId, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let publisher = Publisher::from_request_parts(&mut parts, node).await?;
+    report(node, &publisher, session, Request::from_parts(parts, body)).await
+}
+
+async fn report(
+    node: &Node,
+    publisher: &Publisher,
+    session: &SessionId,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, &()).await?;
+    let Checked(raw) = Checked::<RawDraft>::from_request(Request::from_parts(parts, body), &()).await?;
+    let say = Say::Status(Draft::check(raw)?);
+    let published = publish(node, publisher, session, say, key.as_deref()).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }

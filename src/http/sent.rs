@@ -2,14 +2,14 @@
 
 use super::problem::Problem;
 use axum::{
-    body::{Body, Bytes},
+    BoxError,
+    body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request},
 };
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use std::{
-    error::Error,
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
@@ -64,18 +64,29 @@ pub fn says(headers: &HeaderMap, kind: &str) -> bool {
 /// The body, of at most `most` bytes: refused before more than that is held.
 pub async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "The request took longer than 10 s to arrive.");
-    let mut reading = pin!(axum::body::to_bytes(body, most));
+    let mut reading = pin!(gathered(Limited::new(body, most)));
     // A status event comes with its head: there is nothing to wait for, and no timer to make.
     let read = match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
         Poll::Ready(read) => read,
         Poll::Pending => tokio::time::timeout(ARRIVES_WITHIN, reading).await.map_err(late)?,
     };
     read.map_err(|error| {
-        if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
+        if error.is::<LengthLimitError>() {
             let detail = format!("The body may have at most {} kB.", most / 1024);
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         } else {
             Problem::new(StatusCode::BAD_REQUEST, "The body could not be read.")
         }
     })
+}
+
+/// One part is mostly all, and then it is not copied.
+async fn gathered(mut body: Limited<Body>) -> Result<Bytes, BoxError> {
+    let Some(first) = body.frame().await else { return Ok(Bytes::new()) };
+    let first = first?.into_data().unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let rest = body.collect().await?.to_bytes();
+    Ok([first, rest].concat().into())
 }

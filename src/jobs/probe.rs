@@ -3,7 +3,10 @@
 
 use crate::{node::Node, stop::stopped};
 use futures::StreamExt;
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{self, HeaderName},
+};
 use serde_json::json;
 use std::{
     error::Error,
@@ -21,7 +24,7 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 /// A whole probe that takes longer has failed: users have long turned away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// By which the server knows its own probe.
-pub const HEADER: &str = "x-streamgauge-probe";
+pub static HEADER: HeaderName = HeaderName::from_static("x-streamgauge-probe");
 
 pub struct Probe {
     node: Arc<Node>,
@@ -154,14 +157,14 @@ impl Probe {
 
     async fn open(&self, client: &Client) -> Result<Response, Failed> {
         let url = format!("{}/{}/status/stream", self.base, self.session);
-        let request = client.get(url).header(HEADER, &*self.node.probe_secret);
+        let request = client.get(url).header(&HEADER, &*self.node.probe_secret);
         Ok(request.header(header::ACCEPT, "text/event-stream").send().await?)
     }
 
     async fn publish(&self, client: &Client, number: u64) -> Result<(), Failed> {
         let url = format!("{}/{}/status", self.base, self.session);
         let body = json!({ "stage": "probe", "progress": 0, "message": number.to_string() });
-        let request = client.post(url).header(HEADER, &*self.node.probe_secret).json(&body);
+        let request = client.post(url).header(&HEADER, &*self.node.probe_secret).json(&body);
         expect(request.send().await?, StatusCode::ACCEPTED).map(drop)
     }
 }

@@ -162,13 +162,17 @@ impl Hub {
             let due = if session.is_probe() { 0 } else { local.parked };
             self.0.reactor(index).push(Command::Event { key: local.key, due, message });
         }
-        self.0.tidy(&mut shard, session);
+        if slow + gone > 0 {
+            self.0.tidy(&mut shard, session);
+        }
         drop(shard);
-        let recorder = self.0.recorder.of(session);
-        recorder.add(Counter::DeliveriesDue, due);
-        recorder.add(Counter::DroppedSlow, slow);
-        recorder.add(Counter::DroppedGone, gone);
-        recorder.add(Counter::Conflated, conflated);
+        if !session.is_probe() {
+            let recorder = &self.0.recorder;
+            recorder.add(Counter::DeliveriesDue, due);
+            recorder.add(Counter::DroppedSlow, slow);
+            recorder.add(Counter::DroppedGone, gone);
+            recorder.add(Counter::Conflated, conflated);
+        }
         due
     }
 

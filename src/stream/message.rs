@@ -1,7 +1,6 @@
 //! One status event, framed once for all its followers.
 
 use bytes::{Bytes, BytesMut};
-use std::fmt::Write;
 use streamgauge_core::{frame, frame::GapReason, ids::EventId, status::StatusEvent};
 
 /// What ends a chunked body.
@@ -59,8 +58,10 @@ const CRLF: &[u8] = b"\r\n";
 /// `text` as one chunk of a chunked body.
 pub fn chunk(text: &[u8]) -> BytesMut {
     let mut chunk = BytesMut::with_capacity(text.len() + 24);
-    // Writing into memory does not fail.
-    let _ = write!(chunk, "{:x}\r\n", text.len());
+    let length = text.len();
+    let digits = (usize::BITS - length.leading_zeros()).div_ceil(4).max(1);
+    chunk.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[length >> (4 * digit) & 15]));
+    chunk.extend_from_slice(CRLF);
     chunk.extend_from_slice(text);
     chunk.extend_from_slice(CRLF);
     chunk
@@ -95,5 +96,10 @@ mod tests {
         let ended = message(State::Completed);
         assert!(ended.ends && ended.must && ended.chunk.ends_with(b"\n\n\r\n0\r\n\r\n"));
         assert!(ended.frame.ends_with(b"}\n\n"));
+        for length in [0, 1, 15, 16, 255, 256, 65_535, 65_536] {
+            let text = vec![b'x'; length];
+            let expected = [format!("{length:x}\r\n").as_bytes(), &text, b"\r\n"].concat();
+            assert_eq!(chunk(&text), expected, "{length}");
+        }
     }
 }

@@ -183,13 +183,18 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         .half_close(true)
         .serve_connection(io, service);
     let end = {
+        let told = stop.clone();
         let mut stopping = pin!(async move { stopped(&mut stop).await });
-        let mut stops = false;
+        let (mut listens, mut stops) = (false, false);
         let mut overstays = pin!(meter.overstays(HEAD_TIMEOUT));
         poll_fn(|cx| {
-            if !stops && stopping.as_mut().poll(cx).is_ready() {
-                stops = true;
-                Pin::new(&mut connection).graceful_shutdown();
+            // Each poll takes locks, and this task wakes for every request: one is enough until there is word.
+            if !stops && (!listens || told.has_changed().unwrap_or(true)) {
+                listens = true;
+                stops = stopping.as_mut().poll(cx).is_ready();
+                if stops {
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
             }
             // An error here is the client's: it left, or spoke no HTTP. hyper has answered what could be answered.
             if connection.poll_without_shutdown(cx).is_ready() || overstays.as_mut().poll(cx).is_ready() {

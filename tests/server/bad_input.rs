@@ -84,6 +84,42 @@ async fn a_body_that_is_wrong_earns_a_problem_document() {
     check(client, key, StatusCode::BAD_REQUEST).await;
 }
 
+/// A plain address is answered without the router, an escaped one by it.
+#[tokio::test]
+async fn an_escaped_address_is_answered_as_the_plain_one() {
+    let server = server().await;
+    let client = &server.0.client();
+    let session = fresh("escaped");
+    let (plain, escaped) = (session.clone(), session.replacen('e', "%65", 1));
+    assert_ne!(plain, escaped);
+    let answer = async |name: &str, ask: &dyn Fn(&str) -> RequestBuilder| {
+        let answer = ask(&format!("/api/v1/sessions/{name}/status")).send().await.expect("an answer");
+        let mut headers = answer.headers().clone();
+        headers.remove("date");
+        (answer.status(), headers, answer.json::<Value>().await.expect("JSON"))
+    };
+    let good = json!({ "stage": "a", "progress": 1 });
+    let (status, headers, first) = answer(&plain, &|path| client.post(path).json(&good)).await;
+    let second = answer(&escaped, &|path| client.post(path).json(&good)).await;
+    let next = format!("{}2", first["id"].as_str().expect("an id").trim_end_matches('1'));
+    assert_eq!((status, first["subscribers"].clone()), (StatusCode::ACCEPTED, json!(0)));
+    assert_eq!(second, (status, headers, json!({ "id": next, "subscribers": 0 })));
+
+    let asks: [&dyn Fn(&str) -> RequestBuilder; 6] = [
+        &|path| client.post(path).json(&json!({ "stage": "" })),
+        &|path| client.post(path).json(&good).header("idempotency-key", ""),
+        &|path| client.post(path).body("{}"),
+        &|path| client.post(path).header("content-type", "application/json").body("{"),
+        &|path| client.post(path).header("content-type", "application/json").body(vec![b' '; 70_000]),
+        &|path| client.patch(path).json(&good),
+    ];
+    for ask in asks {
+        let plainly = answer(&plain, ask).await;
+        assert!(plainly.0.is_client_error(), "{plainly:?}");
+        assert_eq!(plainly, answer(&escaped, ask).await);
+    }
+}
+
 #[tokio::test]
 async fn ten_megabytes_are_refused() {
     let server = server().await;

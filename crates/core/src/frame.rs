@@ -35,8 +35,20 @@ impl GapReason {
 /// `status`, or `end` for the event that ends its session. Carries the id by which a follower resumes.
 pub fn status(event: &StatusEvent) -> String {
     let event_line = if event.state.has_ended() { "\nevent: end\ndata: " } else { "\nevent: status\ndata: " };
-    ["id: ", &event.id.to_string(), event_line, &json(event), "\n\n"].concat()
+    let message = event.message.as_ref().map_or(0, String::len);
+    let mut text = Vec::with_capacity(USUAL + message);
+    text.extend_from_slice(b"id: ");
+    event.id.with_text(|id| text.extend_from_slice(id.as_bytes()));
+    text.extend_from_slice(event_line.as_bytes());
+    // Our own types have string keys only, and memory takes all: serde_json cannot refuse them.
+    let _ = serde_json::to_writer(&mut text, event);
+    text.extend_from_slice(b"\n\n");
+    // JSON of ours is always UTF-8.
+    String::from_utf8(text).unwrap_or_default()
 }
+
+/// Bytes of an event without its message; it grows where that is not enough.
+const USUAL: usize = 320;
 
 /// How long a client waits before it reconnects, ms. First in a stream.
 pub fn retry(ms: u32) -> String {

@@ -38,21 +38,21 @@ impl FromStr for SessionId {
     type Err = BadSessionId;
 
     fn from_str(text: &str) -> Result<Self, BadSessionId> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-        // "." and ".." are path segments with a meaning of their own: a proxy would fold them away.
-        let folds = text == "." || text == "..";
-        if (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed) && !folds {
-            Ok(SessionId(text.into()))
-        } else {
-            Err(BadSessionId)
-        }
+        if is_id(text) { Ok(SessionId(text.into())) } else { Err(BadSessionId) }
     }
+}
+
+fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    // "." and ".." are path segments with a meaning of their own: a proxy would fold them away.
+    let folds = text == "." || text == "..";
+    (1..=SessionId::MAX).contains(&text.len()) && text.bytes().all(allowed) && !folds
 }
 
 impl TryFrom<String> for SessionId {
     type Error = BadSessionId;
     fn try_from(text: String) -> Result<Self, BadSessionId> {
-        text.parse()
+        if is_id(&text) { Ok(SessionId(text.into())) } else { Err(BadSessionId) }
     }
 }
 
@@ -106,15 +106,46 @@ impl FromStr for EventId {
     }
 }
 
+impl EventId {
+    /// Longest as text: 16 digits, a hyphen, 20 digits.
+    const LONGEST: usize = 37;
+
+    /// Calls `with` with the id as text. It stands twice in every event, and formatting it the usual way costs as much as
+    /// the rest of the event.
+    pub fn with_text<T>(self, with: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0; Self::LONGEST];
+        let mut from = Self::LONGEST;
+        let mut put = |digit: u64| {
+            from -= 1;
+            text[from] = b"0123456789abcdef-"[digit as usize];
+        };
+        digits(self.seq, 10, &mut put);
+        put(16);
+        digits(self.epoch.0, 16, &mut put);
+        with(std::str::from_utf8(&text[from..]).unwrap_or_default())
+    }
+}
+
+/// The last one first.
+fn digits(mut number: u64, base: u64, mut put: impl FnMut(u64)) {
+    loop {
+        put(number % base);
+        number /= base;
+        if number == 0 {
+            break;
+        }
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.seq)
+        self.with_text(|text| f.write_str(text))
     }
 }
 
 impl Serialize for EventId {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(self)
+        self.with_text(|text| out.serialize_str(text))
     }
 }
 
@@ -152,6 +183,14 @@ mod tests {
         let id = EventId { epoch: Epoch(0x19ab), seq: 42 };
         assert_eq!(id.to_string(), "19ab-42");
         assert_eq!("19ab-42".parse(), Ok(id));
+        for id in [
+            EventId { epoch: Epoch(0), seq: 0 },
+            EventId { epoch: Epoch(10), seq: 10 },
+            EventId { epoch: Epoch(u64::MAX), seq: u64::MAX },
+        ] {
+            assert_eq!(id.to_string(), format!("{}-{}", id.epoch, id.seq));
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
         for absurd in
             ["", "-", "1-", "-1", "zz-1", "1-1-1", "1--1", "+1-1", "1-+1", "1-99999999999999999999999"]
         {

@@ -81,7 +81,7 @@ impl Engine {
         let next = session.last_out.map_or(0, |last| last + interval);
         if session.batch.is_empty() && (now >= next || message.ends) {
             session.last_out = Some(now);
-            return self.fan_out(index, std::slice::from_ref(&message));
+            return self.fan_out(index, std::slice::from_ref(&message), now);
         }
         let ends = message.ends;
         session.batch.push(message);
@@ -112,18 +112,17 @@ impl Engine {
         let batch = std::mem::take(&mut session.batch);
         if !batch.is_empty() {
             session.last_out = Some(now);
-            self.fan_out(index, &batch);
+            self.fan_out(index, &batch, now);
         }
     }
 
-    fn fan_out(&mut self, index: u32, messages: &[Arc<Message>]) {
+    fn fan_out(&mut self, index: u32, messages: &[Arc<Message>], now: u64) {
         let Some(last) = messages.last() else { return };
         let whole = together(messages);
         let session = self.sessions.get(index);
         let (cohort, followers) = (session.cohort, std::mem::take(&mut session.followers));
         let recorder = session.recorder.clone();
         let owed = std::mem::take(&mut session.owed);
-        let now = self.now();
         let mut tally = Tally::default();
         let mut group = std::mem::take(&mut self.writing.group);
         for &key in &followers {
