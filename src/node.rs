@@ -4,7 +4,7 @@ use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
     gauge::{Beacons, Board, Polled, Recorder, Totals},
-    store::{SessionNote, Store},
+    store::Store,
     stream::Door,
     telemetry::Telemetry,
     whereabouts::Whereabouts,
@@ -85,6 +85,6 @@ impl Node {
         }
         self.recorder.journal().event(&published.event);
         let cohort = self.cohort(&published.event.session);
-        self.store.outbox().session(SessionNote::of_event(cohort, published.event.clone()));
+        self.store.outbox().event(cohort, &published.event);
     }
 }

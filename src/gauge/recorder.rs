@@ -117,7 +117,7 @@ impl Recorder {
     }
 
     pub fn add(&self, counter: Counter, amount: u64) {
-        if !self.silent {
+        if amount > 0 && !self.silent {
             self.slot().counters[counter as usize].fetch_add(amount, Relaxed);
         }
     }

@@ -2,7 +2,7 @@
 //! server is an answer too. One function around the routes and no layers in the router: each of those costs every request.
 
 use super::{problem::Problem, router::Routes};
-use crate::stream::Answers;
+use crate::stream::{Answers, Caller};
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
@@ -18,13 +18,13 @@ const MAX_HEAD: usize = 16 * 1024;
 
 pub fn front(routes: Routes) -> Answers {
     let routes = Arc::new(routes);
-    Arc::new(move |request| Box::pin(answer(routes.clone(), request)))
+    Arc::new(move |request, caller| Box::pin(answer(routes.clone(), request, caller.clone())))
 }
 
-async fn answer(routes: Arc<Routes>, request: Request) -> Response {
+async fn answer(routes: Arc<Routes>, request: Request, caller: Arc<Caller>) -> Response {
     let mut response = match out_of_bounds(&request) {
         Some(problem) => problem.into_response(),
-        None => match AssertUnwindSafe(routes.answer(request)).catch_unwind().await {
+        None => match AssertUnwindSafe(async { routes.answer(request, caller).await }).catch_unwind().await {
             Ok(response) => response,
             // What it was, the panic has said in the log.
             Err(_) => {

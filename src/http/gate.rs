@@ -36,6 +36,15 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// `address`: whence the request came.
+    pub fn admit(node: &Node, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Publisher, Problem> {
+        let is_probe = is_probe(node, headers);
+        if !is_probe {
+            node.access.check(Scope::Publish, Brought { token: bearer(headers), address })?;
+        }
+        Ok(Publisher { is_probe })
+    }
+
     /// Nobody but the node's own probe may publish to what that probes by: it is not counted.
     pub fn may(&self, session: &SessionId) -> Result<(), Problem> {
         if session.is_probe() && !self.is_probe { Err(reserved()) } else { Ok(()) }
@@ -46,12 +55,7 @@ impl FromRequestParts<Arc<Node>> for Publisher {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let is_probe = is_probe(node, &parts.headers);
-        if !is_probe {
-            let brought = Brought { token: bearer(&parts.headers), address: address(parts) };
-            node.access.check(Scope::Publish, brought)?;
-        }
-        Ok(Publisher { is_probe })
+        Publisher::admit(node, &parts.headers, address(parts))
     }
 }
 

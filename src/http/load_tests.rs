@@ -30,7 +30,7 @@ struct Added {
 }
 
 pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
-    let body = sent::json(request, load_test::LONGEST).await?;
+    let body = sent::whole(sent::json(request)?, load_test::LONGEST).await?;
     let outcome = Outcome::parse(&body)?;
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
     // Not even tried: the tool must not wait for a dead database's time-out.

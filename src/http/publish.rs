@@ -11,13 +11,14 @@ use crate::{
     clock,
     node::Node,
     store::SessionNote,
+    stream::Caller,
 };
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
@@ -119,16 +120,22 @@ static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header by which a publisher may repeat a request without publishing twice: 1 to 128 visible characters.
 pub struct IdempotencyKey(Option<Box<str>>);
 
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(&IDEMPOTENCY_KEY) else { return Ok(IdempotencyKey(None)) };
+impl IdempotencyKey {
+    fn of(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
+        let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(IdempotencyKey(None)) };
         let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
         key.map(|key| IdempotencyKey(Some(key.into()))).ok_or_else(|| {
             let detail = "Idempotency-Key must have 1 to 128 visible ASCII characters.";
             Problem::new(StatusCode::BAD_REQUEST, detail)
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        IdempotencyKey::of(&parts.headers)
     }
 }
 
@@ -157,29 +164,38 @@ pub async fn status(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    report(&node, &publisher, &id, request).await
+    report(node, publisher, id, request).await
 }
 
 /// The same, when it is known already which session is meant.
-pub async fn status_of(node: &Arc<Node>, session: &SessionId, request: Request) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let publisher = Publisher::from_request_parts(&mut parts, node).await?;
-    report(node, &publisher, session, Request::from_parts(parts, body)).await
+pub fn status_of(
+    node: Arc<Node>,
+    session: SessionId,
+    request: Request,
+    caller: &Caller,
+) -> impl Future<Output = Result<Response, Problem>> + use<> {
+    let admitted = Publisher::admit(&node, request.headers(), Some(caller.peer.ip()));
+    let reported = admitted.map(|publisher| report(node, publisher, session, request));
+    async move { reported?.await }
 }
 
-async fn report(
-    node: &Node,
-    publisher: &Publisher,
-    session: &SessionId,
+/// What the head says is done with before the body is waited for: the request is not kept for that time.
+fn report(
+    node: Arc<Node>,
+    publisher: Publisher,
+    session: SessionId,
     request: Request,
-) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, &()).await?;
-    let Checked(raw) = Checked::<RawDraft>::from_request(Request::from_parts(parts, body), &()).await?;
-    let say = Say::Status(Draft::check(raw)?);
-    let published = publish(node, publisher, session, say, key.as_deref()).await?;
-    let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
-    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+) -> impl Future<Output = Result<Response, Problem>> {
+    let key = IdempotencyKey::of(request.headers());
+    let body = sent::json(request);
+    async move {
+        let IdempotencyKey(key) = key?;
+        let raw: RawDraft = sent::read(&sent::whole(body?, sent::MAX_JSON).await?, "body")?;
+        let say = Say::Status(Draft::check(raw)?);
+        let published = publish(&node, &publisher, &session, say, key.as_deref()).await?;
+        let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
+        Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use super::{
     admin, aside, assets, beacons, figures::Figures, follow, gate, history, load_tests, metrics, openapi,
     ops, pages::Pages, problem::Problem, publish, timing, traced,
 };
-use crate::node::Node;
+use crate::{node::Node, stream::Caller};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},
@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, delete, get, post},
 };
+use futures::{FutureExt, future::Either};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 use streamgauge_core::ids::SessionId;
@@ -35,16 +36,15 @@ impl Routes {
         Routes { router, node: (!node.telemetry.is_on()).then_some(node) }
     }
 
-    pub async fn answer(&self, request: Request) -> Response {
+    pub fn answer(&self, mut request: Request, caller: Arc<Caller>) -> impl Future<Output = Response> {
         if let Some(node) = &self.node
             && let Some(session) = reported(&request)
         {
-            return publish::status_of(node, &session, request).await.into_response();
+            let published = publish::status_of(node.clone(), session, request, &caller);
+            return Either::Left(published.map(IntoResponse::into_response));
         }
-        match self.router.clone().call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+        request.extensions_mut().insert(caller);
+        Either::Right(self.router.clone().call(request).map(|Ok(response)| response))
     }
 }
 

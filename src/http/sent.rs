@@ -18,7 +18,7 @@ use std::{
 use streamgauge_core::said::plainly;
 
 /// A status event of 8 kB of data fits many times.
-const MAX_JSON: usize = 64 * 1024;
+pub const MAX_JSON: usize = 64 * 1024;
 /// A client that dribbles its body is cut off.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 
@@ -29,8 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let body = json(request, MAX_JSON).await?;
-        read(&body, "body").map(Checked)
+        read(&whole(json(request)?, MAX_JSON).await?, "body").map(Checked)
     }
 }
 
@@ -46,13 +45,13 @@ pub fn read<T: DeserializeOwned>(json: &[u8], named: &str) -> Result<T, Problem>
 }
 
 /// A body that says it is JSON.
-pub async fn json(request: Request, most: usize) -> Result<Bytes, Problem> {
+pub fn json(request: Request) -> Result<Body, Problem> {
     // Also a guard: a foreign web page can post forms and plain text across origins, but no JSON.
     if !says(request.headers(), "application/json") {
         let detail = "Send JSON, with the header Content-Type: application/json.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    whole(request.into_body(), most).await
+    Ok(request.into_body())
 }
 
 /// Whether the body is said to be of that type.

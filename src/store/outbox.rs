@@ -138,6 +138,16 @@ impl Outbox {
         }
     }
 
+    /// How a session stands after its event.
+    pub fn event(&self, cohort: Cohort, event: &Arc<StatusEvent>) {
+        if let Some(note) = self.waiting().sessions.get_mut(&event.session) {
+            (note.cohort, note.at) = (cohort, event.at);
+            note.event = Some(event.clone());
+            return;
+        }
+        self.session(SessionNote::of_event(cohort, event.clone()));
+    }
+
     /// `at`: Unix milliseconds.
     pub fn fallback(&self, at: i64, session: &SessionId, reason: FallbackReason, place: Place) {
         let mut waiting = self.waiting();

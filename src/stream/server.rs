@@ -47,7 +47,7 @@ const MULTIPLEXED: u32 = 128;
 /// How long open requests may take to finish after the last stream has left.
 const FAREWELL: Duration = Duration::from_secs(8);
 
-/// Where a request came from, in its extensions.
+/// Where a request came from.
 pub struct Caller {
     /// Of whoever opened the connection.
     pub peer: SocketAddr,
@@ -57,7 +57,8 @@ pub struct Caller {
 }
 
 /// Answers any request, whatever it asks.
-pub type Answers = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+pub type Answers =
+    Arc<dyn Fn(Request<Body>, &Arc<Caller>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
 
 /// What every connection is served with.
 #[derive(Clone)]
@@ -140,10 +141,9 @@ async fn speaks_http2(socket: &TcpStream) -> io::Result<bool> {
 
 type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-fn answer(mut request: Request<Body>, answers: &Answers, caller: Arc<Caller>) -> Answering {
+fn answer(request: Request<Body>, answers: &Answers, caller: Arc<Caller>) -> Answering {
     caller.meter.request();
-    request.extensions_mut().insert(caller.clone());
-    let answering = answers(request);
+    let answering = answers(request, &caller);
     Box::pin(async move {
         let mut response = answering.await;
         let streams = caller.parking.is_some() && is_stream(&response);

@@ -119,18 +119,18 @@ impl EventId {
             from -= 1;
             text[from] = b"0123456789abcdef-"[digit as usize];
         };
-        digits(self.seq, 10, &mut put);
+        digits::<10>(self.seq, &mut put);
         put(16);
-        digits(self.epoch.0, 16, &mut put);
+        digits::<16>(self.epoch.0, &mut put);
         with(std::str::from_utf8(&text[from..]).unwrap_or_default())
     }
 }
 
 /// The last one first.
-fn digits(mut number: u64, base: u64, mut put: impl FnMut(u64)) {
+fn digits<const BASE: u64>(mut number: u64, mut put: impl FnMut(u64)) {
     loop {
-        put(number % base);
-        number /= base;
+        put(number % BASE);
+        number /= BASE;
         if number == 0 {
             break;
         }
