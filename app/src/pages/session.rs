@@ -17,6 +17,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use streamgauge_core::{
     cohort::Cohort,
+    data::Data,
     ids::SessionId,
     status::{State, StatusEvent},
     view::PublicSession,
@@ -128,7 +129,7 @@ fn now(event: Option<&StatusEvent>) -> impl IntoView + use<> {
     // What the session brought is shown once it has ended.
     let data = event.filter(|event| event.state.has_ended()).and_then(|event| event.data.as_ref());
     let unfinished = data.is_none();
-    let result = data.and_then(|data| serde_json::to_string_pretty(data).ok()).unwrap_or_default();
+    let result = data.map(Data::laid_out).unwrap_or_default();
     view! {
         <section class="panel now" aria-label="Current status">
             <p class="mut none" hidden=!none>

@@ -5,6 +5,7 @@ use streamgauge_app::api::backend::{Answer, Backend, Unavailable};
 use streamgauge_core::{
     board::{Level, Notice, Origin, Overview, Point},
     cohort::Cohort,
+    data::Data,
     ids::{Epoch, EventId, SessionId},
     kpi,
     load_test::{Kept, KeptList, Row},
@@ -104,7 +105,10 @@ impl Fake {
             stage: "transcribing".into(),
             progress: if self.ended { 100 } else { 42 },
             message: self.message.clone().or_else(|| Some("Speaker 2, minute 18 of 43".into())),
-            data: self.ended.then(|| serde_json::json!({"words": 7_412, "language": "de"})),
+            data: self
+                .ended
+                .then(|| Data::of(&serde_json::json!({"words": 7_412, "language": "de"})))
+                .flatten(),
             at: (NOW - 2) * 1_000,
         };
         PublicSession {

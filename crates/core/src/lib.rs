@@ -8,6 +8,7 @@ pub mod beacon; // what a page saw, within its bounds
 pub mod board; // what a dashboard shows at one moment, and the admin stream's message
 pub mod cohort; // stream or poll: which way a session's clients are told to follow it
 pub mod config; // typed settings out of strings, with the sentence that a bad value earns
+pub mod data; // what a publisher adds to an event: any JSON
 pub mod fallback; // why clients left the stream: counts, patterns in words
 pub mod follow; // what a request for a stream asks, and what its client says afterwards
 pub mod frame; // Server-Sent Events as text

@@ -3,7 +3,10 @@
 //! Our own field names count first. Beside them stands what such back ends are known to write: `status` for the stage
 //! or the outcome, a fraction of a percent, and fields of their own, which are kept in `data`.
 
-use crate::status::{BadDraft, Draft, RawDraft, State, StatusEvent};
+use crate::{
+    data::Data,
+    status::{BadDraft, Draft, RawDraft, State, StatusEvent},
+};
 use serde_json::{Map, Number, Value};
 
 /// Bytes of one message. More than any draft that would be taken.
@@ -72,6 +75,7 @@ impl Plain {
             }
             None => (!fields.is_empty()).then_some(Value::Object(fields)),
         };
+        let data = data.as_ref().and_then(Data::of);
         let state = ended.map(|state| state.as_str().to_owned());
         Ok(Draft::check(RawDraft { stage: Some(stage), progress: Some(progress), message, data, state })?)
     }
@@ -111,7 +115,7 @@ mod tests {
             |error| error.to_string(),
             |draft| {
                 let Draft { state, stage, progress, message, data } = draft;
-                let data = data.map_or("-".to_owned(), |data| data.to_string());
+                let data = data.map_or("-".to_owned(), |data| data.as_str().to_owned());
                 format!("{} {stage} {progress} {} {data}", state.as_str(), message.unwrap_or("-".into()))
             },
         );

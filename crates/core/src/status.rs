@@ -1,8 +1,10 @@
 //! A status event: one update of a session, and what a publisher may say in it.
 
-use crate::ids::{EventId, SessionId};
+use crate::{
+    data::Data,
+    ids::{EventId, SessionId},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Where a session stands. It runs, then is one of the other three for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,8 +49,8 @@ pub struct Draft {
     pub progress: u8,
     /// At most 500 characters, no control characters but line breaks.
     pub message: Option<String>,
-    /// Any JSON, at most [`Draft::MAX_DATA`] bytes as text.
-    pub data: Option<Value>,
+    /// At most [`Draft::MAX_DATA`] bytes as text, nested at most [`Draft::DEEPEST`] deep.
+    pub data: Option<Data>,
 }
 
 /// A draft as it arrives: every field as the publisher wrote it.
@@ -58,7 +60,7 @@ pub struct RawDraft {
     pub stage: Option<String>,
     pub progress: Option<serde_json::Number>,
     pub message: Option<String>,
-    pub data: Option<Value>,
+    pub data: Option<Data>,
     pub state: Option<String>,
 }
 
@@ -71,7 +73,7 @@ pub struct RawLine {
     stage: Option<String>,
     progress: Option<serde_json::Number>,
     message: Option<String>,
-    data: Option<Value>,
+    data: Option<Data>,
     state: Option<String>,
 }
 
@@ -94,6 +96,8 @@ impl Draft {
     pub const MAX_STAGE: usize = 64;
     pub const MAX_MESSAGE: usize = 500;
     pub const MAX_DATA: usize = 8 * 1024;
+    /// Followers read it by what gives up at 128.
+    pub const DEEPEST: usize = 100;
 
     pub fn check(raw: RawDraft) -> Result<Draft, BadDraft> {
         let bad = |field, allowed| BadDraft { field, allowed };
@@ -113,8 +117,11 @@ impl Draft {
                 "must have at most 500 characters and no control characters but line breaks",
             ));
         }
-        if raw.data.as_ref().is_some_and(|data| length(data) > Self::MAX_DATA) {
+        if raw.data.as_ref().is_some_and(|data| data.as_str().len() > Self::MAX_DATA) {
             return Err(bad("data", "must be at most 8,192 bytes as JSON"));
+        }
+        if raw.data.as_ref().is_some_and(|data| data.depth() > Self::DEEPEST) {
+            return Err(bad("data", "must be nested at most 100 deep"));
         }
         let state = match raw.state.as_deref() {
             None => State::Running,
@@ -153,24 +160,6 @@ pub fn is_label(text: &str, max: usize) -> bool {
     !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
 }
 
-/// Bytes as JSON.
-fn length(data: &Value) -> usize {
-    struct Counted(usize);
-    impl std::io::Write for Counted {
-        fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
-            self.0 += part.len();
-            Ok(part.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counted = Counted(0);
-    // Counting does not fail, and neither does a value's text: its keys are strings.
-    let _ = serde_json::to_writer(&mut counted, data);
-    counted.0
-}
-
 fn is_message(text: &str) -> bool {
     text.chars().count() <= Draft::MAX_MESSAGE && !text.chars().any(|c| c.is_control() && c != '\n')
 }
@@ -187,7 +176,7 @@ pub struct StatusEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
+    pub data: Option<Data>,
     /// When the server accepted it, Unix milliseconds.
     pub at: i64,
 }
@@ -198,28 +187,12 @@ impl StatusEvent {
         StatusEvent { id, session, state, stage, progress, message, data, at }
     }
 
-    /// Bytes of memory that it takes, about. JSON that is read takes many times its text: a number of two characters is
-    /// a value of 32 bytes, a short name has a place on the heap.
+    /// Bytes of memory that it takes, about.
     pub fn weight(&self) -> usize {
-        let data = self.data.as_ref().map_or(0, weight);
+        let data = self.data.as_ref().map_or(0, |data| data.as_str().len());
         let texts = self.stage.len() + self.message.as_ref().map_or(0, String::len);
         size_of::<StatusEvent>() + self.session.as_str().len() + texts + data
     }
-}
-
-fn weight(value: &Value) -> usize {
-    const HEAP: usize = 16;
-    let inside = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => HEAP + text.len(),
-        Value::Array(values) => HEAP + values.iter().map(weight).sum::<usize>(),
-        Value::Object(fields) => {
-            let field =
-                |(name, value): (&String, &Value)| size_of::<String>() + HEAP + name.len() + weight(value);
-            HEAP + fields.iter().map(field).sum::<usize>()
-        }
-    };
-    size_of::<Value>() + inside
 }
 
 #[cfg(test)]
@@ -248,6 +221,12 @@ mod tests {
         check(r#"{"stage":"a","progress":1,"message":"two\nlines"}"#, Ok((1, State::Running)));
         check(r#"{"stage":"a","progress":1,"state":"abandoned"}"#, Err("state"));
         check(r#"{"stage":"a","progress":1,"state":"paused"}"#, Err("state"));
+        let with = |data: String| format!(r#"{{"stage":"a","progress":1,"data":{data}}}"#);
+        let nested = |deep| "[".repeat(deep) + &"]".repeat(deep);
+        check(&with(nested(Draft::DEEPEST)), Ok((1, State::Running)));
+        check(&with(nested(Draft::DEEPEST + 1)), Err("data"));
+        check(&with(format!("[{}1]", " ".repeat(9_000))), Ok((1, State::Running)));
+        check(&with(format!("{:?}", "x".repeat(9_000))), Err("data"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
+    data::Data,
     ids::{EventId, SessionId},
     status::{Draft, State, StatusEvent},
 };
@@ -59,7 +60,7 @@ struct Payload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<serde_json::Value>,
+    data: Option<Data>,
     at: i64,
 }
 
@@ -93,7 +94,7 @@ mod tests {
             stage: "a b".into(),
             progress: 7,
             message: Some("x y\nz".into()),
-            data: Some(serde_json::json!({"k": [1, 2]})),
+            data: serde_json::from_str(r#"{"k":[1,2]}"#).expect("JSON"),
         };
         let text = format!("a1 3 1700000000000000 {}", payload(draft.clone(), 1_700_000_000_000));
         let (event, accepted_us) = parse(&session, &text).expect("a message");

@@ -1,0 +1,102 @@
+//! What a publisher adds to an event of its own: any JSON, which is passed on and never looked into.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::value::{RawValue, Value, to_raw_value};
+
+/// As its publisher wrote it: names in their order, numbers to the last digit. Only spaces between its parts are gone, and
+/// with them line breaks, which would end a line of an event.
+#[derive(Clone, Debug, Serialize)]
+pub struct Data(Box<RawValue>);
+
+impl Data {
+    /// `None`: never, since what is a value can be written.
+    pub fn of(value: &Value) -> Option<Data> {
+        to_raw_value(value).ok().map(Data)
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// For people to read, a line a value.
+    pub fn laid_out(&self) -> String {
+        let value = serde_json::from_str::<Value>(self.as_str());
+        value
+            .and_then(|value| serde_json::to_string_pretty(&value))
+            .unwrap_or_else(|_| self.as_str().to_owned())
+    }
+
+    /// How many arrays and objects stand in each other at most.
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest) = (0_usize, 0);
+        for (letter, is_text) in letters(self.as_str()) {
+            match letter {
+                '[' | '{' if !is_text => depth += 1,
+                ']' | '}' if !is_text => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Data) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Data, D::Error> {
+        let raw = Box::<RawValue>::deserialize(input)?;
+        let is_space = |&(letter, is_text): &(char, bool)| letter.is_ascii_whitespace() && !is_text;
+        if !letters(raw.get()).any(|letter| is_space(&letter)) {
+            return Ok(Data(raw));
+        }
+        let tight = letters(raw.get()).filter(|letter| !is_space(letter)).map(|(letter, _)| letter).collect();
+        RawValue::from_string(tight).map(Data).map_err(D::Error::custom)
+    }
+}
+
+/// The letters of JSON, and whether each is part of a text.
+fn letters(json: &str) -> impl Iterator<Item = (char, bool)> {
+    let (mut in_text, mut escaped) = (false, false);
+    json.chars().map(move |letter| {
+        let was_in_text = in_text;
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => in_text = !in_text,
+            _ => {}
+        }
+        (letter, was_in_text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(written: &str, expected: &str, depth: usize) {
+        let data: Data = serde_json::from_str(written).expect(written);
+        assert_eq!((data.as_str(), data.depth()), (expected, depth), "{written}");
+        assert_eq!(serde_json::to_string(&data).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn it_is_kept_as_it_was_written_but_for_spaces_between() {
+        check("null", "null", 0);
+        check(" 1.50e+02 ", "1.50e+02", 0);
+        check("123456789012345678901234567890", "123456789012345678901234567890", 0);
+        check("{\"b\": 1,\r\n\t\"a\": [ ]}", r#"{"b":1,"a":[]}"#, 2);
+        check(r#""a  b [ { \" [ \\""#, r#""a  b [ { \" [ \\""#, 0);
+        check(r#"[ "\\" , [[]], " \" ]", {} ]"#, r#"["\\",[[]]," \" ]",{}]"#, 3);
+        check("\"\u{2003}\u{e9}\"", "\"\u{2003}\u{e9}\"", 0);
+        let result: Data = serde_json::from_str("{\"words\":[7]}").expect("JSON");
+        assert_eq!(result.laid_out(), "{\n  \"words\": [\n    7\n  ]\n}");
+        for broken in ["", "[1", "1 2", "{a:1}", "\"\n\"", "[1,]"] {
+            assert!(serde_json::from_str::<Data>(broken).is_err(), "{broken:?}");
+        }
+    }
+}
