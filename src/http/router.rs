@@ -49,8 +49,8 @@ impl Routes {
 }
 
 /// The session of which the request reports an event, if that is plain to see. Nearly all that is asked of a busy server
-/// is this one route, and to be found by the router costs such a request a twentieth of its way: maps of what others
-/// might want to know of it, and boxes. What is not plain, such as an escaped name, the router decides.
+/// is this one route, and the router would make for each request maps and boxes that this one has no use for. What is not
+/// plain, such as an escaped name, the router decides.
 fn reported(request: &Request) -> Option<SessionId> {
     if request.method() != Method::POST {
         return None;
