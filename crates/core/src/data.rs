@@ -20,10 +20,37 @@ impl Data {
 
     /// For people to read, a line a value.
     pub fn laid_out(&self) -> String {
-        let value = serde_json::from_str::<Value>(self.as_str());
-        value
-            .and_then(|value| serde_json::to_string_pretty(&value))
-            .unwrap_or_else(|_| self.as_str().to_owned())
+        let (mut page, mut depth) = (String::new(), 0);
+        let begin_line = |page: &mut String, depth| {
+            page.push('\n');
+            page.push_str(&"  ".repeat(depth));
+        };
+        let mut letters = letters(self.as_str()).peekable();
+        while let Some((letter, is_text)) = letters.next() {
+            if is_text {
+                page.push(letter);
+                continue;
+            }
+            if matches!(letter, ']' | '}') {
+                depth -= 1;
+                if !page.ends_with(['[', '{']) {
+                    begin_line(&mut page, depth);
+                }
+            }
+            page.push(letter);
+            match letter {
+                '[' | '{' => {
+                    depth += 1;
+                    if !matches!(letters.peek(), Some((']' | '}', _))) {
+                        begin_line(&mut page, depth);
+                    }
+                }
+                ',' => begin_line(&mut page, depth),
+                ':' => page.push(' '),
+                _ => {}
+            }
+        }
+        page
     }
 
     /// How many arrays and objects stand in each other at most.
@@ -93,10 +120,22 @@ mod tests {
         check(r#""a  b [ { \" [ \\""#, r#""a  b [ { \" [ \\""#, 0);
         check(r#"[ "\\" , [[]], " \" ]", {} ]"#, r#"["\\",[[]]," \" ]",{}]"#, 3);
         check("\"\u{2003}\u{e9}\"", "\"\u{2003}\u{e9}\"", 0);
-        let result: Data = serde_json::from_str("{\"words\":[7]}").expect("JSON");
-        assert_eq!(result.laid_out(), "{\n  \"words\": [\n    7\n  ]\n}");
         for broken in ["", "[1", "1 2", "{a:1}", "\"\n\"", "[1,]"] {
             assert!(serde_json::from_str::<Data>(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_laid_out_as_it_was_written() {
+        let written =
+            r#"{"b":[7,1.50],"a":{"x, y":"[{:\""},"n":[],"o":{},"big":12345678901234567890123,"t":[[""]]}"#;
+        let data: Data = serde_json::from_str(written).expect("JSON");
+        let page = "{\n  \"b\": [\n    7,\n    1.50\n  ],\n  \"a\": {\n    \"x, y\": \"[{:\\\"\"\n  },\n  \"n\": [],\n  \
+                    \"o\": {},\n  \"big\": 12345678901234567890123,\n  \"t\": [\n    [\n      \"\"\n    ]\n  ]\n}";
+        assert_eq!(data.laid_out(), page);
+        assert_eq!(serde_json::from_str::<Data>(&data.laid_out()).expect("JSON"), data);
+        for plain in ["7", "\"a\"", "[]", "null"] {
+            assert_eq!(serde_json::from_str::<Data>(plain).expect("JSON").laid_out(), plain);
         }
     }
 }
