@@ -26,10 +26,13 @@ pub(super) async fn write(pool: &PgPool, notes: &[SessionNote]) -> sqlx::Result<
         notes.iter().map(|note| note.state().has_ended().then(|| millis(note.at))).collect();
     let count = |note: &SessionNote| note.event.as_ref().map_or(0, |event| event.id.seq);
     let events: Vec<i64> = notes.iter().map(|note| i64::try_from(count(note)).unwrap_or(i64::MAX)).collect();
-    let last_events: Vec<Option<serde_json::Value>> = notes
-        .iter()
-        .map(|note| note.event.as_ref().and_then(|event| serde_json::to_value(event).ok()))
-        .collect();
+    // A number may be larger than any that is stored: then its event is kept without its data.
+    let stored = |event: &StatusEvent| {
+        let bare = || serde_json::to_value(StatusEvent { data: None, ..event.clone() });
+        serde_json::to_value(event).or_else(|_| bare()).ok()
+    };
+    let last_events: Vec<Option<serde_json::Value>> =
+        notes.iter().map(|note| note.event.as_deref().and_then(stored)).collect();
     sqlx::query!(
         r#"INSERT INTO sessions AS row (id, kind, region, "user", cohort, state, started_at, last_event_at, ended_at,
                                        events, last_event)

@@ -71,6 +71,8 @@ async fn a_body_that_is_wrong_earns_a_problem_document() {
     assert_eq!(field(json!({ "stage": "a\nb", "progress": 1 })).await, "stage");
     assert_eq!(field(json!({ "stage": "a", "progress": 1, "message": "x".repeat(501) })).await, "message");
     assert_eq!(field(json!({ "stage": "a", "progress": 1, "data": "x".repeat(9_000) })).await, "data");
+    // One event that PostgreSQL refuses would keep all sessions from being stored.
+    assert_eq!(field(json!({ "stage": "a", "progress": 1, "data": "a\u{0}b" })).await, "data");
     assert_eq!(field(json!({ "stage": "a", "progress": 1, "state": "abandoned" })).await, "state");
     assert_eq!(client.poll(&session).await.status(), StatusCode::NOT_FOUND, "none of these made the session");
 

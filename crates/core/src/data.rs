@@ -53,6 +53,31 @@ impl Data {
         page
     }
 
+    /// Whether all of it is text to everybody. JSON may name NUL and half a surrogate pair by escapes, and then PostgreSQL,
+    /// among others, cannot take it in.
+    pub fn is_text(&self) -> bool {
+        let mut rest = self.as_str();
+        while let Some((_, escape)) = rest.split_once('\\') {
+            let Some(unit) = unit(escape) else {
+                rest = escape.get(1..).unwrap_or_default();
+                continue;
+            };
+            rest = &escape[5..];
+            match unit {
+                0 | 0xdc00..=0xdfff => return false,
+                0xd800..=0xdbff => {
+                    let second = rest.strip_prefix('\\').and_then(self::unit);
+                    if !second.is_some_and(|unit| (0xdc00..=0xdfff).contains(&unit)) {
+                        return false;
+                    }
+                    rest = &rest[6..];
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
     /// How many arrays and objects stand in each other at most.
     pub fn depth(&self) -> usize {
         let (mut depth, mut deepest) = (0_usize, 0);
@@ -84,6 +109,11 @@ impl<'de> Deserialize<'de> for Data {
         let tight = letters(raw.get()).filter(|letter| !is_space(letter)).map(|(letter, _)| letter).collect();
         RawValue::from_string(tight).map(Data).map_err(D::Error::custom)
     }
+}
+
+/// What the escape `uXXXX` stands for.
+fn unit(escape: &str) -> Option<u16> {
+    u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }
 
 /// The letters of JSON, and whether each is part of a text.
@@ -122,6 +152,23 @@ mod tests {
         check("\"\u{2003}\u{e9}\"", "\"\u{2003}\u{e9}\"", 0);
         for broken in ["", "[1", "1 2", "{a:1}", "\"\n\"", "[1,]"] {
             assert!(serde_json::from_str::<Data>(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_recognised() {
+        for (written, expected) in [
+            (r#"["a", 1, "\u00e9\n\\", "\ud83d\ude00"]"#, true),
+            (r#""\\u0000 \\ud800""#, true),
+            (r#""a\u0000""#, false),
+            (r#"{"\u0000":1}"#, false),
+            (r#""\\\u0000""#, false),
+            (r#""\ud83d""#, false),
+            (r#""\ud83d\n""#, false),
+            (r#""\ud83d\ud83d\ude00""#, false),
+            (r#""\ude00\ud83d""#, false),
+        ] {
+            assert_eq!(serde_json::from_str::<Data>(written).expect("JSON").is_text(), expected, "{written}");
         }
     }
 

@@ -123,6 +123,9 @@ impl Draft {
         if raw.data.as_ref().is_some_and(|data| data.depth() > Self::DEEPEST) {
             return Err(bad("data", "must be nested at most 100 deep"));
         }
+        if raw.data.as_ref().is_some_and(|data| !data.is_text()) {
+            return Err(bad("data", "must not hold \\u0000 or half a surrogate pair"));
+        }
         let state = match raw.state.as_deref() {
             None => State::Running,
             // Only the server can tell that a session was abandoned.
@@ -227,6 +230,7 @@ mod tests {
         check(&with(nested(Draft::DEEPEST + 1)), Err("data"));
         check(&with(format!("[{}1]", " ".repeat(9_000))), Ok((1, State::Running)));
         check(&with(format!("{:?}", "x".repeat(9_000))), Err("data"));
+        check(&with(r#""\u0000""#.into()), Err("data"));
     }
 
     #[test]
