@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// What the escape `uXXXX` stands for.
+/// What the escape stands for: `u` and four digits.
 fn unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }
