@@ -54,7 +54,7 @@ fn levels(node: &Node) -> Vec<Family> {
         Family::counter(
             format!("{PREFIX}notes_lost"),
             Unit::One,
-            "Samples and sessions that were not stored, for want of room.",
+            "What was not stored, for want of room or since PostgreSQL refused it.",
             lost as f64,
         ),
     ];

@@ -10,6 +10,7 @@ mod outbox; // what is to be written, bounded
 mod rollup; // 10 s rows merged to minutes, hours and days; what is too old is dropped
 mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
+mod sieve; // rows that PostgreSQL can never take are told from the rest
 mod traces; // fallbacks, pages, annotations, session timelines
 mod writer; // connects, migrates, writes, and says how it goes
 

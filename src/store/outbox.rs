@@ -201,7 +201,7 @@ impl Outbox {
         waiting.traces = taken;
     }
 
-    /// Samples that wait, and entries that were lost for want of room.
+    /// Samples that wait, and entries that were lost: for want of room, or refused by PostgreSQL.
     pub fn state(&self) -> (usize, u64) {
         let waiting = self.waiting();
         (waiting.samples.len(), waiting.lost)
@@ -241,6 +241,11 @@ impl Outbox {
         let rest = waiting.due.len().saturating_sub(most);
         let ids = waiting.due.split_off(rest);
         ids.iter().filter_map(|id| waiting.sessions.remove(id)).collect()
+    }
+
+    /// PostgreSQL refused an entry.
+    pub(super) fn lose(&self) {
+        self.waiting().lost += 1;
     }
 
     pub(super) fn back(&self, notes: Vec<SessionNote>) {

@@ -1,6 +1,10 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
-use super::{MIGRATIONS, Outbox, leader, nodes, samples, sessions, traces};
+use super::{
+    MIGRATIONS, Outbox, leader, nodes, samples, sessions,
+    sieve::{Refused, Sieve, is_refused},
+    traces,
+};
 use crate::{
     clock,
     gauge::Recorder,
@@ -149,9 +153,16 @@ impl Store {
             if notes.is_empty() {
                 break;
             }
-            if let Err(error) = database("write sessions", sessions::write(&self.pool, &notes)).await {
-                self.outbox.back(notes);
-                return Err(error);
+            let mut notes = Sieve::new(notes, BATCH);
+            while let Some(part) = notes.part() {
+                let written = database("write sessions", sessions::write(&self.pool, &part)).await;
+                match notes.judge(part, written) {
+                    Ok(refused) => self.leave_out(refused, |note| note.id.to_string()),
+                    Err(error) => {
+                        self.outbox.back(notes.rest());
+                        return Err(error);
+                    }
+                }
             }
         }
         loop {
@@ -159,7 +170,15 @@ impl Store {
             let Some(newest) = waiting.last() else { break };
             let mut late = 0;
             for sample in &waiting {
-                let in_time = database("write a sample", self.write_sample(sample)).await?;
+                let in_time = match database("write a sample", self.write_sample(sample)).await {
+                    Err(error) if is_refused(&error) => {
+                        self.leave_out(Some((sample, error)), |sample| {
+                            format!("{} {}", sample.region, sample.start)
+                        });
+                        true
+                    }
+                    written => written?,
+                };
                 self.outbox.written(std::slice::from_ref(sample));
                 if !in_time {
                     recorder.add(Counter::RowsLate, 1);
@@ -178,22 +197,35 @@ impl Store {
         if !traces.is_empty()
             && let Err(error) = database("write traces", traces::write(&self.pool, &self.node, &traces)).await
         {
-            self.outbox.traces_back(traces);
-            return Err(error);
+            if !is_refused(&error) {
+                self.outbox.traces_back(traces);
+                return Err(error);
+            }
+            // All that they hold was said by this program: nothing that anybody sends leads here.
+            self.leave_out(Some(((), error)), |()| "traces".to_owned());
         }
         let journal = recorder.journal();
-        let marks = journal.take();
-        for part in marks.chunks(MARKS) {
-            if let Err(error) = database("write timelines", traces::write_marks(&self.pool, part)).await {
-                // Those that were written are not told apart from the rest: each chunk stands alone.
-                let rest = marks.iter().skip_while(|mark| !std::ptr::eq(*mark, &part[0])).cloned();
-                journal.back(rest.collect());
-                return Err(error);
+        let mut marks = Sieve::new(journal.take(), MARKS);
+        while let Some(part) = marks.part() {
+            let written = database("write timelines", traces::write_marks(&self.pool, &part)).await;
+            match marks.judge(part, written) {
+                Ok(refused) => self.leave_out(refused, |(session, _)| session.to_string()),
+                Err(error) => {
+                    journal.back(marks.rest());
+                    return Err(error);
+                }
             }
         }
         // An idle outbox must not hide a dead database.
         sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
         Ok(())
+    }
+
+    /// Says which row PostgreSQL refused, and counts it as lost.
+    fn leave_out<T>(&self, refused: Option<Refused<T>>, name: impl Fn(&T) -> String) {
+        let Some((row, error)) = refused else { return };
+        tracing::error!(row = name(&row), %error, "PostgreSQL refuses a row: it is left out");
+        self.outbox.lose();
     }
 
     /// `false`: it came after the rows of its time were dropped, and is left out.
