@@ -123,7 +123,7 @@ pub async fn restorable(
     let rows = sqlx::query!(
         r#"SELECT id, last_event AS "last_event: Json<StatusEvent>" FROM sessions
            WHERE (state = 'running' AND last_event_at >= $1)
-              OR (state IN ('completed', 'failed') AND last_event_at >= $2)
+              OR (state IN ('completed', 'failed') AND ended_at >= $2)
            ORDER BY last_event_at DESC LIMIT 100000"#,
         millis(running_since),
         millis(ended_since),

@@ -26,12 +26,12 @@ mod recount; // one run, counted apart, and all ways out of the numbers
 mod redis_away; // Redis stops for a while
 mod redis_cluster; // through a Redis Cluster
 mod redis_sentinel; // failover by Sentinel
-mod refused_rows; // what PostgreSQL never takes
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stalled; // a follower that stops reading for a minute
 mod stopping; // SIGTERM
+mod storing; // what is written to PostgreSQL, and what it refuses
 mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told

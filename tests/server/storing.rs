@@ -1,4 +1,4 @@
-//! A row that PostgreSQL can never take, for whatever reason, keeps no other from being stored.
+//! What is written to PostgreSQL, what that costs there, and what it refuses.
 
 use crate::support::{Database, Launch, Scrape, eventually, fresh};
 use sqlx::{AssertSqlSafe, Row};
@@ -47,4 +47,25 @@ async fn a_row_that_is_refused_keeps_no_other_from_being_stored() {
     let ready: serde_json::Value =
         client.get("/readyz").send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(ready["database"], "good", "the database is not at fault");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_of_a_running_session_writes_no_index() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = server.client();
+    let sessions: Vec<_> = (0..30).map(|_| fresh("busy")).collect();
+    let mut number = 0;
+    let (updates, in_place) = eventually("rows are written again and again", 60, async || {
+        number += 1;
+        for session in &sessions {
+            client.publish(session, number).await;
+        }
+        let asked = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'";
+        let row = sqlx::query(asked).fetch_one(&mut database.connect().await).await.expect("statistics");
+        let (updates, in_place): (i64, i64) = (row.get(0), row.get(1));
+        (updates >= 300).then_some((updates, in_place))
+    })
+    .await;
+    assert!(in_place * 4 >= updates * 3, "{in_place} of {updates} updates took the old row's place");
 }
