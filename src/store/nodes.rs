@@ -1,10 +1,15 @@
 //! Rows of `nodes`.
 
 use super::seconds;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 /// Notes that a node measured until `until` (Unix seconds). `run`: start of its process, Unix milliseconds.
-pub(super) async fn seen(pool: &PgPool, name: &str, run: i64, until: i64) -> sqlx::Result<()> {
+pub(super) async fn seen(
+    connection: &mut PgConnection,
+    name: &str,
+    run: i64,
+    until: i64,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO nodes AS known (name, version, run, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
          ON CONFLICT (name) DO UPDATE
@@ -14,7 +19,7 @@ pub(super) async fn seen(pool: &PgPool, name: &str, run: i64, until: i64) -> sql
         run,
         seconds(until),
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

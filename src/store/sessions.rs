@@ -2,7 +2,7 @@
 
 use super::{SessionNote, millis};
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::{
     beacon::FallbackReason,
     cohort::Cohort,
@@ -13,7 +13,7 @@ use streamgauge_core::{
 };
 
 /// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it.
-pub(super) async fn write(pool: &PgPool, notes: &[SessionNote]) -> sqlx::Result<()> {
+pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) -> sqlx::Result<()> {
     let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
     let kinds: Vec<Option<String>> = notes.iter().map(|note| note.kind.clone()).collect();
     let regions: Vec<Option<String>> = notes.iter().map(|note| note.region.clone()).collect();
@@ -62,7 +62,7 @@ pub(super) async fn write(pool: &PgPool, notes: &[SessionNote]) -> sqlx::Result<
         &events,
         &last_events as &[Option<serde_json::Value>],
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

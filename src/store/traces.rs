@@ -2,7 +2,7 @@
 
 use super::{Traces, Whose, millis, seconds};
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use streamgauge_core::{
     annotation::{Annotation, AnnotationKind},
     beacon::FallbackReason,
@@ -12,8 +12,8 @@ use streamgauge_core::{
 };
 
 /// All or nothing.
-pub(super) async fn write(pool: &PgPool, node: &str, traces: &Traces) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Traces) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
     if !traces.fallbacks.is_empty() {
         let fallen = &traces.fallbacks;
         let text = |read: fn(&super::Fallen) -> String| fallen.iter().map(read).collect::<Vec<String>>();
@@ -179,10 +179,15 @@ pub async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-pub(super) async fn write_marks(pool: &PgPool, marks: &[(SessionId, Mark)]) -> sqlx::Result<()> {
+pub(super) async fn write_marks(
+    connection: &mut PgConnection,
+    marks: &[(SessionId, Mark)],
+) -> sqlx::Result<()> {
     let days = marks.iter().map(|(_, mark)| mark.at.div_euclid(86_400_000));
     for day in days.collect::<std::collections::BTreeSet<_>>() {
-        sqlx::query!("SELECT session_marks_partition($1)", millis(day * 86_400_000)).execute(pool).await?;
+        sqlx::query!("SELECT session_marks_partition($1)", millis(day * 86_400_000))
+            .execute(&mut *connection)
+            .await?;
     }
     let text = |read: fn(&(SessionId, Mark)) -> String| marks.iter().map(read).collect::<Vec<String>>();
     let at: Vec<DateTime<Utc>> = marks.iter().map(|(_, mark)| millis(mark.at)).collect();
@@ -197,7 +202,7 @@ pub(super) async fn write_marks(pool: &PgPool, marks: &[(SessionId, Mark)]) -> s
         &text(|(_, mark)| mark.detail.clone()),
         &values as &[Option<f64>],
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
     telemetry::{Telemetry, database},
 };
 use sqlx::{
-    PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
@@ -147,6 +147,8 @@ impl Store {
                 other => sqlx::Error::Migrate(Box::new(other)),
             })?;
         }
+        // One for the whole round, tried before it is handed out: an idle outbox must not hide a dead database.
+        let mut connection = self.pool.acquire().await?;
         self.outbox.begin_round();
         loop {
             let notes = self.outbox.take_sessions(BATCH);
@@ -155,7 +157,7 @@ impl Store {
             }
             let mut notes = Sieve::new(notes, BATCH);
             while let Some(part) = notes.part() {
-                let written = database("write sessions", sessions::write(&self.pool, &part)).await;
+                let written = database("write sessions", sessions::write(&mut connection, &part)).await;
                 match notes.judge(part, written) {
                     Ok(refused) => self.leave_out(refused, |note| note.id.to_string()),
                     Err(error) => {
@@ -170,15 +172,16 @@ impl Store {
             let Some(newest) = waiting.last() else { break };
             let mut late = 0;
             for sample in &waiting {
-                let in_time = match database("write a sample", self.write_sample(sample)).await {
-                    Err(error) if is_refused(&error) => {
-                        self.leave_out(Some((sample, error)), |sample| {
-                            format!("{} {}", sample.region, sample.start)
-                        });
-                        true
-                    }
-                    written => written?,
-                };
+                let in_time =
+                    match database("write a sample", self.write_sample(&mut connection, sample)).await {
+                        Err(error) if is_refused(&error) => {
+                            self.leave_out(Some((sample, error)), |sample| {
+                                format!("{} {}", sample.region, sample.start)
+                            });
+                            true
+                        }
+                        written => written?,
+                    };
                 self.outbox.written(std::slice::from_ref(sample));
                 if !in_time {
                     recorder.add(Counter::RowsLate, 1);
@@ -191,11 +194,12 @@ impl Store {
                     "samples came after the rows of their time were dropped: they are left out"
                 );
             }
-            nodes::seen(&self.pool, &self.node, self.run, newest.start + newest.step).await?;
+            nodes::seen(&mut connection, &self.node, self.run, newest.start + newest.step).await?;
         }
         let traces = self.outbox.take_traces();
         if !traces.is_empty()
-            && let Err(error) = database("write traces", traces::write(&self.pool, &self.node, &traces)).await
+            && let Err(error) =
+                database("write traces", traces::write(&mut connection, &self.node, &traces)).await
         {
             if !is_refused(&error) {
                 self.outbox.traces_back(traces);
@@ -207,7 +211,7 @@ impl Store {
         let journal = recorder.journal();
         let mut marks = Sieve::new(journal.take(), MARKS);
         while let Some(part) = marks.part() {
-            let written = database("write timelines", traces::write_marks(&self.pool, &part)).await;
+            let written = database("write timelines", traces::write_marks(&mut connection, &part)).await;
             match marks.judge(part, written) {
                 Ok(refused) => self.leave_out(refused, |(session, _)| session.to_string()),
                 Err(error) => {
@@ -216,8 +220,6 @@ impl Store {
                 }
             }
         }
-        // An idle outbox must not hide a dead database.
-        sqlx::query!("SELECT 1 AS one").fetch_one(&self.pool).await?;
         Ok(())
     }
 
@@ -229,9 +231,9 @@ impl Store {
     }
 
     /// `false`: it came after the rows of its time were dropped, and is left out.
-    async fn write_sample(&self, sample: &Packed) -> sqlx::Result<bool> {
+    async fn write_sample(&self, connection: &mut PgConnection, sample: &Packed) -> sqlx::Result<bool> {
         // With the mark that it leaves, so that neither is there without the other.
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = connection.begin().await?;
         let in_time = samples::is_whole(&mut transaction, sample.step, sample.start).await?;
         if in_time {
             samples::write(&mut transaction, sample, self.run).await?;
