@@ -7,7 +7,7 @@ use super::{
     seconds,
 };
 use futures::TryStreamExt;
-use sqlx::{PgPool, types::Json};
+use sqlx::{Connection, PgConnection, PgPool, types::Json};
 use std::collections::BTreeMap;
 use streamgauge_core::measure::{
     history::all_nodes,
@@ -36,6 +36,7 @@ pub(super) async fn due(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Due> 
 
 /// Merges what is due and closed before `closed` (Unix seconds). Answers how many buckets that were.
 pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
+    let mut connection = pool.acquire().await?;
     let mut done = 0;
     for tier in TIERS {
         let Some(fine) = finer(tier) else { continue };
@@ -46,10 +47,10 @@ pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
             seconds(closed - tier),
             BUCKETS,
         )
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await?;
         for start in marked {
-            if !merge(pool, fine, tier, start).await? {
+            if !merge(&mut connection, fine, tier, start).await? {
                 return Ok(done);
             }
             done += 1;
@@ -60,8 +61,8 @@ pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
 
 /// One bucket in one transaction. A mark that comes meanwhile stays, and the bucket is merged once more. `false`: another
 /// node is merging.
-async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64) -> sqlx::Result<bool> {
-    let mut transaction = pool.begin().await?;
+async fn merge(connection: &mut PgConnection, fine: i64, tier: i64, start: i64) -> sqlx::Result<bool> {
+    let mut transaction = connection.begin().await?;
     // Whoever read older rows must neither write after this node nor take away a mark that is younger than what it read.
     let alone = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "alone!""#, LOCK);
     if !alone.fetch_one(&mut *transaction).await? {
@@ -95,7 +96,7 @@ async fn merge(pool: &PgPool, fine: i64, tier: i64, start: i64) -> sqlx::Result<
 
 /// What the fine rows of a bucket come to, by node and region, and by region over all nodes.
 async fn merged_rows(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     fine: i64,
     tier: i64,
     start: i64,
