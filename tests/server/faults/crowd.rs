@@ -1,4 +1,4 @@
-use crate::support::{Bare, Database, Launch, Memory, fresh, streams};
+use crate::support::{Bare, Client, Database, Launch, Memory, fresh, streams};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc};
@@ -74,4 +74,47 @@ async fn two_thousand_at_once_where_one_thousand_may_come() {
     server.stop();
     assert_eq!(database.counted("connect_refused").await, (CROWD - CAP + 1) as i64);
     assert_eq!(database.counted("connect_established").await, 2 * CAP as i64);
+}
+
+/// Sends a batch, one line a session, and answers each line's status.
+async fn batch(client: &Client, sessions: &[String]) -> Vec<u64> {
+    let line = |session| json!({ "session": session, "stage": "work", "progress": 1, "data": 2 }).to_string();
+    let lines: Vec<_> = sessions.iter().map(line).collect();
+    let request = client.post("/api/v1/status").header("content-type", "application/x-ndjson");
+    let answer = request.body(lines.join("\n")).send().await.expect("an answer");
+    assert_eq!(answer.status(), 207);
+    let fates: Vec<Value> = answer.json().await.expect("JSON");
+    fates.iter().map(|fate| fate["status"].as_u64().expect("a status")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_full_of_sessions_refuses_new_ones_line_by_line_and_serves_those_it_has() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    let client = server.client();
+    let known = fresh("known");
+    client.publish(&known, 1).await;
+    let mut follower = client.follow(&known).await;
+    assert_eq!(follower.numbers(1).await, [1]);
+
+    let mut made = 0;
+    let refused = loop {
+        let sessions: Vec<_> = (made..made + 1_000).map(|number| format!("crowd-{number}")).collect();
+        let fates = batch(&client, &sessions).await;
+        made += sessions.len();
+        assert!(fates.iter().all(|status| [202, 503].contains(status)), "{fates:?}");
+        if let Some(place) = fates.iter().position(|status| *status == 503) {
+            break sessions[place].clone();
+        }
+        assert!(made < 250_000, "no end to {made} sessions");
+    };
+    assert!(made > 150_000, "full with {made} sessions");
+    assert_eq!(batch(&client, &[refused.clone(), known.clone(), refused.clone()]).await, [503, 202, 503]);
+    let alone = client.event(&refused, 1).send().await.expect("an answer");
+    assert_eq!(alone.status(), 503);
+    assert!(alone.headers().contains_key("retry-after"));
+    client.publish(&known, 3).await;
+    assert_eq!(follower.numbers(2).await, [2, 3], "those that are there go on");
+    assert_eq!(client.poll(&known).await.status(), 200);
+    client.complete(&known).await;
 }
