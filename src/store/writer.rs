@@ -12,7 +12,8 @@ use crate::{
     telemetry::{Telemetry, database},
 };
 use sqlx::{
-    Connection, PgConnection, PgPool,
+    Connection, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
@@ -32,6 +33,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 const BATCH: usize = 360;
 /// Marks of sessions' timelines that are written at once.
 const MARKS: usize = 2_000;
+
+/// Between two rounds, for the next: PostgreSQL keeps plans and caches by connection.
+type Kept = Option<PoolConnection<Postgres>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Health {
@@ -118,9 +122,10 @@ impl Store {
     }
 
     async fn rounds(&self, recorder: &Recorder, telemetry: &Telemetry, mut stop: watch::Receiver<bool>) {
+        let mut kept = None;
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            telemetry.job("store", async { self.judge(self.round(recorder).await) }).await;
+            telemetry.job("store", async { self.judge(self.round(recorder, &mut kept).await) }).await;
             if stopping {
                 return;
             }
@@ -140,15 +145,25 @@ impl Store {
         }
     }
 
-    async fn round(&self, recorder: &Recorder) -> sqlx::Result<()> {
+    /// The kept connection, if it is good; else one of the pool's.
+    async fn connection(&self, kept: &mut Kept) -> sqlx::Result<PoolConnection<Postgres>> {
+        if let Some(mut connection) = kept.take()
+            && matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(())))
+        {
+            return Ok(connection);
+        }
+        self.pool.acquire().await
+    }
+
+    async fn round(&self, recorder: &Recorder, kept: &mut Kept) -> sqlx::Result<()> {
         if self.health() == Health::Starting {
             self.migrate().await.map_err(|error| match error {
                 sqlx::migrate::MigrateError::Execute(error) => error,
                 other => sqlx::Error::Migrate(Box::new(other)),
             })?;
         }
-        // One for the whole round, tried before it is handed out: an idle outbox must not hide a dead database.
-        let mut connection = self.pool.acquire().await?;
+        // Tried each time: an idle outbox must not hide a dead database.
+        let mut connection = self.connection(kept).await?;
         self.outbox.begin_round();
         loop {
             let notes = self.outbox.take_sessions(BATCH);
@@ -220,6 +235,7 @@ impl Store {
                 }
             }
         }
+        *kept = Some(connection);
         Ok(())
     }
 
