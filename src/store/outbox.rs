@@ -64,7 +64,11 @@ pub struct Fallen {
 
 impl Traces {
     pub fn is_empty(&self) -> bool {
-        self.fallbacks.is_empty() && self.pages.is_empty() && self.annotations.is_empty()
+        self.len() == 0
+    }
+
+    pub fn len(&self) -> usize {
+        self.fallbacks.len() + self.pages.len() + self.annotations.len()
     }
 }
 
@@ -243,9 +247,9 @@ impl Outbox {
         ids.iter().filter_map(|id| waiting.sessions.remove(id)).collect()
     }
 
-    /// PostgreSQL refused an entry.
-    pub(super) fn lose(&self) {
-        self.waiting().lost += 1;
+    /// PostgreSQL refused entries.
+    pub(super) fn lose(&self, entries: usize) {
+        self.waiting().lost += entries as u64;
     }
 
     pub(super) fn back(&self, notes: Vec<SessionNote>) {

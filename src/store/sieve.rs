@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 /// A row that PostgreSQL refused, and why.
 pub(super) type Refused<T> = (T, sqlx::Error);
 
-/// Whether the row is at fault, and not the database: a value that its type cannot hold (22), that breaks a rule of its
-/// table (23), or that is too large for it (54). What has another reason may be taken next time.
+/// Whether the row is at fault, and not the database: a value that its type cannot hold (class 22), or that breaks a named
+/// rule of its table. Anything else may be taken next time: a key that is taken only until sequences caught up after a
+/// failover, a partition that is missing, a column that a newer version wants.
 pub(super) fn is_refused(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    let Some(error) = error.as_database_error() else { return false };
+    let code = error.code().unwrap_or_default();
+    code.starts_with("22") || (code == "23514" && error.constraint().is_some())
 }
 
 /// Rows on their way to PostgreSQL, in parts. A part that it refuses is halved until the row at fault is alone: one among

@@ -18,7 +18,7 @@ use sqlx::{
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use streamgauge_core::measure::{counters::Counter, sample::Packed};
 use tokio::sync::watch;
@@ -34,8 +34,10 @@ const BATCH: usize = 360;
 /// Marks of sessions' timelines that are written at once.
 const MARKS: usize = 2_000;
 
-/// Between two rounds, for the next: PostgreSQL keeps plans and caches by connection.
-type Kept = Option<PoolConnection<Postgres>>;
+/// Between two rounds, for the next, and since when: PostgreSQL keeps plans and caches by connection.
+type Kept = Option<(PoolConnection<Postgres>, Instant)>;
+/// As the pool does it: a database that moved is found again.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Health {
@@ -102,7 +104,10 @@ impl Store {
 
     /// Brings the database to this version's shape.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await?;
+        // By a connection that ends with it: who stops waiting must not leave the lock, which all nodes' migrations need, to
+        // one that lives on in the pool.
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        MIGRATIONS.run(&pool.connect_lazy_with(self.options.clone())).await?;
         self.set_health(Health::Good);
         Ok(())
     }
@@ -145,14 +150,16 @@ impl Store {
         }
     }
 
-    /// The kept connection, if it is good; else one of the pool's.
-    async fn connection(&self, kept: &mut Kept) -> sqlx::Result<PoolConnection<Postgres>> {
-        if let Some(mut connection) = kept.take()
-            && matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(())))
-        {
-            return Ok(connection);
+    /// The kept connection, if it is good and not too old; else one of the pool's.
+    async fn connection(&self, kept: &mut Kept) -> sqlx::Result<(PoolConnection<Postgres>, Instant)> {
+        if let Some((mut connection, since)) = kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR) {
+            if matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(()))) {
+                return Ok((connection, since));
+            }
+            // The pool would try it once more, without a limit.
+            connection.close_on_drop();
         }
-        self.pool.acquire().await
+        Ok((self.pool.acquire().await?, Instant::now()))
     }
 
     async fn round(&self, recorder: &Recorder, kept: &mut Kept) -> sqlx::Result<()> {
@@ -163,7 +170,7 @@ impl Store {
             })?;
         }
         // Tried each time: an idle outbox must not hide a dead database.
-        let mut connection = self.connection(kept).await?;
+        let (mut connection, since) = self.connection(kept).await?;
         self.outbox.begin_round();
         loop {
             let notes = self.outbox.take_sessions(BATCH);
@@ -221,7 +228,8 @@ impl Store {
                 return Err(error);
             }
             // All that they hold was said by this program: nothing that anybody sends leads here.
-            self.leave_out(Some(((), error)), |()| "traces".to_owned());
+            tracing::error!(%error, "PostgreSQL refuses what was noted beside the numbers: it is left out");
+            self.outbox.lose(traces.len());
         }
         let journal = recorder.journal();
         let mut marks = Sieve::new(journal.take(), MARKS);
@@ -235,7 +243,7 @@ impl Store {
                 }
             }
         }
-        *kept = Some(connection);
+        *kept = Some((connection, since));
         Ok(())
     }
 
@@ -243,7 +251,7 @@ impl Store {
     fn leave_out<T>(&self, refused: Option<Refused<T>>, name: impl Fn(&T) -> String) {
         let Some((row, error)) = refused else { return };
         tracing::error!(row = name(&row), %error, "PostgreSQL refuses a row: it is left out");
-        self.outbox.lose();
+        self.outbox.lose(1);
     }
 
     /// `false`: it came after the rows of its time were dropped, and is left out.
