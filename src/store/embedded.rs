@@ -61,6 +61,8 @@ impl Private {
     pub async fn keep(self, mut stop: watch::Receiver<bool>) {
         while tokio::time::timeout(ROUND, stopped(&mut stop)).await.is_err() {
             if self.postgres.is_running() {
+                // Streams first: whoever follows waits for an event, nobody for a row.
+                self.postgres.give_way();
                 continue;
             }
             tracing::warn!("the private PostgreSQL is gone; starting it again");

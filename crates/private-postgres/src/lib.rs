@@ -11,6 +11,7 @@
 //! | `settings` | the configuration it gets |
 //! | `initialise` | a new database |
 //! | `control` | start, adopt, stop |
+//! | `priority` | that it gives way to others |
 //! | `error` | what can go wrong, each with what to do |
 
 mod account;
@@ -20,6 +21,7 @@ mod error;
 mod folder;
 mod initialise;
 mod pidfile;
+mod priority;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -76,6 +78,14 @@ impl Postgres {
     /// Whether it runs, by its pid file: cheap enough to ask every second.
     pub fn is_running(&self) -> bool {
         pidfile::read(&self.data).is_some_and(|file| file.is_live(&self.data))
+    }
+
+    /// Lets others go first where processors are short: it works beside something that somebody waits for. To be said again
+    /// now and then, since each connection is a new process; cheap enough for every second. Needs Linux.
+    pub fn give_way(&self) {
+        if let Some(file) = pidfile::read(&self.data).filter(|file| file.is_live(&self.data)) {
+            file.pid().into_iter().for_each(priority::lower);
+        }
     }
 
     /// The folder with `psql` and the other programs.

@@ -42,11 +42,12 @@ impl PidFile {
         self.process_exists() && self.folder == data && works_in(self.pid, data)
     }
 
+    pub fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.pid.max(0))
+    }
+
     pub fn process_exists(&self) -> bool {
-        let Some(pid) = Pid::from_raw(self.pid.max(0)) else {
-            return false;
-        };
-        matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
+        self.pid().is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use private_postgres::{NAME, Postgres, Started};
 use rustix::process::{Pid, Signal, kill_process};
@@ -141,4 +143,35 @@ impl Drop for Stranger {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_gives_way_to_others() {
+    let folder = folder();
+    let data = folder.path().join("pg");
+    let postgres = at(&data);
+    let _stop = Stop(postgres.clone());
+    postgres.start().unwrap();
+    let running = fs::read_to_string(data.join("postmaster.pid")).unwrap();
+    let parent = running.lines().next().unwrap().to_string();
+    let children = || fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    // `None` where the kernel puts no sessions into groups.
+    let group = |pid: &str| fs::read_to_string(format!("/proc/{pid}/autogroup")).ok();
+    let lowered = |pid: &str| {
+        let raw = Pid::from_raw(pid.parse().unwrap());
+        rustix::process::getpriority_process(raw) == Ok(10)
+            && group(pid).is_none_or(|line| line.trim_end().ends_with("nice 10"))
+    };
+    assert!(!children().split_whitespace().any(lowered));
+
+    // Who is not root may lower ten a second.
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !children().split_whitespace().all(lowered) && Instant::now() < patience {
+        postgres.give_way();
+        sleep(Duration::from_millis(150));
+    }
+    assert!(children().split_whitespace().count() > 2, "its own processes");
+    assert!(children().split_whitespace().all(lowered));
+    assert_eq!(rustix::process::getpriority_process(Pid::from_raw(parent.parse().unwrap())), Ok(0));
 }
