@@ -6,6 +6,7 @@ mod history; // charts and figures of a range, from the tier that fits
 mod leader; // which node does what must be done once
 mod load_tests; // results of load tests, the newest 500
 mod nodes; // which processes measured when
+mod once; // rows that would count twice if they were written twice
 mod outbox; // what is to be written, bounded
 mod rollup; // 10 s rows merged to minutes, hours and days; what is too old is dropped
 mod samples; // rows of metric_samples

@@ -1,6 +1,10 @@
 //! Rows of `fallbacks`, `pages_seen`, `annotations` and `session_marks`.
 
-use super::{Traces, Whose, millis, seconds};
+use super::{
+    Traces, Whose, millis,
+    once::{Failed, commit},
+    seconds,
+};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 use streamgauge_core::{
@@ -12,7 +16,7 @@ use streamgauge_core::{
 };
 
 /// All or nothing.
-pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Traces) -> sqlx::Result<()> {
+pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Traces) -> Result<(), Failed> {
     let mut transaction = connection.begin().await?;
     if !traces.fallbacks.is_empty() {
         let fallen = &traces.fallbacks;
@@ -59,7 +63,7 @@ pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Tr
         .execute(&mut *transaction)
         .await?;
     }
-    transaction.commit().await
+    commit(transaction).await
 }
 
 /// Kinds of fallbacks and of pages that are read: the commonest, of a few thousand that there can be.
@@ -179,16 +183,18 @@ pub async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
+/// All or nothing.
 pub(super) async fn write_marks(
     connection: &mut PgConnection,
     marks: &[(SessionId, Mark)],
-) -> sqlx::Result<()> {
+) -> Result<(), Failed> {
     let days = marks.iter().map(|(_, mark)| mark.at.div_euclid(86_400_000));
     for day in days.collect::<std::collections::BTreeSet<_>>() {
         sqlx::query!("SELECT session_marks_partition($1)", millis(day * 86_400_000))
             .execute(&mut *connection)
             .await?;
     }
+    let mut transaction = connection.begin().await?;
     let text = |read: fn(&(SessionId, Mark)) -> String| marks.iter().map(read).collect::<Vec<String>>();
     let at: Vec<DateTime<Utc>> = marks.iter().map(|(_, mark)| millis(mark.at)).collect();
     let values: Vec<Option<f64>> = marks.iter().map(|(_, mark)| mark.value).collect();
@@ -202,9 +208,9 @@ pub(super) async fn write_marks(
         &text(|(_, mark)| mark.detail.clone()),
         &values as &[Option<f64>],
     )
-    .execute(connection)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    commit(transaction).await
 }
 
 /// A session's newest marks, oldest first, and whether there are more.

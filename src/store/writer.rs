@@ -1,9 +1,10 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{
-    MIGRATIONS, Outbox, leader, nodes, samples, sessions,
-    sieve::{Refused, Sieve, is_refused},
-    traces,
+    MIGRATIONS, Outbox, leader, nodes,
+    once::{Doubt, Noted},
+    samples, sessions,
+    sieve::{Sieve, is_refused, leave_out},
 };
 use crate::{
     clock,
@@ -31,11 +32,14 @@ const LAST_PATIENCE: Duration = Duration::from_secs(5);
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows and sessions of one write.
 const BATCH: usize = 360;
-/// Marks of sessions' timelines that are written at once.
-const MARKS: usize = 2_000;
 
-/// Between two rounds, for the next, and since when: PostgreSQL keeps plans and caches by connection.
-type Kept = Option<(PoolConnection<Postgres>, Instant)>;
+/// What a round leaves to the next.
+#[derive(Default)]
+struct Kept {
+    /// PostgreSQL keeps plans and caches by connection. Since when it is kept.
+    connection: Option<(PoolConnection<Postgres>, Instant)>,
+    doubt: Option<Doubt>,
+}
 /// As the pool does it: a database that moved is found again.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 
@@ -127,7 +131,7 @@ impl Store {
     }
 
     async fn rounds(&self, recorder: &Recorder, telemetry: &Telemetry, mut stop: watch::Receiver<bool>) {
-        let mut kept = None;
+        let mut kept = Kept::default();
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
             telemetry.job("store", async { self.judge(self.round(recorder, &mut kept).await) }).await;
@@ -152,7 +156,8 @@ impl Store {
 
     /// The kept connection, if it is good and not too old; else one of the pool's.
     async fn connection(&self, kept: &mut Kept) -> sqlx::Result<(PoolConnection<Postgres>, Instant)> {
-        if let Some((mut connection, since)) = kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR) {
+        let kept = kept.connection.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
+        if let Some((mut connection, since)) = kept {
             if matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(()))) {
                 return Ok((connection, since));
             }
@@ -181,7 +186,7 @@ impl Store {
             while let Some(part) = notes.part() {
                 let written = database("write sessions", sessions::write(&mut connection, &part)).await;
                 match notes.judge(part, written) {
-                    Ok(refused) => self.leave_out(refused, |note| note.id.to_string()),
+                    Ok(refused) => leave_out(&self.outbox, refused, |note| note.id.to_string()),
                     Err(error) => {
                         self.outbox.back(notes.rest());
                         return Err(error);
@@ -197,7 +202,7 @@ impl Store {
                 let in_time =
                     match database("write a sample", self.write_sample(&mut connection, sample)).await {
                         Err(error) if is_refused(&error) => {
-                            self.leave_out(Some((sample, error)), |sample| {
+                            leave_out(&self.outbox, Some((sample, error)), |sample| {
                                 format!("{} {}", sample.region, sample.start)
                             });
                             true
@@ -218,40 +223,10 @@ impl Store {
             }
             nodes::seen(&mut connection, &self.node, self.run, newest.start + newest.step).await?;
         }
-        let traces = self.outbox.take_traces();
-        if !traces.is_empty()
-            && let Err(error) =
-                database("write traces", traces::write(&mut connection, &self.node, &traces)).await
-        {
-            if !is_refused(&error) {
-                self.outbox.traces_back(traces);
-                return Err(error);
-            }
-            // All that they hold was said by this program: nothing that anybody sends leads here.
-            tracing::error!(%error, "PostgreSQL refuses what was noted beside the numbers: it is left out");
-            self.outbox.lose(traces.len());
-        }
-        let journal = recorder.journal();
-        let mut marks = Sieve::new(journal.take(), MARKS);
-        while let Some(part) = marks.part() {
-            let written = database("write timelines", traces::write_marks(&mut connection, &part)).await;
-            match marks.judge(part, written) {
-                Ok(refused) => self.leave_out(refused, |(session, _)| session.to_string()),
-                Err(error) => {
-                    journal.back(marks.rest());
-                    return Err(error);
-                }
-            }
-        }
-        *kept = Some((connection, since));
+        let noted = Noted { node: &self.node, outbox: &self.outbox, journal: recorder.journal() };
+        noted.write(&mut connection, &mut kept.doubt).await?;
+        kept.connection = Some((connection, since));
         Ok(())
-    }
-
-    /// Says which row PostgreSQL refused, and counts it as lost.
-    fn leave_out<T>(&self, refused: Option<Refused<T>>, name: impl Fn(&T) -> String) {
-        let Some((row, error)) = refused else { return };
-        tracing::error!(row = name(&row), %error, "PostgreSQL refuses a row: it is left out");
-        self.outbox.lose(1);
     }
 
     /// `false`: it came after the rows of its time were dropped, and is left out.

@@ -136,7 +136,7 @@ pub async fn step<T>(
 }
 
 /// A step that PostgreSQL does.
-pub async fn database<T>(name: &'static str, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+pub async fn database<T, E>(name: &'static str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     step(name, System::PostgreSql, Result::is_err, work).await
 }
 

@@ -31,6 +31,7 @@ mod settings; // flags, environment, file, and bad values in them
 mod slow_reader; // a follower that does not read
 mod stalled; // a follower that stops reading for a minute
 mod stopping; // SIGTERM
+mod stored_once; // a COMMIT that is not answered
 mod storing; // what is written to PostgreSQL, and what it refuses
 mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted

@@ -63,10 +63,18 @@ impl Database {
 
     /// By TCP, through a proxy: it, and the address.
     pub fn by_proxy(&self) -> (Proxy, String) {
-        let proxy = Proxy::to_socket(self.running.postgres.socket_folder().join(".s.PGSQL.5432"));
-        let (account, port) = (private_postgres::NAME, proxy.port);
-        let url = format!("postgres://{account}@127.0.0.1:{port}/{}?sslmode=disable", self.name);
+        let proxy = Proxy::to_socket(self.socket());
+        let url = self.url_at(proxy.port);
         (proxy, url)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.running.postgres.socket_folder().join(".s.PGSQL.5432")
+    }
+
+    /// Where something passes it on from a port of this machine.
+    pub fn url_at(&self, port: u16) -> String {
+        format!("postgres://{}@127.0.0.1:{port}/{}?sslmode=disable", private_postgres::NAME, self.name)
     }
 
     pub async fn connect(&self) -> PgConnection {
