@@ -1,5 +1,5 @@
 #!/bin/sh
-# The same load against each server in turn; see README.md. SECONDS_OF_LOAD shortens each, ROUNDS repeats the first two.
+# The same load against each server in turn; see README.md. SECONDS_OF_LOAD shortens each, ROUNDS repeats the first two by turns.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -8,7 +8,7 @@ out=$(mktemp -d)
 # Its PostgreSQL is run by another user where this is run by root.
 chmod o+x "$out"
 signal=TERM
-trap 'kill -s $signal $(jobs -p) 2>/dev/null || true; wait; rm -rf "$out"' EXIT
+trap 'kill -s CONT $(jobs -p) 2>/dev/null; kill -s $signal $(jobs -p) 2>/dev/null || true; wait; rm -rf "$out"' EXIT
 trap 'exit 130' INT TERM
 ulimit -n "$(ulimit -Hn)"
 
@@ -81,20 +81,49 @@ else
   echo "nchan: not installed, left out"
 fi
 
-# By turns, since a machine is not as quick in one minute as in the next.
+# A server and all that works for it: its workers, its database with that one's.
+processes() { # pid
+  database=$(cat "$out"/*/postgres/postmaster.pid 2>/dev/null | head -n 1)
+  echo "$1"
+  pgrep -P "$1" || true
+  [ "$1" != "$ours" ] || { echo "$database"; pgrep -P "$database"; }
+}
+
+rest() { kill -s STOP $(processes "$1"); }
+
+rise() {
+  kill -s CONT $(processes "$1")
+  # What comes by the second and was held up is done by then.
+  sleep 3
+}
+
+# Started once, as servers are, and measured once what a start leaves to be done is done. By turns, since a machine is not
+# as quick in one minute as in the next; which is not measured is stopped meanwhile, so that it takes nothing.
+streamgauge streamgauge 4100
+ours=$pid
+[ -z "$has_nchan" ] || nchan nchan 4101
+theirs=$pid
+sleep 15
+[ -z "$has_nchan" ] || rest "$theirs"
 for _ in $(seq "${ROUNDS:-1}"); do
-  streamgauge streamgauge 4100
-  measure streamgauge 4100 $pid
+  measure streamgauge 4100 "$ours"
   # As a back end does that reports for all its sessions at once; none of the peers takes that.
-  load streamgauge-10-batched 4100 $pid 50 500 60 --batch 10ms
-  load streamgauge-100-batched 4100 $pid 5 500 60 --batch 10ms
-  stop $pid
-  if [ -n "$has_nchan" ]; then
-    nchan nchan 4101
-    measure nchan 4101 $pid
-    stop $pid
-  fi
+  load streamgauge-10-batched 4100 "$ours" 50 500 60 --batch 10ms
+  load streamgauge-100-batched 4100 "$ours" 5 500 60 --batch 10ms
+  [ -n "$has_nchan" ] || continue
+  rest "$ours"
+  rise "$theirs"
+  measure nchan 4101 "$theirs"
+  rest "$theirs"
+  rise "$ours"
 done
+if [ -n "$has_nchan" ]; then
+  kill -s CONT "$theirs"
+  signal=KILL
+  stop "$theirs"
+fi
+signal=TERM
+stop "$ours"
 
 if command -v redis-server >/dev/null; then
   redis-server --bind 127.0.0.1 --port 4110 --dir "$out" --save '' --appendonly no >"$out/redis.log" &
