@@ -8,9 +8,19 @@ out=$(mktemp -d)
 # Its PostgreSQL is run by another user where this is run by root.
 chmod o+x "$out"
 signal=TERM
-trap 'kill -s CONT $(jobs -p) 2>/dev/null; kill -s $signal $(jobs -p) 2>/dev/null || true; wait; rm -rf "$out"' EXIT
+ours=
+trap 'kill -s CONT $(jobs -p) $([ -z "$ours" ] || processes "$ours") 2>/dev/null || true
+  kill -s $signal $(jobs -p) 2>/dev/null || true; wait; rm -rf "$out"' EXIT
 trap 'exit 130' INT TERM
 ulimit -n "$(ulimit -Hn)"
+
+# A server and all that works for it: its workers, its database with that one's.
+processes() { # pid
+  database=$(cat "$out"/*/postgres/postmaster.pid 2>/dev/null | head -n 1)
+  echo "$1"
+  pgrep -P "$1" || true
+  [ "$1" != "$ours" ] || [ -z "$database" ] || { echo "$database"; pgrep -P "$database"; }
+}
 
 load() { # name port pid session-count streams rate option...
   name=$1 port=$2 pid=$3 sessions=$4 streams=$5 rate=$6
@@ -81,14 +91,6 @@ else
   echo "nchan: not installed, left out"
 fi
 
-# A server and all that works for it: its workers, its database with that one's.
-processes() { # pid
-  database=$(cat "$out"/*/postgres/postmaster.pid 2>/dev/null | head -n 1)
-  echo "$1"
-  pgrep -P "$1" || true
-  [ "$1" != "$ours" ] || { echo "$database"; pgrep -P "$database"; }
-}
-
 rest() { kill -s STOP $(processes "$1"); }
 
 rise() {
@@ -124,6 +126,7 @@ if [ -n "$has_nchan" ]; then
 fi
 signal=TERM
 stop "$ours"
+ours=
 
 if command -v redis-server >/dev/null; then
   redis-server --bind 127.0.0.1 --port 4110 --dir "$out" --save '' --appendonly no >"$out/redis.log" &
