@@ -58,8 +58,8 @@ async fn fate(connection: &mut PgConnection, transaction: i64) -> sqlx::Result<F
             Some("in progress") => Fate::Open,
             _ => Fate::NotStored,
         }),
-        // A replica took over that has not come so far.
-        Err(sqlx::Error::Database(_)) => Ok(Fate::NotStored),
+        // Invalid parameter, "in the future": a replica took over that has not come so far.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22023") => Ok(Fate::NotStored),
         Err(error) => Err(error),
     }
 }
