@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use private_postgres::{NAME, Postgres, Started};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpriority_process, kill_process};
 use tempfile::TempDir;
 
 /// A folder that another user can pass: `tempdir` makes it 0700. `cargo xtask test` names where, and
@@ -156,12 +156,12 @@ fn it_gives_way_to_others() {
     let running = fs::read_to_string(data.join("postmaster.pid")).unwrap();
     let parent = running.lines().next().unwrap().to_string();
     let children = || fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    let nice = |pid: &str| getpriority_process(Pid::from_raw(pid.parse().unwrap())).ok();
+    let before = nice(&parent);
     // `None` where the kernel puts no sessions into groups.
     let group = |pid: &str| fs::read_to_string(format!("/proc/{pid}/autogroup")).ok();
     let lowered = |pid: &str| {
-        let raw = Pid::from_raw(pid.parse().unwrap());
-        rustix::process::getpriority_process(raw) == Ok(10)
-            && group(pid).is_none_or(|line| line.trim_end().ends_with("nice 10"))
+        nice(pid) == Some(10) && group(pid).is_none_or(|line| line.trim_end().ends_with("nice 10"))
     };
     assert!(!children().split_whitespace().any(lowered));
 
@@ -175,5 +175,5 @@ fn it_gives_way_to_others() {
         all = children().split_whitespace().all(lowered);
     }
     assert!(all);
-    assert_eq!(rustix::process::getpriority_process(Pid::from_raw(parent.parse().unwrap())), Ok(0));
+    assert_eq!(nice(&parent), before, "what it starts must not look as if it were lowered");
 }
