@@ -175,5 +175,5 @@ fn it_gives_way_to_others() {
         all = children().split_whitespace().all(lowered);
     }
     assert!(all);
-    assert_eq!(nice(&parent), before, "what it starts must not look as if it were lowered");
+    assert_eq!(nice(&parent), before, "its parent stays");
 }
