@@ -65,8 +65,15 @@ pub enum StartError {
     Runtime(#[from] std::io::Error),
 }
 
+/// What threads and processes run at a stretch that serve no connection, while others want the processor: those that do
+/// serve take the usual slice again, and so do not wait for the end of this one.
+const UNHURRIED: Duration = Duration::from_millis(20);
+
 /// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
 pub fn run(settings: Settings) -> Result<(), StartError> {
+    if let Err(error) = time_slice::set(UNHURRIED) {
+        tracing::debug!(%error, "the kernel takes no slice for threads that do not serve");
+    }
     // The allocator keeps memory for each thread: what comes by the second is all done by this one, with one or two more
     // that compute, so that an idle server does not grow until every thread has done everything once.
     let chores = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;

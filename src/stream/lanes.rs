@@ -29,6 +29,7 @@ impl Lanes {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             let (way, mut come): (mpsc::Sender<Work>, _) = mpsc::channel(WAITING);
             thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
+                let _ = time_slice::reset();
                 runtime.block_on(async {
                     while let Some(work) = come.recv().await {
                         tokio::spawn(work());

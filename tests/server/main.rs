@@ -36,4 +36,5 @@ mod storing; // what is written to PostgreSQL, and what it refuses
 mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told
+mod turns; // whose turn it is on a processor
 mod whereabouts; // regions by the operator's GeoIP file

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "private-postgres",
             "kernel-bytes",
             "send-many",
+            "time-slice",
             "streamgauge-loadtest",
         ],
     ),
