@@ -65,18 +65,27 @@ pub enum StartError {
     Runtime(#[from] std::io::Error),
 }
 
-/// What threads and processes run at a stretch that serve no connection, while others want the processor: those that do
-/// serve take the usual slice again, and so do not wait for the end of this one.
+/// What threads and processes run at a stretch that serve nobody, while others want the processor: those that do serve
+/// take the usual slice again, and so do not wait for the end of this one.
 const UNHURRIED: Duration = Duration::from_millis(20);
 
-/// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
-pub fn run(settings: Settings) -> Result<(), StartError> {
+/// The calling thread, and all that it starts.
+fn give_way() {
     if let Err(error) = time_slice::set(UNHURRIED) {
         tracing::debug!(%error, "the kernel takes no slice for threads that do not serve");
     }
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    give_way();
     // The allocator keeps memory for each thread: what comes by the second is all done by this one, with one or two more
     // that compute, so that an idle server does not grow until every thread has done everything once.
-    let chores = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let chores = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .on_thread_start(give_way)
+        .build()?;
     let pages = runtime::Builder::new_multi_thread().thread_name("pages").enable_all().build()?;
     let result = chores.block_on(live(settings, pages.handle()));
     // A demo client or a slow query must not hold the process up.
@@ -237,6 +246,8 @@ async fn assemble(
     let (mut local, mut redis) = (None, None);
     let broker: Arc<dyn Broker> = match &settings.redis_url {
         Some(url) => {
+            // This thread passes on what Redis brings, so it serves like the others that do.
+            let _ = time_slice::reset();
             let broker =
                 Arc::new(RedisBroker::start(url, hub.clone(), history, abandon, settings.redis_plain)?);
             redis = Some(broker.clone());
