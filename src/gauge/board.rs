@@ -14,7 +14,8 @@ use streamgauge_core::{
     measure::{
         counters::Counter,
         history::{Headline, all_nodes, point},
-        sample::{Measure, Packed, Sample},
+        packed::Packed,
+        sample::{Measure, Sample},
     },
     numbers,
     range::{Range, View},
@@ -82,8 +83,8 @@ pub struct Standing {
 struct State {
     /// Closed buckets of all nodes by start, for two hours.
     rows: BTreeMap<i64, Vec<Packed>>,
-    /// Chart points of the closed buckets of the last hour.
-    points: BTreeMap<i64, Point>,
+    /// Chart points of the closed buckets of the last hour. Boxed: the tree's nodes stay half empty.
+    points: BTreeMap<i64, Box<Point>>,
     /// The bucket that is filling.
     open: Sample,
     /// The last hour's closed buckets, merged.
@@ -245,10 +246,9 @@ impl Board {
             max_connections: self.facts.knobs.get(Knob::MaxConnections).into(),
         };
         state.newest_of_others().into_iter().fold(own, |sum, row| {
-            let level = |counter| {
-                let seconds = row.counters.get(Counter::Seconds);
-                row.counters.get(counter).checked_div(seconds).unwrap_or(0)
-            };
+            let counters = row.counters();
+            let level =
+                |counter| counters.get(counter).checked_div(counters.get(Counter::Seconds)).unwrap_or(0);
             Standing {
                 streams: sum.streams + level(Counter::StreamSeconds),
                 pollers: sum.pollers + level(Counter::PollerSeconds),
@@ -290,7 +290,7 @@ impl State {
         window.unmerge(&before);
         window.merge(&now);
         if start >= window_from {
-            self.points.insert(start, point(start, &now));
+            self.points.insert(start, Box::new(point(start, &now)));
         }
     }
 
@@ -332,7 +332,7 @@ impl State {
         let rows = self.rows.get(&at)?;
         let waits = at >= self.open.start - LATE
             && others.iter().any(|node| !rows.iter().any(|row| row.node == *node));
-        self.points.get(&at).filter(|_| !waits).copied()
+        self.points.get(&at).filter(|_| !waits).map(|point| **point)
     }
 
     fn newest(&self) -> Vec<Point> {
@@ -487,6 +487,6 @@ mod tests {
         assert!(second(&board, 1_000_012, 1).is_some());
         assert!(second(&board, 1_000_003, 1).is_none());
         let closed = second(&board, 1_000_020, 1).expect("the one that was open");
-        assert_eq!((closed.start, closed.counters.get(Counter::Delivered)), (1_000_010, 2));
+        assert_eq!((closed.start, closed.counters().get(Counter::Delivered)), (1_000_010, 2));
     }
 }

@@ -7,10 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use streamgauge_core::{
-    measure::{
-        counters::Counter,
-        sample::{Packed, Sample},
-    },
+    measure::{counters::Counter, packed::Packed, sample::Sample},
     region::Region,
 };
 

@@ -8,7 +8,8 @@ use sqlx::PgPool;
 use std::collections::BTreeMap;
 use streamgauge_core::measure::{
     history::Together,
-    sample::{Packed, Sample},
+    packed::Packed,
+    sample::Sample,
     tiers::{self, Stretch},
 };
 

@@ -10,7 +10,7 @@ use streamgauge_core::{
     beacon::FallbackReason,
     cohort::Cohort,
     ids::SessionId,
-    measure::sample::Packed,
+    measure::packed::Packed,
     status::{State, StatusEvent},
 };
 

@@ -5,7 +5,7 @@ use futures::{TryStreamExt, stream::BoxStream};
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::measure::{
     counters::Counters,
-    sample::Packed,
+    packed::Packed,
     tiers::{Stretch, TIERS},
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
         probe_connect,
         probe_publish,
         probe_delivery,
-    ] = &sample.histograms;
+    ] = sample.histograms();
     sqlx::query!(
         "INSERT INTO metric_samples (node, region, resolution, bucket_start, run, counters,
                                      delivery, connect, duration, publish_lag, staleness, poll_time,
@@ -56,18 +56,18 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
         resolution,
         start,
         run,
-        sample.counters.to_json(),
-        delivery.as_deref(),
-        connect.as_deref(),
-        duration.as_deref(),
-        publish_lag.as_deref(),
-        staleness.as_deref(),
-        poll_time.as_deref(),
-        first_update.as_deref(),
-        client_latency.as_deref(),
-        probe_connect.as_deref(),
-        probe_publish.as_deref(),
-        probe_delivery.as_deref(),
+        sample.counters().to_json(),
+        delivery,
+        connect,
+        duration,
+        publish_lag,
+        staleness,
+        poll_time,
+        first_update,
+        client_latency,
+        probe_connect,
+        probe_publish,
+        probe_delivery,
     )
     .execute(connection)
     .await?;
@@ -125,7 +125,7 @@ impl Row {
             self.probe_delivery,
         ];
         let counters = Counters::from_json(&self.counters);
-        Packed { node: self.node, region: self.region, start: self.start, step, counters, histograms }
+        Packed::new(self.node, self.region, (self.start, step), &counters, histograms)
     }
 }
 

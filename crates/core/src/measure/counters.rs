@@ -210,12 +210,16 @@ impl Counters {
         }
     }
 
+    /// The counters that are not zero.
+    pub fn counted(&self) -> impl Iterator<Item = (Counter, u64)> {
+        Counter::ALL.iter().map(|&counter| (counter, self.get(counter))).filter(|(_, amount)| *amount > 0)
+    }
+
     /// The counters that are not zero, as a JSON object.
     pub fn to_json(&self) -> serde_json::Value {
-        let counted = Counter::ALL.iter().filter(|&&counter| self.get(counter) > 0);
-        let named =
-            counted.map(|&counter| (counter.name().to_owned(), serde_json::Value::from(self.get(counter))));
-        named.collect()
+        self.counted()
+            .map(|(counter, amount)| (counter.name().to_owned(), serde_json::Value::from(amount)))
+            .collect()
     }
 
     /// Reads what [`Counters::to_json`] wrote; names of other versions are passed over.

@@ -206,48 +206,6 @@ impl Sample {
     }
 }
 
-/// A sample as it is kept and stored: its histograms in HdrHistogram's compressed form, a few hundred bytes each.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Packed {
-    pub node: String,
-    pub region: String,
-    /// Unix seconds.
-    pub start: i64,
-    /// Seconds.
-    pub step: i64,
-    pub counters: Counters,
-    /// In [`Measure::ALL`]'s order; `None` when empty.
-    pub histograms: [Option<Vec<u8>>; Measure::ALL.len()],
-}
-
-impl Sample {
-    pub fn pack(&self) -> Packed {
-        Packed {
-            node: self.node.clone(),
-            region: self.region.clone(),
-            start: self.start,
-            step: self.step,
-            counters: self.counters,
-            histograms: Measure::ALL.map(|measure| self.histograms.encode(measure)),
-        }
-    }
-}
-
-impl Packed {
-    /// A histogram that cannot be read (of another version, or damaged) is left out; the counters stay.
-    pub fn unpack(&self) -> Sample {
-        let mut sample = Sample::new(self.node.clone(), self.start, self.step);
-        sample.region.clone_from(&self.region);
-        sample.counters = self.counters;
-        for (measure, bytes) in Measure::ALL.into_iter().zip(&self.histograms) {
-            if let Some(bytes) = bytes {
-                sample.histograms.merge_encoded(measure, bytes);
-            }
-        }
-        sample
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
