@@ -173,10 +173,12 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let mut signals = Signals::catch()?;
     // Until the end: a connection to PostgreSQL that was opened on one lives there.
     let lanes = Arc::new(Lanes::start(cores())?);
-    let server = tokio::spawn({
-        let lanes = lanes.clone();
-        async move { stream::serve(listener, &lanes, serving, most).await }
-    });
+    let server = {
+        let _inside = lanes.first().enter();
+        let listener = TcpListener::from_std(listener.into_std()?)?;
+        let on = lanes.clone();
+        lanes.first().spawn(async move { stream::serve(listener, &on, serving, most).await })
+    };
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");

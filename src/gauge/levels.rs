@@ -30,11 +30,12 @@ pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Da
     for (seconds, _) in BURN_WINDOWS {
         let step = if seconds > 6 * HOUR { HOUR } else { 60 };
         let to = end(now, step);
-        windows.push(store::load(pool, (to - seconds, to, step), &all, |_| ()).await?.whole);
+        // A window is 50 kB: what is wanted of it is taken out at once.
+        let window = store::load(pool, (to - seconds, to, step), &all, |_| ()).await?.whole;
+        windows.push(Objective::ALL.map(|objective| objective.counted(&window)));
     }
-    let level = |objective: Objective| {
-        let counted: [Counted; BURN_WINDOWS.len()] =
-            std::array::from_fn(|at| objective.counted(&windows[at]));
+    let level = |(at, objective): (usize, Objective)| {
+        let counted: [Counted; BURN_WINDOWS.len()] = std::array::from_fn(|window| windows[window][at]);
         Level::of(objective, objective.value(&month), objective.counted(&month), counted)
     };
     let strip = (0..STRIP_DAYS).map(|index| {
@@ -49,5 +50,5 @@ pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Da
             covered: count(Counter::CoveredSeconds),
         }
     });
-    Ok((Objective::ALL.into_iter().map(level).collect(), strip.collect()))
+    Ok((Objective::ALL.into_iter().enumerate().map(level).collect(), strip.collect()))
 }

@@ -9,7 +9,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
 };
-use tokio::{runtime, sync::mpsc};
+use tokio::{
+    runtime::{self, Handle},
+    sync::mpsc,
+};
 
 /// One connection, from its first byte to its last. Begun on the lane, since its socket belongs to the runtime there.
 type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -21,27 +24,23 @@ const WAITING: usize = 256;
 pub struct Lanes {
     ways: Vec<mpsc::Sender<Work>>,
     next: AtomicUsize,
+    first: Handle,
 }
 
 impl Lanes {
     pub fn start(count: usize) -> io::Result<Lanes> {
-        let start = |index| {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let (way, mut come): (mpsc::Sender<Work>, _) = mpsc::channel(WAITING);
-            thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
-                let _ = time_slice::reset();
-                runtime.block_on(async {
-                    while let Some(work) = come.recv().await {
-                        tokio::spawn(work());
-                    }
-                });
-            })?;
-            Ok(way)
-        };
-        Ok(Lanes {
-            ways: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
-            next: AtomicUsize::new(0),
-        })
+        let first = runtime()?;
+        let handle = first.handle().clone();
+        let mut ways = vec![start(0, first)?];
+        for index in 1..count {
+            ways.push(start(index, runtime()?)?);
+        }
+        Ok(Lanes { ways, next: AtomicUsize::new(0), first: handle })
+    }
+
+    /// Of the first of them: there new connections are taken in, by a thread that the kernel does not let wait.
+    pub fn first(&self) -> &Handle {
+        &self.first
     }
 
     /// Each in turn: publishers keep their connections for long, and are alike.
@@ -54,4 +53,21 @@ impl Lanes {
             tracing::error!("a thread that serves connections is gone: one is dropped");
         }
     }
+}
+
+fn runtime() -> io::Result<runtime::Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn start(index: usize, runtime: runtime::Runtime) -> io::Result<mpsc::Sender<Work>> {
+    let (way, mut come): (mpsc::Sender<Work>, _) = mpsc::channel(WAITING);
+    thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
+        let _ = time_slice::reset();
+        runtime.block_on(async {
+            while let Some(work) = come.recv().await {
+                tokio::spawn(work());
+            }
+        });
+    })?;
+    Ok(way)
 }
