@@ -1,19 +1,22 @@
 //! Deploys: a node sends its streams away one by one, and a rolling restart loses nothing.
 
-use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh};
+use crate::support::{Client, Database, Launch, Redis, Server, by_each_way, eventually, fresh};
 use reqwest::StatusCode;
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_are_sent_away_over_the_window_and_the_rest_goes_on() {
+by_each_way! {
+    streams_are_sent_away_over_the_window_and_the_rest_goes_on
+}
+
+async fn streams_are_sent_away_over_the_window_and_the_rest_goes_on(version: &str) {
     const STREAMS: usize = 120;
     const WINDOW: Duration = Duration::from_secs(4);
     let database = Database::new().await;
     let mut server = Launch::on(&database).flag("drain-window-ms", WINDOW.as_millis()).start();
-    let (client, session) = (server.client(), fresh("drained"));
+    let (client, session) = (Client::over(server.port, version), fresh("drained"));
     client.publish(&session, 1).await;
     let mut followers = Vec::new();
     for _ in 0..STREAMS {

@@ -1,11 +1,17 @@
 //! How many streams, for whom, and what a refused follower is told.
 
 use crate::support::{
-    Bare, Client, Database, Follower, Launch, Memory, Redis, Scrape, eventually, fresh, streams,
+    Bare, Client, Database, Follower, Launch, Memory, Redis, Scrape, by_each_way, eventually, fresh, streams,
 };
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+
+by_each_way! {
+    three_streams_a_user_and_session
+    limits_can_be_turned_while_the_server_runs
+    times_can_be_turned_while_the_server_runs
+}
 
 async fn ask(client: &Client, session: &str, user: &str) -> Response {
     client.stream(session).query(&[("user", user)]).send().await.expect("an answer")
@@ -34,11 +40,10 @@ async fn open(client: &Client) -> Value {
     client.metrics().await["activeConnections"].clone()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_streams_a_user_and_session() {
+async fn three_streams_a_user_and_session(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
-    let (client, session, other) = (server.client(), fresh("thrice"), fresh("thrice"));
+    let (client, session, other) = (Client::over(server.port, version), fresh("thrice"), fresh("thrice"));
     client.publish(&session, 1).await;
     client.publish(&other, 1).await;
     let mut held = Vec::new();
@@ -61,11 +66,10 @@ async fn three_streams_a_user_and_session() {
     assert!(database.counted("connect_refused").await > 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limits_can_be_turned_while_the_server_runs() {
+async fn limits_can_be_turned_while_the_server_runs(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
-    let (client, session) = (server.client(), fresh("turned"));
+    let (client, session) = (Client::over(server.port, version), fresh("turned"));
     client.publish(&session, 1).await;
     let limits: Value = client.get("/api/admin/limits").send().await.expect("it").json().await.expect("JSON");
     assert_eq!(limits["streams_per_user_and_session"], 3);
@@ -95,11 +99,10 @@ async fn limits_can_be_turned_while_the_server_runs() {
 }
 
 /// What streams live by, turned while they are open.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn times_can_be_turned_while_the_server_runs() {
+async fn times_can_be_turned_while_the_server_runs(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).start();
-    let (client, session) = (server.client(), fresh("times"));
+    let (client, session) = (Client::over(server.port, version), fresh("times"));
     client.publish(&session, 0).await;
     change(&client, json!({ "heartbeat_ms": 100, "streams_per_user_and_session": 1 })).await;
     let mut one = follow(&client, &session, "ann").await;

@@ -1,6 +1,6 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Client, Database, Follower, Launch, Memory, fresh, lazy, streams};
+use crate::support::{Client, Database, Follower, Launch, Memory, by_each_way, fresh, lazy, streams};
 use serde_json::json;
 
 const EVENTS: u64 = 1_500;
@@ -26,24 +26,6 @@ fn read_all(mut follower: Follower) -> tokio::task::JoinHandle<Follower> {
         }
         follower
     })
-}
-
-/// Both promises hold whoever writes the stream: a reactor, or hyper where that cannot be.
-macro_rules! by_each_way {
-    ($($promise:ident)*) => {
-        mod parked { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() { super::$promise("1.1").await; }
-        )* }
-        mod by_http_1_0 { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() { super::$promise("1.0").await; }
-        )* }
-        mod multiplexed { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() { super::$promise("2").await; }
-        )* }
-    };
 }
 
 by_each_way! {

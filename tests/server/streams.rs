@@ -1,7 +1,7 @@
 //! Several sessions on one connection, batches of events, and the ways that a socket cannot be parked.
 
 use crate::support::{
-    Bare, Client, Database, Follower, Launch, Scrape, Server, Shared, eventually, fresh, streams,
+    Bare, Client, Database, Follower, Launch, Scrape, Server, Shared, by_each_way, eventually, fresh, streams,
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -14,6 +14,11 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+by_each_way! {
+    what_comes_within_the_batching_interval_goes_in_one_write
+    several_sessions_come_over_one_connection_and_resume_together
+}
 
 static SERVER: Shared<(Server, Database)> = Shared::new();
 
@@ -32,10 +37,9 @@ async fn follow(client: &Client, sessions: &[&str], after: Option<&str>) -> Foll
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_sessions_come_over_one_connection_and_resume_together() {
+async fn several_sessions_come_over_one_connection_and_resume_together(version: &str) {
     let server = server().await;
-    let client = server.0.client();
+    let client = Client::over(server.0.port, version);
     let (one, two, three) = (fresh("multi"), fresh("multi"), fresh("multi"));
     for session in [&one, &two, &three] {
         client.publish(session, 1).await;
@@ -320,11 +324,10 @@ async fn every_version_of_http_tells_the_same() {
     assert_eq!(database.counted("deliveries_due").await, 4 * (MANY as i64 + 1));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_within_the_batching_interval_goes_in_one_write() {
+async fn what_comes_within_the_batching_interval_goes_in_one_write(version: &str) {
     let database = Database::new().await;
     let server = Launch::on(&database).flag("batch-ms", 400).start();
-    let (client, session) = (server.client(), fresh("batched"));
+    let (client, session) = (Client::over(server.port, version), fresh("batched"));
     client.publish(&session, 0).await;
     let mut parked = client.follow(&session).await;
     assert_eq!(parked.numbers(1).await, [0]);

@@ -64,24 +64,39 @@ impl Stage {
     }
 }
 
-/// Each room's scenarios with each broker, under the settings before their list.
+/// `version`: of HTTP.
+async fn run(through: Through, version: &str, flags: &[(&str, u32)], scenario: impl AsyncFnOnce(&Stage)) {
+    let mut stage = Stage::new(through, flags).await;
+    stage.client = Client::over(stage.server.port, version);
+    scenario(&stage).await;
+}
+
+/// Each room's scenarios with each broker, and by each version of HTTP, under the settings before their list.
 macro_rules! contract {
     ($($room:ident $settings:expr => $($scenario:ident)*;)*) => {
         mod in_process { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Nothing, &$settings).await).await; }
+            async fn $scenario() { super::run(super::Through::Nothing, "1.1", &$settings, super::$room::$scenario).await; }
+        )*)* }
+        mod by_http_1_0 { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::run(super::Through::Nothing, "1.0", &$settings, super::$room::$scenario).await; }
+        )*)* }
+        mod multiplexed { $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() { super::run(super::Through::Nothing, "2", &$settings, super::$room::$scenario).await; }
         )*)* }
         mod through_redis { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Redis, &$settings).await).await; }
+            async fn $scenario() { super::run(super::Through::Redis, "1.1", &$settings, super::$room::$scenario).await; }
         )*)* }
         mod through_redis_sentinels { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Sentinels, &$settings).await).await; }
+            async fn $scenario() { super::run(super::Through::Sentinels, "1.1", &$settings, super::$room::$scenario).await; }
         )*)* }
         mod through_a_redis_cluster { $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() { super::$room::$scenario(&super::Stage::new(super::Through::Cluster, &$settings).await).await; }
+            async fn $scenario() { super::run(super::Through::Cluster, "1.1", &$settings, super::$room::$scenario).await; }
         )*)* }
     };
 }

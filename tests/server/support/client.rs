@@ -1,5 +1,5 @@
 use super::{Follower, eventually};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Version};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -8,33 +8,44 @@ use std::time::{Duration, Instant};
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    version: Version,
 }
 
 impl Client {
     pub fn new(port: u16) -> Client {
-        let http =
-            reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build().expect("a client");
-        Client { http, base: format!("http://127.0.0.1:{port}") }
+        Client::over(port, "1.1")
+    }
+
+    /// `version` of HTTP: `1.0`, `1.1` or `2`.
+    pub fn over(port: u16, version: &str) -> Client {
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
+        let (http, version) = match version {
+            "1.0" => (http, Version::HTTP_10),
+            "1.1" => (http, Version::HTTP_11),
+            "2" => (http.http2_prior_knowledge(), Version::HTTP_2),
+            _ => panic!("no such version: {version}"),
+        };
+        Client { http: http.build().expect("a client"), base: format!("http://127.0.0.1:{port}"), version }
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
-        self.http.get(format!("{}{path}", self.base))
+        self.request(Method::GET, path)
     }
 
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.http.post(format!("{}{path}", self.base))
+        self.request(Method::POST, path)
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        self.http.request(method, format!("{}{path}", self.base)).version(self.version)
     }
 
     pub fn patch(&self, path: &str) -> RequestBuilder {
-        self.http.patch(format!("{}{path}", self.base))
+        self.request(Method::PATCH, path)
     }
 
     pub fn delete(&self, path: &str) -> RequestBuilder {
-        self.http.delete(format!("{}{path}", self.base))
+        self.request(Method::DELETE, path)
     }
 
     pub async fn create(&self, session: &str) -> Response {
@@ -91,7 +102,7 @@ impl Client {
         let path = format!("{}/api/v1/sessions/{session}/status/stream", self.base);
         let mut url = reqwest::Url::parse(&path).expect("an address");
         url.query_pairs_mut().append_pair("last-event-id", last_event_id);
-        self.http.get(url).header("accept", "text/event-stream")
+        self.http.get(url).version(self.version).header("accept", "text/event-stream")
     }
 
     /// Follows as a newcomer.

@@ -21,6 +21,7 @@ mod scrape; // `/metrics`, read strictly
 mod server; // the binary under test
 mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
+mod ways; // by a reactor, or by hyper
 
 pub use bare::{Bare, streams};
 pub use client::Client;
@@ -43,6 +44,7 @@ pub use scrape::{OPENMETRICS, Scrape};
 pub use server::{Launch, Server, key, load_test};
 pub use shared::Shared;
 pub use wait::eventually;
+pub(crate) use ways::by_each_way;
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
