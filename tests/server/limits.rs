@@ -2,6 +2,7 @@
 
 use crate::support::{
     Bare, Client, Database, Follower, Launch, Memory, Redis, Scrape, by_each_way, eventually, fresh, streams,
+    words_of_http2,
 };
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ by_each_way! {
     three_streams_a_user_and_session
     limits_can_be_turned_while_the_server_runs
     times_can_be_turned_while_the_server_runs
+    clients_that_reset_before_the_head_leave_no_trace
 }
 
 async fn ask(client: &Client, session: &str, user: &str) -> Response {
@@ -149,6 +151,10 @@ async fn only_the_hard_limit_of_open_files_bounds_connections() {
         assert_eq!(limits["max_connections"], allowed, "{limit}");
         assert_eq!(server.log().contains("max_connections is lowered"), allowed < WANTED, "{limit}");
         if allowed < WANTED {
+            // No more by a change while it runs.
+            change(&server.client(), json!({ "max_connections": WANTED })).await;
+            let limits = server.client().get("/api/admin/limits").send().await.expect("it");
+            assert_eq!(limits.json::<Value>().await.expect("JSON")["max_connections"], allowed);
             everything_goes_on_when_streams_are_full(&server.client(), allowed).await;
         }
         server.stop();
@@ -193,34 +199,102 @@ async fn a_full_node_is_not_down() {
     refused(refusal, StatusCode::SERVICE_UNAVAILABLE, &session).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_reset_before_the_head_leave_no_trace() {
+/// What a client says that wants the session's stream for the user.
+fn asking(session: &str, user: &str, version: &str) -> Vec<u8> {
+    let path = format!("/api/v1/sessions/{session}/status/stream?user={user}");
+    match version {
+        "2" => words_of_http2::asks(&path),
+        version => format!("GET {path} HTTP/{version}\r\nhost: a\r\n\r\n").into_bytes(),
+    }
+}
+
+/// All three places of the user are free, and there is no fourth.
+async fn all_places(client: &Client, session: &str, user: &str) -> Vec<Response> {
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let place = eventually("a place is free", 45, async || {
+            let answer = ask(client, session, user).await;
+            (answer.status() == StatusCode::OK).then_some(answer)
+        });
+        held.push(place.await);
+    }
+    refused(ask(client, session, user).await, StatusCode::TOO_MANY_REQUESTS, session).await;
+    held
+}
+
+async fn clients_that_reset_before_the_head_leave_no_trace(version: &str) {
+    const RESETS: u64 = 200;
     let database = Database::new().await;
     let server = Launch::on(&database).start();
     let (client, session) = (server.client(), fresh("reset"));
     client.publish(&session, 1).await;
-    let memory = Memory::of(&server);
-    for _ in 0..200 {
-        let mut one = Bare::connect(server.port).await;
-        let head =
-            format!("GET /api/v1/sessions/{session}/status/stream?user=ann HTTP/1.1\r\nhost: a\r\n\r\n");
-        one.say(head).await.expect("sent");
-        one.reset();
+    let mut memory = None;
+    for round in 0..5 {
+        for n in 0..RESETS {
+            let mut one = Bare::connect(server.port).await;
+            one.say(asking(&session, "ann", version)).await.expect("sent");
+            // Before the request is read, before its head is written, or just after.
+            let since = Instant::now();
+            while since.elapsed() < Duration::from_micros(n % 20 * 50) {}
+            one.reset();
+        }
+        streams(&client, 0, 10).await;
+        // What the first of them make is kept for the next.
+        if round == 0 {
+            memory = Some(Memory::of(&server));
+        }
     }
-    streams(&client, 0, 10).await;
-    memory.is_back(&server, 6_000_000).await;
-    // All three places of the user, too.
-    let held = [
-        follow(&client, &session, "ann").await,
-        follow(&client, &session, "ann").await,
-        follow(&client, &session, "ann").await,
-    ];
+    memory.expect("a round").is_back(&server, 2_000_000).await;
+    let held = all_places(&client, &session, "ann").await;
     assert_eq!(open(&client).await, 3);
     drop(held);
+    streams(&client, 0, 5).await;
     server.stop();
     let count = async |counter| database.counted(counter).await;
-    let fates = count("delivered").await + count("dropped_gone").await + count("dropped_slow").await;
-    assert_eq!(count("deliveries_due").await, fates + count("repeated").await);
+    let (tried, opened) = (count("connect_attempts").await, count("connect_established").await);
+    assert!((50..=1_003).contains(&tried) && opened < tried, "{opened} of {tried} were told anything");
+    assert_eq!(count("closed_by_client").await, tried, "each that began is over");
+    database.accounts().await;
+}
+
+/// They are all between their request and its head: whether they may have a place is for Redis to say, which hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_reset_while_they_wait_for_a_place_leave_none_taken() {
+    let (database, redis) = (Database::new().await, Redis::start());
+    let server = Launch::on(&database).redis(&redis).start();
+    let (client, session) = (server.client(), fresh("asked"));
+    client.publish(&session, 1).await;
+    let mut memory = None;
+    for round in 0..2 {
+        redis.freeze();
+        let mut waiting = Vec::new();
+        for n in 0..200 {
+            let mut one = Bare::connect(server.port).await;
+            one.say(asking(&session, "ann", ["1.0", "1.1", "2"][n % 3])).await.expect("sent");
+            waiting.push(one);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        waiting.into_iter().for_each(Bare::reset);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        redis.thaw();
+        client.is_ready().await;
+        drop(all_places(&client, &session, "ann").await);
+        streams(&client, 0, 10).await;
+        // What the first crowd makes is kept for the next.
+        if round == 0 {
+            memory = Some(Memory::of(&server));
+        }
+    }
+    let mut connection = redis.connect().await;
+    eventually("no place is taken", 45, async || {
+        let keys: Vec<String> =
+            redis::cmd("KEYS").arg("*:streams:*").query_async(&mut connection).await.expect("Redis");
+        keys.is_empty().then_some(())
+    })
+    .await;
+    memory.expect("a round").is_back(&server, 2_000_000).await;
+    server.stop();
+    database.accounts().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,11 +310,40 @@ async fn places_are_counted_over_all_nodes_and_a_dead_one_holds_none() {
     refused(ask(&first, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
     one.kill();
     drop(on_first);
-    // Its places run out by themselves, and no earlier.
+    // Its places run out by themselves, and no earlier. Of three one is this node's, and stays.
     refused(ask(&second, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
-    eventually("the dead node's places are free", 45, async || {
-        (ask(&second, &session, "ann").await.status() == StatusCode::OK).then_some(())
+    let mut free = Vec::new();
+    while free.len() < 2 {
+        let place = eventually("the dead node's places are free", 45, async || {
+            let answer = ask(&second, &session, "ann").await;
+            (answer.status() == StatusCode::OK).then_some(answer)
+        });
+        free.push(place.await);
+    }
+    refused(ask(&second, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    drop((on_second, free));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_are_known_again_when_redis_comes_back_empty() {
+    let (database, mut redis) = (Database::new().await, Redis::start());
+    let server = Launch::on(&database).redis(&redis).start();
+    let (client, session) = (server.client(), fresh("renewed"));
+    client.publish(&session, 1).await;
+    let held = all_places(&client, &session, "ann").await;
+    redis.kill();
+    redis.again();
+    client.is_ready().await;
+    let mut connection = redis.connect().await;
+    eventually("the places are told anew", 15, async || {
+        let key = format!("sg:{{{session}}}:streams:ann");
+        let places: u32 = redis::cmd("ZCARD").arg(key).query_async(&mut connection).await.expect("Redis");
+        (places == 3).then_some(())
     })
     .await;
-    drop(on_second);
+    // Redis has forgotten the session too.
+    client.publish(&session, 2).await;
+    refused(ask(&client, &session, "ann").await, StatusCode::TOO_MANY_REQUESTS, &session).await;
+    drop(held);
+    streams(&client, 0, 5).await;
 }

@@ -1,6 +1,9 @@
 //! A follower that stops reading for longer than one may: its place becomes free, and it loses nothing by that.
 
-use crate::support::{Client, Database, Launch, Memory, fresh, lazy, streams};
+use crate::support::{
+    Client, Database, Launch, Memory, fresh, lazy, streams,
+    words_of_http2::{asks, is_ping, pong},
+};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::{
@@ -54,30 +57,10 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     database.accounts().await;
 }
 
-const SETTINGS: u8 = 4;
-const HEADERS: u8 = 1;
-const PING: u8 = 6;
-const ACK: u8 = 1;
-const END_OF_STREAM_AND_HEAD: u8 = 5;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short one").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
 /// An HTTP/2 client that answers pings, and whose streams have no room.
 async fn without_room(port: u16, path: &str) -> tokio::task::JoinHandle<()> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
-    let text = |name: u8, value: &str| [&[name, value.len() as u8], value.as_bytes()].concat();
-    // `:method GET`, `:scheme http`, then path and authority in words.
-    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "a")].concat();
-    let hello = [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-        // SETTINGS_INITIAL_WINDOW_SIZE = 0.
-        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]),
-        frame(HEADERS, END_OF_STREAM_AND_HEAD, 1, &head),
-    ];
-    socket.write_all(&hello.concat()).await.expect("sent");
+    socket.write_all(&asks(path)).await.expect("sent");
     tokio::spawn(async move {
         let mut head = [0; 9];
         while socket.read_exact(&mut head).await.is_ok() {
@@ -86,8 +69,8 @@ async fn without_room(port: u16, path: &str) -> tokio::task::JoinHandle<()> {
             if socket.read_exact(&mut payload).await.is_err() {
                 return;
             }
-            if head[3] == PING && head[4] & ACK == 0 {
-                let _ = socket.write_all(&frame(PING, ACK, 0, &payload)).await;
+            if is_ping(&head) {
+                let _ = socket.write_all(&pong(&payload)).await;
             }
         }
     })
