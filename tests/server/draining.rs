@@ -1,11 +1,14 @@
-//! Deploys: a node sends its streams away one by one, and a rolling restart loses nothing.
+//! A node goes: by a deploy it sends its streams away one by one; killed it says nothing. Nobody loses anything.
 
-use crate::support::{Client, Database, Launch, Redis, Server, by_each_way, eventually, fresh};
+use crate::support::{
+    Client, Database, Launch, Memory, Redis, Scrape, Server, by_each_way, eventually, fresh, streams,
+};
 use reqwest::StatusCode;
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use tokio::{sync::oneshot, task::JoinHandle};
 
 by_each_way! {
     streams_are_sent_away_over_the_window_and_the_rest_goes_on
@@ -121,6 +124,29 @@ async fn follow_through(ports: Ports, session: String, me: usize) -> (Vec<u64>, 
     }
 }
 
+/// Publishes by whichever node is there, until it is told to stop. Answers how many there were.
+fn publish_through(ports: &Ports, session: &str) -> (oneshot::Sender<()>, JoinHandle<u64>) {
+    let (stop, mut stopped) = oneshot::channel::<()>();
+    let (ports, session) = (ports.clone(), session.to_owned());
+    let publishing = tokio::spawn(async move {
+        let mut n = 0;
+        while stopped.try_recv().is_err() {
+            n += 1;
+            // Repeated at the next node until one has taken it; the key keeps it from counting twice.
+            for turn in n..usize::MAX {
+                let event = any(&ports, turn).event(&session, n as u64);
+                let sent = event.header("idempotency-key", format!("{session}-{n}")).send().await;
+                if sent.is_ok_and(|answer| answer.status() == StatusCode::ACCEPTED) {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        n as u64
+    });
+    (stop, publishing)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_two_nodes_loses_nothing() {
     const FOLLOWERS: usize = 30;
@@ -135,27 +161,7 @@ async fn a_rolling_restart_of_two_nodes_loses_nothing() {
     let following: Vec<_> =
         (0..FOLLOWERS).map(|me| tokio::spawn(follow_through(ports.clone(), session.clone(), me))).collect();
 
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let publishing = tokio::spawn({
-        let (ports, session) = (ports.clone(), session.clone());
-        let mut stopped = stopped;
-        async move {
-            let mut n = 0;
-            while stopped.try_recv().is_err() {
-                n += 1;
-                // Repeated at the next node until one has taken it; the key keeps it from counting twice.
-                for turn in n..usize::MAX {
-                    let event = any(&ports, turn).event(&session, n as u64);
-                    let sent = event.header("idempotency-key", format!("{session}-{n}")).send().await;
-                    if sent.is_ok_and(|answer| answer.status() == StatusCode::ACCEPTED) {
-                        break;
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            n as u64
-        }
-    });
+    let (stop, publishing) = publish_through(&ports, &session);
     for (name, node) in ["a", "b"].into_iter().zip(&mut nodes) {
         tokio::time::sleep(Duration::from_millis(700)).await;
         // The load balancer hears of it first, as readiness fails first.
@@ -176,4 +182,49 @@ async fn a_rolling_restart_of_two_nodes_loses_nothing() {
         assert_eq!(numbers, (first..=count).collect::<Vec<_>>());
         assert!(turns >= 2, "it was sent away at least once");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_under_load_loses_nothing() {
+    const FOLLOWERS: usize = 30;
+    let (redis, database) = (Redis::start(), Database::new().await);
+    let start = |name: &str| Launch::on(&database).redis(&redis).flag("node", name).start();
+    let (a, b) = (start("a"), start("b"));
+    let ports: Ports = Arc::new(Mutex::new(vec![a.port, b.port]));
+    let session = fresh("killed");
+    any(&ports, 0).publish(&session, 0).await;
+    let memory = Memory::of(&b);
+    let following: Vec<_> =
+        (0..FOLLOWERS).map(|me| tokio::spawn(follow_through(ports.clone(), session.clone(), me))).collect();
+    for node in [&a, &b] {
+        streams(&node.client(), FOLLOWERS / 2, 5).await;
+    }
+    let (stop, publishing) = publish_through(&ports, &session);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    // The load balancer learns of it a while later, by its own checks.
+    let port = a.port;
+    a.kill();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    ports.lock().expect("the ports").retain(|&one| one != port);
+    streams(&b.client(), FOLLOWERS, 10).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let _ = stop.send(());
+    let count = publishing.await.expect("all was published");
+    assert_eq!(b.client().complete(&session).await.status(), StatusCode::ACCEPTED);
+    for one in following {
+        let (numbers, _) = one.await.expect("it followed to the end");
+        assert_eq!(numbers, (0..=count).collect::<Vec<_>>());
+    }
+    streams(&b.client(), 0, 5).await;
+    memory.is_back(&b, 6_000_000).await;
+    // Counted once a second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let scrape = Scrape::of(b.client().get("/metrics")).await;
+    let count = |name: &str| scrape.get(&format!("streamgauge_{name}"));
+    let ended = count("streams_closed_total{reason=\"end\"}");
+    assert_eq!((count("streams_opened_total"), ended), (FOLLOWERS as f64, FOLLOWERS as f64));
+    let not_made = ["conflated", "slow", "gone", "repeated"]
+        .map(|why| count(&format!("deliveries_not_made_total{{reason=\"{why}\"}}")));
+    let fates = count("deliveries_total") + not_made.iter().sum::<f64>();
+    assert_eq!((count("deliveries_due_total"), not_made[1]), (fates, 0.0));
 }

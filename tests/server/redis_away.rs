@@ -1,7 +1,7 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
 use crate::support::{
-    Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh,
+    Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh, streams,
 };
 use reqwest::StatusCode;
 use serde_json::json;
@@ -89,6 +89,57 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
     assert_eq!(ready.status(), StatusCode::OK);
     memory[0].is_back(&a.1, 8_000_000).await;
     memory[1].is_back(&b.1, 8_000_000).await;
+}
+
+/// It dies with publishes under way, twice: what was accepted, or whose answer was lost, comes to everybody once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_published_while_redis_dies_comes_once() {
+    const PUBLISHERS: usize = 4;
+    const EVENTS: u64 = 400;
+    let (mut redis, database) = (Redis::that_keeps(), Database::new().await);
+    let (a, b) = (node("a", &database, &redis), node("b", &database, &redis));
+    let (mut following, mut publishing) = (Vec::new(), Vec::new());
+    let memory = [Memory::of(&a), Memory::of(&b)];
+    for _ in 0..PUBLISHERS {
+        let (session, client) = (fresh("dies"), a.client());
+        client.create(&session).await;
+        for node in [&a, &a, &b, &b] {
+            let mut follower = node.client().follow(&session).await;
+            following.push(tokio::spawn(async move {
+                let told = follower.until(EVENTS).await;
+                assert_eq!(follower.news().await.expect("the end").name, "end");
+                told
+            }));
+        }
+        publishing.push(tokio::spawn(async move {
+            for n in 1..=EVENTS {
+                client.publish_surely(&session, n).await;
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+            session
+        }));
+    }
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        redis.kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        redis.again();
+        b.client().is_ready().await;
+    }
+    for one in publishing {
+        let session = one.await.expect("all was accepted");
+        assert_eq!(b.client().complete(&session).await.status(), StatusCode::ACCEPTED);
+    }
+    for one in following {
+        assert_eq!(one.await.expect("it followed to the end"), ((1..=EVENTS).collect(), 0));
+    }
+    streams(&a.client(), 0, 5).await;
+    memory[0].is_back(&a, 8_000_000).await;
+    memory[1].is_back(&b, 8_000_000).await;
+    a.stop();
+    b.stop();
+    assert_eq!(database.counted("delivered").await, 4 * PUBLISHERS as i64 * (EVENTS as i64 + 1));
+    database.accounts().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

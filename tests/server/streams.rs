@@ -363,3 +363,28 @@ async fn what_comes_within_the_batching_interval_goes_in_one_write(version: &str
     assert_eq!(count("deliveries_due").await, fates);
     assert_eq!(count("delivered").await, 1 + 22 + 1 + 1 + 1);
 }
+
+/// What is written at once comes in one piece, and not as nineteen that follow each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_an_interval_comes_in_one_piece() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("batch-ms", 300).start();
+    let client = server.client();
+    for version in ["1.1", "1.0"] {
+        let session = fresh("piece");
+        client.publish(&session, 0).await;
+        let mut follower = Bare::connect(server.port).await;
+        follower.ask(&session, version).await;
+        follower.past("event: status\n").await;
+        for round in 0..3 {
+            tokio::time::sleep(Duration::from_millis(350)).await;
+            let first = round * 20 + 1;
+            client.publish(&session, first).await;
+            follower.past(&format!("\"data\":{first},")).await;
+            client.publish_all(&session, first + 1..first + 20).await;
+            let piece = follower.piece().await;
+            let events = piece.matches("event: status\n").count();
+            assert_eq!(events, 19, "HTTP/{version}: {piece}");
+        }
+    }
+}

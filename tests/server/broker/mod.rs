@@ -2,6 +2,7 @@
 //! Sentinels name, and through a Redis Cluster.
 
 mod following; // from any position, through any cut
+mod places; // how many streams a user has
 mod requests; // repeated, and polled
 mod sessions; // made, numbered, ended
 mod traces; // what is left behind
@@ -120,6 +121,8 @@ contract! {
         what_history_let_go_is_a_gap;
     following [("heartbeat-ms", 200), ("idle-close-ms", 1000)] =>
         silence_is_pinged_then_closed;
+    places [] =>
+        a_user_has_three_places_a_session;
     requests [] =>
         a_repeated_request_publishes_once
         a_poll_says_when_to_ask_again_and_what_is_unchanged;

@@ -1,7 +1,7 @@
 //! What stays in Redis: nothing, once nobody needs it.
 
 use super::{Stage, Through};
-use crate::support::{Database, Launch, Redis, eventually, fresh};
+use crate::support::{Database, Follower, Launch, Redis, eventually, fresh};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
 
@@ -72,11 +72,12 @@ async fn ended_sessions_leave_no_key_and_no_channel() {
         let session = fresh("gone");
         let event = client.event(&session, 1).header("idempotency-key", "k").send().await.expect("an answer");
         assert_eq!(event.status(), StatusCode::ACCEPTED);
-        followers.push((client.follow(&session).await, session));
+        let stream = client.stream(&session).query(&[("user", "ann")]);
+        followers.push((Follower::open(stream).await, session));
     }
     let mut redis = redis.connect().await;
     let keys: Vec<String> = redis.keys("sg:*").await.expect("Redis");
-    assert_eq!(keys.len(), 60, "state, history, idempotency key");
+    assert_eq!(keys.len(), 80, "state, history, idempotency key, the user's places");
     for (mut follower, session) in followers {
         assert_eq!(client.complete(&session).await.status(), StatusCode::ACCEPTED);
         while follower.news().await.is_some() {}

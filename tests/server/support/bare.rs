@@ -86,6 +86,14 @@ impl Bare {
         String::from_utf8_lossy(&self.read).into_owned()
     }
 
+    /// What the next read brings, by itself.
+    pub async fn piece(&mut self) -> String {
+        self.read.clear();
+        self.read.reserve(1 << 16);
+        self.more().await;
+        String::from_utf8_lossy(&self.read).into_owned()
+    }
+
     async fn more(&mut self) -> usize {
         let reading = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.read)).await;
         reading.expect("no silence").unwrap_or(0)
