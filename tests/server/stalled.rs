@@ -39,7 +39,7 @@ async fn who_stops_for_a_minute_comes_back_to_all_of_it() {
     }
     // The kernel gave up on it long ago.
     streams(&client, 0, 1).await;
-    memory.is_back(&server, 6_000_000).await;
+    memory.is_back(&server, 3_000_000).await;
 
     // What was on its way, and the reset behind it.
     let text = late.read_all().await;
