@@ -22,10 +22,10 @@ pub use life::{StartError, run};
 
 #[doc(hidden)]
 pub mod testing {
-    //! The brokers, for their contract tests, and the history, for its recount.
+    //! The brokers, for their contract tests; the history, for its recount; streams, for what measuring them costs.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::gauge::Recorder;
     pub use crate::store::{Store, Whose, load, load_regions, retain, roll_up};
-    pub use crate::stream::{Hub, Knobs};
+    pub use crate::stream::{Arrival, Hub, Knobs};
     pub use crate::telemetry::Telemetry;
 }

@@ -29,7 +29,11 @@ load() { # name port pid session-count streams rate option...
   "$server" loadtest burst --url "http://127.0.0.1:$port" --server-pid "$pid" --no-post --json "$out/$name.json" \
     --sessions "$sessions" --streams "$streams" --rate "$rate" --duration "${SECONDS_OF_LOAD:-20}s" --arrivals 500 \
     "$@" >"$out/$name.txt" 2>&1 || true
-  python3 "$here/row.py" "$name" "$out/$name.json" || cat "$out/$name.txt"
+  if row=$(python3 "$here/row.py" "$name" "$out/$name.json"); then
+    echo "$row" | tee -a "$out/rows"
+  else
+    cat "$out/$name.txt"
+  fi
 }
 
 measure() { # name port pid
@@ -158,3 +162,5 @@ if (cd "$here" && node -e 'import("better-sse").catch(() => process.exit(1))' 2>
 else
   echo "better-sse: not installed, left out"
 fi
+
+python3 "$here/bars.py" "$out/rows"

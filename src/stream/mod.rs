@@ -28,4 +28,5 @@ pub use limits::{Over, Turnstile, Who};
 pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
+pub use reactor::Arrival;
 pub use server::{Answers, Caller, Serving, serve};
