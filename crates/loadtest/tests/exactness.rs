@@ -4,7 +4,7 @@
 
 mod faulty;
 
-use faulty::{Faults, Server};
+use faulty::{Faults, STALL, Server};
 use std::{sync::atomic::AtomicBool, time::Duration};
 use streamgauge_core::load_test::{Changes, Verdict};
 use streamgauge_loadtest::{Options, Outcome, resolve, run, scenario};
@@ -119,4 +119,23 @@ fn an_end_that_is_not_told_is_missed() {
     let outcome = outcome(Faults { no_end: true, ..Faults::default() });
     assert_eq!((outcome.figures.counts.ended, outcome.figures.counts.end_missing), (0, 4));
     assert!(!outcome.passed);
+}
+
+/// A thousand messages, of which six hundred are due while the server stalls. Sixty-four go out all the same.
+#[test]
+fn a_stall_is_told_by_what_was_due_meanwhile() {
+    let server = Server::start(Faults { stall: Some(100), ..Faults::default() });
+    let scenario = SCENARIO
+        .replace("sessions = 2", "sessions = 1")
+        .replace("streams = 4", "streams = 1")
+        .replace("messages_per_second = 10", "messages_per_second = 1000");
+    let scenario = scenario::read("t", &scenario, "t").expect("good");
+    let options = Options { scenario, threads: 1, ..options(&server, &server) };
+    let figures = run(&options, &AtomicBool::new(false), |_| ()).expect("a run").figures;
+    let counts = figures.counts;
+    assert_eq!((counts.sent, counts.delivered, counts.lost, counts.unsent), (1_000, 1_000, 0, 0));
+    let (due, sent, stall) = (figures.latency, figures.latency_sent, STALL.as_secs_f64() * 1_000.0);
+    assert_eq!((due.samples, sent.samples), (1_000, 1_000));
+    assert!(due.p90_ms > Some(stall * 0.75) && due.p50_ms > Some(stall * 0.1), "{due:?}");
+    assert!(sent.p90_ms < Some(stall * 0.4) && sent.max_ms > Some(stall * 0.9), "{sent:?}");
 }

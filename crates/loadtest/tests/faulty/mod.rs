@@ -6,7 +6,11 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
+
+/// How long a stall lasts.
+pub const STALL: Duration = Duration::from_millis(600);
 
 /// Message numbers, in each session.
 #[derive(Clone, Copy, Default)]
@@ -17,6 +21,8 @@ pub struct Faults {
     pub refuse: Option<u64>,
     /// The streams are cut after it.
     pub cut: Option<u64>,
+    /// Nothing is answered for [`STALL`] once it has come.
+    pub stall: Option<u64>,
     pub no_end: bool,
 }
 
@@ -140,6 +146,9 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
 fn status(session: &mut Session, body: &str, faults: Faults) -> &'static str {
     session.asked += 1;
     let number = Some(session.asked);
+    if number == faults.stall {
+        thread::sleep(STALL);
+    }
     if number == faults.refuse {
         return "503 Service Unavailable";
     }
