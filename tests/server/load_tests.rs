@@ -1,8 +1,9 @@
 //! Results of load tests: posted, kept within bounds, listed, shown.
 
-use crate::support::{Client, Database, Launch, eventually, key, load_test};
+use crate::support::{Client, Database, Folder, Launch, eventually, key, load_test, load_test_by};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use std::fs;
 
 const ROUTE: &str = "/api/admin/load-tests";
 
@@ -150,6 +151,110 @@ async fn the_tool_measures_and_the_server_keeps_it() {
     assert_eq!(code, Some(1), "{said}");
     let refused = said.lines().find(|line| line.starts_with("Streams refused"));
     assert!(refused.is_some_and(|line| line.contains("FAIL")), "{said}");
+    server.stop();
+}
+
+/// A run of two seconds: twenty streams, a session each, ten messages a second in each.
+const SHORT: [&str; 11] =
+    ["idle", "--streams", "20", "--sessions", "20", "--arrivals", "100", "--rate", "10", "--duration", "2s"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tool_writes_its_result_to_files() {
+    let database = Database::new().await;
+    let server = Launch::on(&database).start();
+    server.client().stored().await;
+    let folder = Folder::new("load-test");
+    let [in_json, in_html, nowhere] =
+        ["a.json", "a.html", "none/a.json"].map(|name| folder.path().join(name).display().to_string());
+    let (said, code) =
+        load_test(&server, &[&SHORT[..], &["--json", &in_json, "--html", &in_html]].concat()).await;
+    let outcome = fs::read(&in_json).expect("a file");
+    let outcome: Value = serde_json::from_slice(&outcome).expect("JSON");
+    assert_eq!(code, Some(i32::from(outcome["passed"] != json!(true))), "{said}");
+    // The server keeps the same.
+    let run = json_of(server.client().get(&format!("{ROUTE}/1")), StatusCode::OK).await;
+    assert_eq!(run["outcome"], outcome);
+
+    let findings = outcome["findings"].as_array().expect("findings");
+    for finding in findings {
+        let verdict = finding["verdict"].as_str().expect("a verdict");
+        assert!(["pass", "fail", "not_enough_data", "not_measured"].contains(&verdict), "{finding}");
+        assert!(finding["target"].as_str().is_some_and(|target| !target.is_empty()), "{finding}");
+    }
+    let figures = &outcome["figures"];
+    let counted = [("latency", "delivered"), ("latency_sent", "delivered"), ("connect", "established")];
+    for (histogram, counter) in counted {
+        assert_eq!(figures[histogram]["samples"], figures["counts"][counter], "{histogram}");
+        let percentiles = ["p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"]
+            .map(|name| &figures[histogram][name]);
+        let percentiles = percentiles.map(|value| value.as_f64().expect("milliseconds"));
+        assert!(percentiles.is_sorted() && percentiles[0] > 0.0, "{histogram}: {percentiles:?}");
+    }
+    let seconds = outcome["timeline"].as_array().expect("a timeline");
+    let at: Vec<_> = seconds.iter().map(|second| second["at_s"].as_u64().expect("seconds")).collect();
+    assert!(at.len() >= 2 && at.windows(2).all(|two| two[1] == two[0] + 1), "{at:?}");
+    assert!(seconds.iter().any(|second| second["streams"] == json!(20)), "{seconds:?}");
+
+    let page = fs::read_to_string(&in_html).expect("a file");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{page}");
+    for foreign in ["src=", "href=", "url(", "@import", "<script", "<link", "://"] {
+        let own = if foreign == "://" {
+            page.matches(&format!("http://127.0.0.1:{}", server.port)).count()
+        } else {
+            0
+        };
+        assert_eq!(page.matches(foreign).count(), own, "{foreign} in {page}");
+    }
+    assert!(page.matches("<svg ").count() >= 3, "{page}");
+    for finding in findings {
+        let row = format!("<th scope=\"row\">{}</th>", finding["name"].as_str().expect("a name"));
+        assert!(page.contains(&row) && said.contains(finding["name"].as_str().expect("a name")), "{row}");
+    }
+
+    let (said, code) = load_test(&server, &[&SHORT[..], &["--no-post", "--json", &nowhere]].concat()).await;
+    assert!(code == Some(73) && said.contains(&format!("{nowhere} cannot be written")), "{said}");
+    assert_eq!(json_of(server.client().get(ROUTE), StatusCode::OK).await["kept"], json!(1), "{said}");
+    let (said, code) = load_test(&server, &["idle", "--streams", "0"]).await;
+    assert!(code == Some(64) && said.contains("streams is \"0\""), "{said}");
+    let (said, code) = load_test(&server, &["idle", "--follow-url", "http://127.0.0.1:1"]).await;
+    assert!(code == Some(69) && said.contains("http://127.0.0.1:1 cannot be reached"), "{said}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tool_shows_its_key_where_access_is_by_key() {
+    let database = Database::new().await;
+    let made =
+        |scopes: &[&str]| key(&database, &[&["create", "--name", "test", "--scope"], scopes].concat()).0;
+    let secret = |said: String| said.lines().next().expect("a key").to_owned();
+    let (both, publisher) = (secret(made(&["publish", "admin"])), secret(made(&["publish"])));
+    let server = Launch::on(&database).start();
+    let client = &server.client();
+    client.stored().await;
+    let kept = async || json_of(client.get(ROUTE).bearer_auth(&both), StatusCode::OK).await;
+
+    let (said, _) = load_test_by(&both, &server, &SHORT).await;
+    assert!(said.contains("The server keeps the result: ") && !said.contains(&both), "{said}");
+    let row = kept().await["rows"][0].clone();
+    let run = client.get(&format!("{ROUTE}/{}", row["id"])).bearer_auth(&both);
+    let counts = json_of(run, StatusCode::OK).await["outcome"]["figures"]["counts"].clone();
+    assert_eq!(
+        (&counts["established"], &counts["ended"], &counts["lost"]),
+        (&json!(20), &json!(20), &json!(0))
+    );
+    assert!(counts["delivered"].as_u64() > Some(100) && counts["publish_failed"] == json!(0), "{counts}");
+
+    // A key that only publishes is enough to measure.
+    let (said, _) = load_test_by(&publisher, &server, &SHORT).await;
+    assert!(said.contains("that takes a key with the scope admin beside publish"), "{said}");
+    let (admin, unknown) = (secret(made(&["admin"])), format!("sgk_{}_{}", "0".repeat(16), "a".repeat(43)));
+    for (wrong, what) in
+        [("", "STREAMGAUGE_API_KEY"), (&unknown, "no such key"), (&admin, "without the scope publish")]
+    {
+        let (said, code) = load_test_by(wrong, &server, &SHORT).await;
+        assert!(code == Some(77) && said.lines().count() == 1 && said.contains(what), "{code:?}: {said}");
+    }
+    assert_eq!(kept().await["kept"], json!(1));
     server.stop();
 }
 

@@ -16,7 +16,7 @@ use streamgauge_core::load_test::Changes;
     after_help = "Scenarios: ramp, burst and extended are the epic's; idle holds streams and weighs them; limit raises \
                   the rate until something gives. A path to a file of the same shape works too.\n\n\
                   Exit status: 0 all targets met, 1 a target missed, 64 bad usage, 69 the server cannot be reached, 73 a file \
-                  cannot be written."
+                  cannot be written, 77 the server does not take the key."
 )]
 pub struct Args {
     /// ramp, burst, extended, idle, limit, or the path of a scenario file

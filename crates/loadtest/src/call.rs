@@ -1,7 +1,8 @@
-//! Single requests, outside of the load: is the server there, and the result for it to keep.
+//! Single requests, outside of the load: is the server there, does it take the key, and the result for it to keep.
 
 use crate::wire::{
     answers::{Answer, Answers},
+    request::Requests,
     target::Target,
 };
 use std::{
@@ -35,4 +36,11 @@ pub fn call(target: &Target, request: &[u8]) -> io::Result<Answer> {
 pub fn is_alive(target: &Target) -> io::Result<()> {
     let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", target.authority);
     call(target, request.as_bytes()).map(drop)
+}
+
+/// Whether messages may be published, asked by a batch without any. Whatever else is wrong the load will tell.
+pub fn may_publish(target: &Target, requests: &Requests) -> io::Result<bool> {
+    let mut request = Vec::new();
+    requests.batch(b"", &mut request);
+    call(target, &request).map(|answer| !matches!(answer.status, 401 | 403))
 }

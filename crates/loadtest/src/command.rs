@@ -21,6 +21,8 @@ pub const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 /// EX_CANTCREAT: a file cannot be written.
 const NOT_WRITTEN: u8 = 73;
+/// EX_NOPERM: the server does not take the key.
+const NO_KEY: u8 = 77;
 
 pub fn command() -> clap::Command {
     Args::command()
@@ -58,6 +60,7 @@ pub fn main(matches: &ArgMatches) -> ExitCode {
     let outcome = match told {
         Ok(outcome) => outcome,
         Err(error @ RunError::Unreachable(..)) => return fail(UNAVAILABLE, &error),
+        Err(error @ RunError::NoKey(..)) => return fail(NO_KEY, &error),
         Err(error @ RunError::Files { .. }) => return fail(USAGE, &error),
         Err(error @ RunError::Start(_)) => return fail(1, &error),
     };

@@ -49,6 +49,8 @@ pub struct Options {
 pub enum RunError {
     #[error("The server at {0} cannot be reached: {1}.")]
     Unreachable(String, io::Error),
+    #[error("The server at {0} does not let this tool publish: {1}.")]
+    NoKey(String, &'static str),
     #[error(
         "streams is {streams}, but must be at most {room}: this process may open {files} files, and each stream is one."
     )]
@@ -94,6 +96,16 @@ pub fn run(
     for (url, target) in [(url, target), (follow_url, follow)] {
         call::is_alive(target).map_err(|error| RunError::Unreachable(url.clone(), error))?;
     }
+    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let requests =
+        Requests::new(&target.authority, options.key.as_deref(), &format!("{:x}", started.as_millis()));
+    if !call::may_publish(target, &requests).map_err(|error| RunError::Unreachable(url.clone(), error))? {
+        let why = match options.key {
+            Some(_) => "it has no such key, or one without the scope publish",
+            None => "it takes a key, which STREAMGAUGE_API_KEY has to hold",
+        };
+        return Err(RunError::NoKey(url.clone(), why));
+    }
     let plan = Arc::new(Plan::new(scenario));
     let pid = options.server_pid.or_else(|| host::listening_on(target.address));
     let mut sums = Sums {
@@ -102,17 +114,12 @@ pub fn run(
         open: vec![0; options.threads as usize],
         ..Sums::default()
     };
-    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let own_cpu = host::own_cpu_seconds();
     let setup = Setup {
         plan: plan.clone(),
         target: target.clone(),
         follow: follow.clone(),
-        requests: Requests::new(
-            &target.authority,
-            options.key.as_deref(),
-            &format!("{:x}", started.as_millis()),
-        ),
+        requests,
         sources: Sources::new(follow.address, scenario.streams),
         orders: Arc::new(Orders::default()),
         origin: Instant::now(),

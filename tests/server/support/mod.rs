@@ -42,7 +42,7 @@ pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use scrape::{OPENMETRICS, Scrape};
-pub use server::{Launch, Server, key, load_test};
+pub use server::{Launch, Server, key, load_test, load_test_by};
 pub use shared::Shared;
 pub use wait::eventually;
 pub(crate) use ways::by_each_way;

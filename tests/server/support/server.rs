@@ -121,8 +121,17 @@ pub fn key(database: &Database, arguments: &[&str]) -> (String, Option<i32>) {
 
 /// Runs `streamgauge loadtest …` against the server. Answers what it said, and how it ended.
 pub async fn load_test(server: &Server, arguments: &[&str]) -> (String, Option<i32>) {
+    load_test_by("", server, arguments).await
+}
+
+/// With a key, as its environment gives it.
+pub async fn load_test_by(key: &str, server: &Server, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_streamgauge"));
-    command.arg("loadtest").args(arguments).args(["--url", &format!("http://127.0.0.1:{}", server.port)]);
+    command
+        .env("STREAMGAUGE_API_KEY", key)
+        .arg("loadtest")
+        .args(arguments)
+        .args(["--url", &format!("http://127.0.0.1:{}", server.port)]);
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran");
     let output = output.expect("the program runs");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
