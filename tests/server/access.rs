@@ -166,6 +166,35 @@ async fn a_follower_needs_a_ticket_for_its_session() {
     closed.server.stop();
 }
 
+/// One of two sessions is not the ticket's: neither is opened, and no place is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_sessions_need_a_ticket_for_each() {
+    let closed = closed(&[("streams-per-user", 1)]).await;
+    let (client, session, other) = (&closed.client, fresh("mine"), fresh("theirs"));
+    closed.publish(&session, 1).await;
+    closed.publish(&other, 1).await;
+    let ticket = closed.ticket(&session, 60_000).await;
+    let ask = |sessions: &[&String]| {
+        let asked: Vec<_> = sessions.iter().map(|session| ("session", *session)).collect();
+        client.get("/api/v1/streams").query(&asked).query(&[("ticket", &ticket)])
+    };
+    for sessions in [[&session, &other], [&other, &session]] {
+        let answer = ask(&sessions).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    let looks = client.get("/api/admin/sse-metrics/stream").bearer_auth(&closed.admin);
+    let mut dashboard = Follower::open(looks).await;
+    dashboard.next().await.expect("what was last");
+    assert_eq!(dashboard.next().await.expect("what is now").data["activeConnections"], 0);
+    // The user's only place is free.
+    assert_eq!(Follower::open(ask(&[&session])).await.numbers(1).await, [1]);
+    closed.server.stop();
+    let counted = async |counter| closed.database.counted(counter).await;
+    assert_eq!((counted("connect_attempts").await, counted("connect_refused").await), (1, 0));
+    assert_eq!((counted("deliveries_due").await, counted("delivered").await), (1, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_with_its_ticket() {
     let closed = closed(&[]).await;

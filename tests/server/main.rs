@@ -28,6 +28,7 @@ mod redis_cluster; // through a Redis Cluster
 mod redis_sentinel; // failover by Sentinel
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them
+mod several; // several sessions on one connection, and their user's places
 mod slow_reader; // a follower that does not read
 mod stalled; // a follower that stops reading for a minute
 mod stopping; // SIGTERM
