@@ -1,11 +1,18 @@
 use crate::support::{Client, Database, Follower, Launch, Nginx, Server, fresh, streams};
 use flate2::write::GzDecoder;
 use reqwest::header::HeaderMap;
-use std::io::Write;
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 /// What nginx does by itself, plus the version of HTTP that it speaks to the server.
 const BUFFERS: &str = "proxy_buffering on; proxy_buffers 8 64k; proxy_buffer_size 64k;";
 const COMPRESSES: &str = "gzip on; gzip_types *; gzip_min_length 0; gzip_proxied any; gzip_comp_level 9;";
+
+/// What it does where it is told not to listen to us.
+const HOLDS: &str =
+    "proxy_ignore_headers X-Accel-Buffering; proxy_buffering on; proxy_buffers 8 4k; proxy_buffer_size 4k;";
 
 async fn behind(directives: &str) -> (Server, Nginx, Client, Client, Database) {
     let database = Database::new().await;
@@ -75,11 +82,61 @@ async fn a_proxy_that_compresses_everything_does_so_event_by_event() {
         }
         let expected = format!("\"data\":{n},");
         while !String::from_utf8_lossy(text.get_ref()).contains(&expected) {
-            let chunk = tokio::time::timeout(std::time::Duration::from_secs(5), answer.chunk()).await;
+            let chunk = tokio::time::timeout(Duration::from_secs(5), answer.chunk()).await;
             let chunk = chunk.unwrap_or_else(|_| panic!("event {n} is held back")).expect("an open stream");
             text.write_all(&chunk.expect("an open stream")).expect("gzip");
             text.flush().expect("gzip");
         }
     }
     server.stop();
+}
+
+/// How long it took from the first tick of the self-test to its last.
+async fn ticking(client: &Client) -> Duration {
+    let mut ticks = Follower::open(client.get("/api/v1/selftest/stream")).await;
+    let mut came = Vec::new();
+    while let Some(tick) = ticks.next().await {
+        came.push(Instant::now());
+        assert_eq!((tick.name.as_str(), &tick.data["n"]), ("tick", &came.len().into()));
+    }
+    assert_eq!(came.len(), 5);
+    came[4] - came[0]
+}
+
+/// The server cannot know: it has written everything. Its followers can, by the self-test, and poll.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_holds_a_stream_back_is_told_by_the_self_test() {
+    let (server, _nginx, client, behind, database) = behind(HOLDS).await;
+    assert!(ticking(&client).await > Duration::from_millis(500));
+    assert!(ticking(&behind).await < Duration::from_millis(200), "in one lump");
+
+    let session = fresh("held-back");
+    client.publish(&session, 0).await;
+    let ask = || tokio::spawn(behind.stream(&session).send());
+    let mut asking = ask();
+    streams(&client, 1, 5).await;
+    client.publish_all(&session, 1..=5).await;
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut asking).await;
+    assert!(early.is_err(), "not even the head: {early:?}");
+    let polled = behind.poll(&session).await.json::<serde_json::Value>().await.expect("JSON");
+    assert_eq!(polled["data"], 5);
+    // A buffer that is full is passed on.
+    client.publish_all(&session, 6..=99).await;
+    let answer = tokio::time::timeout(Duration::from_secs(5), asking).await.expect("what filled it");
+    let mut follower = Follower::of(answer.expect("a task").expect("an answer"));
+    assert_eq!(follower.numbers(10).await, Vec::from_iter(0..10));
+    // A follower that leaves before it has heard anything is noticed.
+    let other = ask();
+    streams(&client, 2, 5).await;
+    other.abort();
+    streams(&client, 1, 5).await;
+    client.complete(&session).await;
+    assert_eq!(follower.numbers(90).await, Vec::from_iter(10..100));
+    assert_eq!(follower.news().await.expect("the end").name, "end");
+    assert_eq!(follower.news().await, None);
+    streams(&client, 0, 5).await;
+    server.stop();
+    database.accounts().await;
+    let counted = async |counter| database.counted(counter).await;
+    assert_eq!((counted("delivered").await, counted("connect_established").await), (102, 2));
 }
