@@ -118,6 +118,32 @@ test.describe("with scripts", () => {
     });
   }
 
+  test("what a page saw of its session is counted, each thing once", async ({ page }) => {
+    const server = await Server.start(["--control-group-percent", "0"]);
+    const counted = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      const count = (name: string) => Number(new RegExp(`^streamgauge_${name} (.*)$`, "m").exec(text)?.[1]);
+      const ignored = [...text.matchAll(/^streamgauge_beacons_ignored_total\{.*\} (.*)$/gm)].map(([, n]) => Number(n));
+      const seen = ["first_update_seconds_count", "client_latency_seconds_count"].map(count);
+      return [count("beacons_total"), count("page_refreshes_total"), ...seen, ...ignored];
+    };
+    try {
+      await publish(server.url, "seen-1", [{ stage: "uploading", progress: 1 }]);
+      await page.goto(`${server.url}/s/seen-1`);
+      await expect(page.locator(".freshness")).toContainText("live by stream");
+      await publish(server.url, "seen-1", [2, 3, 4].map((progress) => ({ stage: "uploading", progress })));
+      await expect(page.locator(".percent")).toHaveText("4");
+      await page.reload();
+      await expect(page.locator(".freshness")).toContainText("live by stream");
+      await expect.poll(counted).toEqual([1, 0, 1, 3, 0, 0]);
+      await publish(server.url, "seen-1", [{ stage: "done", progress: 100, state: "completed" }]);
+      await expect(page.locator(".outcome")).toHaveText("completed");
+      await expect.poll(counted).toEqual([2, 1, 2, 4, 0, 0]);
+    } finally {
+      await server.stop();
+    }
+  });
+
   test("the first status appears where none was", async ({ page, server }) => {
     const id = await sessionOf("stream", server.url);
     await page.goto(`/s/${id}`);
