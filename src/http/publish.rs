@@ -88,7 +88,8 @@ pub async fn create(
         stream_url: format!("{poll_url}/stream"),
         page_url: format!("/s/{id}"),
         poll_interval_ms: node.settings.poll_interval_ms,
-        ticket: ticket_for(&node, &id, create.user, node.settings.ticket_ms).map(|issued| issued.ticket),
+        ticket: ticket_for(&node, vec![id.clone()], create.user, node.settings.ticket_ms)
+            .map(|issued| issued.ticket),
         poll_url,
         id,
     };
@@ -204,6 +205,9 @@ pub struct TicketWish {
     user: Option<String>,
     /// How long it is to open the session, ms.
     lives_ms: Option<u64>,
+    /// Others that it is to open too: who follows several over one connection brings one ticket.
+    #[serde(default)]
+    sessions: Vec<SessionId>,
 }
 
 #[derive(Serialize)]
@@ -214,10 +218,10 @@ struct Issued {
 }
 
 /// `None`: access is open, and no ticket is needed.
-fn ticket_for(node: &Node, id: &SessionId, user: Option<String>, lives_ms: u64) -> Option<Issued> {
+fn ticket_for(node: &Node, sessions: Vec<SessionId>, user: Option<String>, lives_ms: u64) -> Option<Issued> {
     let lives = i64::try_from(lives_ms / 1_000).unwrap_or(Claims::LIVES).clamp(1, Claims::LIVES);
     let exp = clock::now_ms() / 1_000 + lives;
-    let ticket = node.access.ticket(&Claims { sub: user, sessions: vec![id.clone()], exp })?;
+    let ticket = node.access.ticket(&Claims { sub: user, sessions, exp })?;
     Some(Issued { ticket, expires_at: exp * 1_000 })
 }
 
@@ -236,8 +240,16 @@ pub async fn ticket(
     if !(1_000..=longest).contains(&lives_ms) {
         return Err(Problem::field("lives_ms", format!("lives_ms must be from 1000 to {longest}.")));
     }
+    let mut sessions = wish.sessions;
+    sessions.push(id);
+    sessions.sort();
+    sessions.dedup();
+    if sessions.len() > Claims::SESSIONS {
+        let detail = format!("A ticket is for {} sessions at most.", Claims::SESSIONS);
+        return Err(Problem::field("sessions", detail));
+    }
     let open = || Problem::new(StatusCode::CONFLICT, "Access is open: followers need no ticket.");
-    let issued = ticket_for(&node, &id, wish.user, lives_ms).ok_or_else(open)?;
+    let issued = ticket_for(&node, sessions, wish.user, lives_ms).ok_or_else(open)?;
     Ok((StatusCode::CREATED, Json(issued)).into_response())
 }
 

@@ -196,6 +196,40 @@ async fn several_sessions_need_a_ticket_for_each() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_ticket_opens_several_sessions_over_one_connection() {
+    let closed = closed(&[]).await;
+    let (client, session, other) = (&closed.client, fresh("one"), fresh("other"));
+    closed.publish(&session, 1).await;
+    closed.publish(&other, 2).await;
+    let wish = |sessions: Value| {
+        let tickets = client.post(&format!("/api/v1/sessions/{session}/tickets"));
+        tickets.bearer_auth(&closed.publisher).json(&json!({ "sessions": sessions })).send()
+    };
+    let most: Vec<String> = (0..16).map(|n| format!("s{n}")).collect();
+    for bad in [json!(most), json!(["a b"]), json!([""]), json!("one")] {
+        let answer = wish(bad.clone()).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    assert_eq!(wish(json!(most[1..])).await.expect("an answer").status(), StatusCode::CREATED);
+    // Named twice is named once.
+    let issued: Value = wish(json!([other, session])).await.expect("an answer").json().await.expect("JSON");
+    let ticket = issued["ticket"].as_str().expect("a ticket");
+    let ask = |sessions: &[&String]| {
+        let asked: Vec<_> = sessions.iter().map(|session| ("session", *session)).collect();
+        client.get("/api/v1/streams").query(&asked).query(&[("ticket", ticket)])
+    };
+    let mut both = Follower::open(ask(&[&session, &other])).await;
+    assert_eq!(both.numbers(2).await, [1, 2]);
+    assert_eq!(Follower::open(ask(&[&other])).await.numbers(1).await, [2]);
+    assert_eq!(status(client.stream(&session).query(&[("ticket", ticket)])).await, StatusCode::OK);
+    let third = fresh("third");
+    closed.publish(&third, 3).await;
+    assert_eq!(status(ask(&[&session, &third])).await, StatusCode::FORBIDDEN);
+    drop(both);
+    closed.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_with_its_ticket() {
     let closed = closed(&[]).await;
     let session = fresh("expires");
