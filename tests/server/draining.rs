@@ -149,7 +149,7 @@ fn publish_through(ports: &Ports, session: &str) -> (oneshot::Sender<()>, JoinHa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_two_nodes_loses_nothing() {
-    const FOLLOWERS: usize = 30;
+    const FOLLOWERS: usize = 120;
     let (redis, database) = (Redis::start(), Database::new().await);
     let start = |name: &str| -> Server {
         Launch::on(&database).redis(&redis).flag("node", name).flag("drain-window-ms", 1_500).start()

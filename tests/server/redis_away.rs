@@ -1,7 +1,8 @@
 //! Redis stops for a while: streams stay open, publishers are told to come back, and nobody misses anything unknowingly.
 
 use crate::support::{
-    Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh, streams,
+    Bare, Client, Database, Follower, Launch, Loading, Memory, Proxy, Redis, Server, eventually, fresh,
+    streams,
 };
 use reqwest::StatusCode;
 use serde_json::json;
@@ -188,6 +189,44 @@ async fn a_cut_connection_to_redis_loses_nothing() {
     }
     cutting.await.expect("six cuts");
     assert_eq!(follower.numbers(EVENTS as usize).await, (1..=EVENTS).collect::<Vec<_>>());
+}
+
+/// More sessions than are asked for in one round trip.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_sessions_are_listened_to_again() {
+    const SESSIONS: usize = 1_200;
+    let (redis, database) = (Redis::start(), Database::new().await);
+    let (a, b) = (node("a", &database, &redis), node("b", &database, &redis));
+    let (publisher, sessions) = (b.client(), (0..SESSIONS).map(|_| fresh("many")).collect::<Vec<_>>());
+    publish_each(&publisher, &sessions, 1).await;
+    let mut followers = Vec::new();
+    for session in &sessions {
+        followers.push(Bare::follow(a.port, session).await);
+    }
+    let mut connection = redis.connect().await;
+    for n in 2..=3 {
+        let mut cut = redis::cmd("CLIENT");
+        cut.arg("KILL").arg("TYPE").arg("pubsub");
+        let _: u64 = cut.query_async(&mut connection).await.expect("Redis");
+        // While it listens to none of them, to some, and to all.
+        publish_each(&publisher, &sessions, n).await;
+        for follower in &mut followers {
+            follower.past(&format!("\"progress\":{n}")).await;
+        }
+    }
+}
+
+/// One event for each of them, a thousand a request.
+async fn publish_each(client: &Client, sessions: &[String], n: usize) {
+    for some in sessions.chunks(1_000) {
+        let line = |session| json!({ "session": session, "stage": "work", "progress": n }).to_string();
+        let lines: Vec<_> = some.iter().map(line).collect();
+        let batch = client.post("/api/v1/status").header("content-type", "application/x-ndjson");
+        let answer = batch.body(lines.join("\n")).send().await.expect("an answer");
+        let fates: serde_json::Value = answer.json().await.expect("JSON");
+        let fates = fates.as_array().expect("a fate a line");
+        assert!(fates.iter().all(|fate| fate["status"] == 202), "{fates:?}");
+    }
 }
 
 #[tokio::test]
