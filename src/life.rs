@@ -179,6 +179,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         let on = lanes.clone();
         lanes.first().spawn(async move { stream::serve(listener, &on, serving, most).await })
     };
+    let accepting = server.abort_handle();
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
@@ -208,6 +209,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     tokio::select! {
         () = ordered => tracing::info!("stopped"),
         () = signals.next() => {
+            accepting.abort();
             tracing::warn!("stopped at once, at the second signal");
         }
     }

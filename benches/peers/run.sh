@@ -30,7 +30,8 @@ load() { # name port pid session-count streams rate option...
     --sessions "$sessions" --streams "$streams" --rate "$rate" --duration "${SECONDS_OF_LOAD:-20}s" --arrivals 500 \
     "$@" >"$out/$name.txt" 2>&1 || true
   if row=$(python3 "$here/row.py" "$name" "$out/$name.json"); then
-    echo "$row" | tee -a "$out/rows"
+    echo "$row"
+    echo "${turn:-1} $row" >>"$out/rows"
   else
     cat "$out/$name.txt"
   fi
@@ -111,7 +112,7 @@ ours=$pid
 theirs=$pid
 sleep 15
 [ -z "$has_nchan" ] || rest "$theirs"
-for _ in $(seq "${ROUNDS:-1}"); do
+for turn in $(seq "${ROUNDS:-1}"); do
   measure streamgauge 4100 "$ours"
   # As a back end does that reports for all its sessions at once; none of the peers takes that.
   load streamgauge-10-batched 4100 "$ours" 50 500 60 --batch 10ms

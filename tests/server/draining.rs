@@ -63,7 +63,10 @@ async fn streams_are_sent_away_over_the_window_and_the_rest_goes_on(version: &st
     }
     left.sort();
     let (first, last) = (left[0].0, left[STREAMS - 1].0);
-    assert!(first < WINDOW / 4 && last > WINDOW / 2 && last <= WINDOW, "{first:?} to {last:?}");
+    assert!(
+        first < WINDOW / 4 && last > WINDOW / 2 && last <= WINDOW + Duration::from_secs(1),
+        "{first:?} to {last:?}"
+    );
     assert_eq!(left[STREAMS - 1].1, 2, "whoever is still there is told what happens");
     let status = server.exit_within(Duration::from_secs(10)).expect("it ends");
     assert_eq!(status.code(), Some(0), "{}", server.log());
@@ -209,20 +212,22 @@ async fn a_node_that_is_killed_under_load_loses_nothing() {
     streams(&b.client(), FOLLOWERS, 10).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     let _ = stop.send(());
-    let count = publishing.await.expect("all was published");
+    let published = publishing.await.expect("all was published");
     assert_eq!(b.client().complete(&session).await.status(), StatusCode::ACCEPTED);
     for one in following {
         let (numbers, _) = one.await.expect("it followed to the end");
-        assert_eq!(numbers, (0..=count).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..=published).collect::<Vec<_>>());
     }
     streams(&b.client(), 0, 5).await;
     memory.is_back(&b, 6_000_000).await;
-    // Counted once a second.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let scrape = Scrape::of(b.client().get("/metrics")).await;
+    let scrape = eventually("all ends are counted", 5, async || {
+        let scrape = Scrape::of(b.client().get("/metrics")).await;
+        let ended = scrape.get("streamgauge_streams_closed_total{reason=\"end\"}");
+        (ended == FOLLOWERS as f64).then_some(scrape)
+    })
+    .await;
     let count = |name: &str| scrape.get(&format!("streamgauge_{name}"));
-    let ended = count("streams_closed_total{reason=\"end\"}");
-    assert_eq!((count("streams_opened_total"), ended), (FOLLOWERS as f64, FOLLOWERS as f64));
+    assert_eq!(count("streams_opened_total"), FOLLOWERS as f64);
     let not_made = ["conflated", "slow", "gone", "repeated"]
         .map(|why| count(&format!("deliveries_not_made_total{{reason=\"{why}\"}}")));
     let fates = count("deliveries_total") + not_made.iter().sum::<f64>();

@@ -230,18 +230,19 @@ async fn clients_that_reset_before_the_head_leave_no_trace(version: &str) {
     let (client, session) = (server.client(), fresh("reset"));
     client.publish(&session, 1).await;
     let mut memory = None;
-    for round in 0..5 {
+    for round in 0..6 {
         for n in 0..RESETS {
             let mut one = Bare::connect(server.port).await;
             one.say(asking(&session, "ann", version)).await.expect("sent");
-            // Before the request is read, before its head is written, or just after.
+            // Before the request is read, before its head is written, or just after: up to a millisecond, which is as
+            // short as tokio sleeps.
             let since = Instant::now();
             while since.elapsed() < Duration::from_micros(n % 20 * 50) {}
             one.reset();
         }
         streams(&client, 0, 10).await;
         // What the first of them make is kept for the next.
-        if round == 0 {
+        if round == 1 {
             memory = Some(Memory::of(&server));
         }
     }
@@ -253,7 +254,8 @@ async fn clients_that_reset_before_the_head_leave_no_trace(version: &str) {
     server.stop();
     let count = async |counter| database.counted(counter).await;
     let (tried, opened) = (count("connect_attempts").await, count("connect_established").await);
-    assert!((50..=1_003).contains(&tried) && opened < tried, "{opened} of {tried} were told anything");
+    // Some came too late to be read, and some found no place; many were between.
+    assert!((50..=1_203).contains(&tried) && opened < tried, "{opened} of {tried} were told anything");
     assert_eq!(count("closed_by_client").await, tried, "each that began is over");
     database.accounts().await;
 }
@@ -266,7 +268,7 @@ async fn clients_that_reset_while_they_wait_for_a_place_leave_none_taken() {
     let (client, session) = (server.client(), fresh("asked"));
     client.publish(&session, 1).await;
     let mut memory = None;
-    for round in 0..2 {
+    for round in 0..3 {
         redis.freeze();
         let mut waiting = Vec::new();
         for n in 0..200 {
@@ -281,8 +283,8 @@ async fn clients_that_reset_while_they_wait_for_a_place_leave_none_taken() {
         client.is_ready().await;
         drop(all_places(&client, &session, "ann").await);
         streams(&client, 0, 10).await;
-        // What the first crowd makes is kept for the next.
-        if round == 0 {
+        // What the first crowds make is kept for the next.
+        if round == 1 {
             memory = Some(Memory::of(&server));
         }
     }

@@ -102,7 +102,7 @@ pub fn run(
     if !call::may_publish(target, &requests).map_err(|error| RunError::Unreachable(url.clone(), error))? {
         let why = match options.key {
             Some(_) => "it has no such key, or one without the scope publish",
-            None => "it takes a key, which STREAMGAUGE_API_KEY has to hold",
+            None => "it takes a key: --key or STREAMGAUGE_API_KEY",
         };
         return Err(RunError::NoKey(url.clone(), why));
     }

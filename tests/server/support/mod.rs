@@ -22,7 +22,7 @@ mod server; // the binary under test
 mod shared; // one expensive thing for several tests
 mod wait; // polling with a deadline
 mod ways; // by a reactor, or by hyper
-pub mod words_of_http2; // its frames
+pub mod words_of_http2; // frames of HTTP/2, for clients that no library would be
 
 pub use bare::{Bare, streams};
 pub use client::Client;

@@ -1,4 +1,4 @@
-//! A sample as it is kept and stored.
+//! A sample as it is kept in memory, and on its way to PostgreSQL.
 
 use super::{
     counters::{Counter, Counters},
@@ -51,6 +51,7 @@ impl Packed {
     }
 
     fn body(&self) -> Body<'_> {
+        // Made by `new` alone: nothing can fail.
         postcard::from_bytes(&self.body).unwrap_or_default()
     }
 
