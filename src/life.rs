@@ -84,6 +84,8 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     let chores = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
+        // What such a thread took for its work goes with it: half a megabyte, every half minute.
+        .thread_keep_alive(Duration::from_secs(1))
         .on_thread_start(give_way)
         .build()?;
     let pages = runtime::Builder::new_multi_thread().thread_name("pages").enable_all().build()?;
