@@ -145,10 +145,16 @@ impl Recorder {
 
     /// The same for a value, of the measures that are kept by region.
     pub fn record_at(&self, region: Region, measure: Measure, value: u64) {
+        self.record_n_at(region, measure, value, 1);
+    }
+
+    /// The same value `count` times.
+    pub fn record_n_at(&self, region: Region, measure: Measure, value: u64, count: u64) {
         if let (true, Some(index)) =
             (region.is_known() && !self.silent, BY_REGION.iter().position(|&each| each == measure))
         {
-            self.slot().region(region).histograms[index][layout::index(value)].fetch_add(1, Relaxed);
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.slot().region(region).histograms[index][layout::index(value)].fetch_add(count, Relaxed);
         }
     }
 

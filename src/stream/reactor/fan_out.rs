@@ -19,7 +19,7 @@ use streamgauge_core::{
     frame,
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
-    region::Region,
+    region::{Counts, Region},
 };
 
 /// So many followers are written to by one system call, where the kernel does that, and with one look at the clock
@@ -39,16 +39,8 @@ pub struct Tally {
     /// For followers that had been told farewell.
     gone: u64,
     bytes: u64,
-    /// Deliveries by region.
-    regions: ByRegion,
-}
-
-struct ByRegion([u32; Region::COUNT]);
-
-impl Default for ByRegion {
-    fn default() -> Self {
-        ByRegion([0; Region::COUNT])
-    }
+    /// What was delivered, by region.
+    regions: Counts,
 }
 
 /// How a group is written to: the room for it is kept.
@@ -168,8 +160,8 @@ impl Engine {
         group.clear();
         self.writing.group = group;
         recorder.add(Counter::Delivered, tally.delivered);
-        for (index, &count) in tally.regions.0.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
-            count_at(&recorder, Region::at(index), count.into());
+        for (region, count) in tally.regions.known() {
+            count_at(&recorder, region, count);
         }
         // Owed and not given: the follower's snapshot or replay had it already.
         recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
@@ -194,15 +186,12 @@ impl Engine {
             })),
         }
         let events = part.holds.events();
-        let (mut regions, mut written) = ([Region::UNKNOWN; GROUP], 0);
+        let mut regions = Counts::default();
         for (&key, result) in group.iter().zip(results.drain(..)) {
             let Some(parked) = self.streams.get_mut(key as usize) else { continue };
             match parked.wrote(part, result, &mut tally.bytes) {
                 Written::All => {
-                    tally.delivered += events;
-                    tally.regions.0[parked.region.index()] += events as u32;
-                    regions[written] = parked.region;
-                    written += 1;
+                    regions.add(parked.region, 1);
                     if let Some(reason) = part.ends {
                         self.leaving.push((key, reason));
                     }
@@ -210,7 +199,11 @@ impl Engine {
                 failed => self.not_all(key, failed, events),
             }
         }
-        time(recorder, &part.holds, &regions[..written]);
+        tally.delivered += regions.sum() * events;
+        for (region, followers) in regions.known() {
+            tally.regions.add(region, followers * events);
+        }
+        time(recorder, &part.holds, &regions);
         self.writing.results = results;
     }
 
@@ -315,7 +308,9 @@ pub fn count_bytes(recorder: &Recorder, cohort: Cohort, heard: u64, written: u64
 pub fn delivered(recorder: &Recorder, holds: &Holds, region: Region) {
     recorder.add(Counter::Delivered, holds.events());
     count_at(recorder, region, holds.events());
-    time(recorder, holds, &[region]);
+    let mut regions = Counts::default();
+    regions.add(region, 1);
+    time(recorder, holds, &regions);
 }
 
 /// What a region was given was also due to it.
@@ -324,16 +319,19 @@ fn count_at(recorder: &Recorder, region: Region, events: u64) {
     recorder.add_at(region, Counter::Delivered, events);
 }
 
-/// Records the age of the events that followers in these regions have just been sent.
-fn time(recorder: &Recorder, holds: &Holds, regions: &[Region]) {
-    if regions.is_empty() {
+/// Records the age of the events that so many followers in each region have just been sent: added up, since each addition
+/// to the recorder is an atomic one.
+fn time(recorder: &Recorder, holds: &Holds, followers: &Counts) {
+    if followers.sum() == 0 {
         return;
     }
     let now = clock::now_us();
     for accepted in holds.accepted_us() {
         let age = u64::try_from(now - accepted).unwrap_or(0);
-        recorder.record_n(Measure::Delivery, age, regions.len() as u64);
-        regions.iter().for_each(|&region| recorder.record_at(region, Measure::Delivery, age));
+        recorder.record_n(Measure::Delivery, age, followers.sum());
+        for (region, count) in followers.known() {
+            recorder.record_n_at(region, Measure::Delivery, age, count);
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where followers are: names that a proxy or a GeoIP file gives, few enough to be measured apart.
 
+mod counts; // how many of each
 mod place; // where a region lies on the map
 
+pub use counts::Counts;
 pub use place::{Place, place};
 
 use std::{
