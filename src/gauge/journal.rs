@@ -81,9 +81,17 @@ impl Journal {
         );
     }
 
-    /// Takes out what waits.
-    pub fn take(&self) -> Vec<(SessionId, Mark)> {
-        std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Marks that wait.
+    pub fn waiting(&self) -> usize {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes out the oldest of them.
+    pub fn take(&self, most: usize) -> Vec<(SessionId, Mark)> {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = most.min(marks.len());
+        let rest = marks.split_off(most);
+        std::mem::replace(&mut *marks, rest)
     }
 
     /// What could not be written comes back, as far as there is room.

@@ -20,6 +20,16 @@ pub(super) struct Doubt {
     rows: Rows,
 }
 
+impl Doubt {
+    /// Rows that are there or not.
+    pub fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Traces(traces) => traces.len(),
+            Rows::Marks(marks) => marks.len(),
+        }
+    }
+}
+
 enum Rows {
     Traces(Traces),
     Marks(Vec<(SessionId, Mark)>),
@@ -125,7 +135,22 @@ impl Noted<'_> {
     }
 
     async fn write_marks(&self, connection: &mut PgConnection) -> Result<(), (sqlx::Error, Option<Doubt>)> {
-        let mut marks = Sieve::new(self.journal.take(), MARKS);
+        // Those that wait now: more come while they are written.
+        let mut waiting = self.journal.waiting();
+        while waiting > 0 {
+            let marks = self.journal.take(waiting.min(MARKS));
+            waiting -= marks.len().min(waiting);
+            self.write_part(connection, marks).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_part(
+        &self,
+        connection: &mut PgConnection,
+        marks: Vec<(SessionId, Mark)>,
+    ) -> Result<(), (sqlx::Error, Option<Doubt>)> {
+        let mut marks = Sieve::new(marks, MARKS);
         while let Some(part) = marks.part() {
             let written = match database("write timelines", traces::write_marks(connection, &part)).await {
                 Err(Failed { error, unheard: Some(transaction) }) => {

@@ -211,10 +211,10 @@ impl Outbox {
         (waiting.samples.len(), waiting.lost)
     }
 
-    /// Samples and sessions that wait.
+    /// Samples and sessions that wait, and what is kept beside them.
     pub(super) fn left(&self) -> usize {
         let waiting = self.waiting();
-        waiting.samples.len() + waiting.sessions.len()
+        waiting.samples.len() + waiting.sessions.len() + waiting.traces.len()
     }
 
     /// The oldest samples, which stay until [`Outbox::written`].

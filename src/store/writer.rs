@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock,
-    gauge::Recorder,
+    gauge::{Journal, Recorder},
     stop::stopped,
     telemetry::{Telemetry, database},
 };
@@ -28,6 +28,8 @@ use tokio::sync::watch;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A database that takes nothing for this long hangs: once the server stops, it is not waited for any more.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
+/// At the end, a COMMIT that was not answered is asked about after so long.
+const BEFORE_ASKING: Duration = Duration::from_millis(100);
 /// How often what waits is written.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows and sessions of one write.
@@ -118,35 +120,52 @@ impl Store {
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
     pub async fn run(&self, recorder: &Recorder, telemetry: &Telemetry, stop: watch::Receiver<bool>) {
+        let (journal, mut kept) = (recorder.journal(), Kept::default());
         tokio::select! {
-            () = self.rounds(recorder, telemetry, stop.clone()) => {}
-            () = self.hanging(stop) => {}
+            () = self.rounds(recorder, telemetry, &mut kept, stop.clone()) => {}
+            () = self.hanging(journal, stop) => {}
         }
-        let (rows, _) = self.outbox.state();
-        if rows > 0 {
-            tracing::warn!(rows, "PostgreSQL took no more samples before the end: they are lost");
+        let (samples, all) = (self.outbox.state().0, self.outbox.left());
+        let (others, marks) = (all - samples.min(all), journal.waiting());
+        if all + marks > 0 {
+            tracing::warn!(samples, others, marks, "PostgreSQL took no more before the end: that is lost");
+        }
+        if let Some(doubt) = &kept.doubt {
+            tracing::warn!(
+                rows = doubt.len(),
+                "PostgreSQL did not say what became of the last: stored or lost"
+            );
         }
         // What had to be written is written: a job's long query must not hold the process up.
         let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
     }
 
-    async fn rounds(&self, recorder: &Recorder, telemetry: &Telemetry, mut stop: watch::Receiver<bool>) {
-        let mut kept = Kept::default();
+    async fn rounds(
+        &self,
+        recorder: &Recorder,
+        telemetry: &Telemetry,
+        kept: &mut Kept,
+        mut stop: watch::Receiver<bool>,
+    ) {
         loop {
             let stopping = tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok();
-            telemetry.job("store", async { self.judge(self.round(recorder, &mut kept).await) }).await;
-            if stopping {
+            telemetry.job("store", async { self.judge(self.round(recorder, kept).await) }).await;
+            if stopping && kept.doubt.is_none() {
                 return;
+            }
+            if stopping {
+                // What became of it is still to be asked, and perhaps written again: until that hangs too.
+                tokio::time::sleep(BEFORE_ASKING).await;
             }
         }
     }
 
     /// Answers once the database takes nothing more after `stop`. One that is slow is waited for.
-    async fn hanging(&self, mut stop: watch::Receiver<bool>) {
+    async fn hanging(&self, journal: &Journal, mut stop: watch::Receiver<bool>) {
         stopped(&mut stop).await;
         let mut left = usize::MAX;
         loop {
-            let before = std::mem::replace(&mut left, self.outbox.left());
+            let before = std::mem::replace(&mut left, self.outbox.left() + journal.waiting());
             if left >= before {
                 return;
             }

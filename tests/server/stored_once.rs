@@ -9,9 +9,12 @@ use std::{
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
+use streamgauge::testing::{Recorder, Store, Telemetry};
+use streamgauge_core::annotation::{Annotation, AnnotationKind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},
+    sync::watch,
 };
 
 /// Where a connection breaks.
@@ -129,6 +132,24 @@ async fn marks_are_stored_once(cut: Cut) {
     let twice = "SELECT count(*) FROM (SELECT FROM session_marks GROUP BY session, at, kind, detail HAVING count(*) > 1)
                  AS doubled";
     assert_eq!(count(&database, twice).await, 0);
+}
+
+/// A server that stops writes once more, and nobody comes after that to look.
+async fn the_last_flag_is_stored_once(cut: Cut) {
+    let database = Database::new().await;
+    let (cutting, url) = Cutting::before(&database, "INSERT INTO annotations", cut).await;
+    let store = Store::new(&url, "last", 1).expect("an address");
+    let (at, kind, text) = (1_700_000_000, AnnotationKind::Note, "the last word".to_owned());
+    store.outbox().annotate(Annotation { id: 0, at, kind, node: String::new(), text });
+    store.run(&Recorder::new(1), &Telemetry::default(), watch::channel(true).1).await;
+    cutting.breaks().await;
+    assert_eq!(count(&database, "SELECT count(*) FROM annotations").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_doubt_at_the_end_is_asked_for() {
+    the_last_flag_is_stored_once(Cut::After).await;
+    the_last_flag_is_stored_once(Cut::Before).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
