@@ -135,12 +135,9 @@ impl Noted<'_> {
     }
 
     async fn write_marks(&self, connection: &mut PgConnection) -> Result<(), (sqlx::Error, Option<Doubt>)> {
-        // Those that wait now: more come while they are written.
-        let mut waiting = self.journal.waiting();
-        while waiting > 0 {
-            let marks = self.journal.take(waiting.min(MARKS));
-            waiting -= marks.len().min(waiting);
-            self.write_part(connection, marks).await?;
+        // Those that wait now, and not all that come while they are written.
+        for _ in 0..self.journal.waiting().div_ceil(MARKS) {
+            self.write_part(connection, self.journal.take(MARKS)).await?;
         }
         Ok(())
     }
