@@ -28,9 +28,9 @@ impl Finding {
 /// As many digits as a reader has use for.
 fn amount(value: f64) -> String {
     match value {
-        _ if value >= 1_000.0 => thousands(value.round() as u64),
+        _ if value >= 999.95 => thousands(value.round() as u64),
         _ if value.fract() == 0.0 => format!("{value:.0}"),
-        _ if value.abs() < 1.0 => format!("{value:.3}"),
+        _ if value.abs() < 0.9995 => format!("{value:.3}"),
         _ => format!("{value:.1}"),
     }
 }
@@ -183,6 +183,12 @@ pub fn verdict(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::check::tests::whole, *};
+
+    #[test]
+    fn what_rounds_up_is_shown_as_what_it_becomes() {
+        let shown = [0.0, 0.0451, 0.9994, 0.99996, 1.04, 50.0, 999.94, 999.96, 12_345.6].map(amount);
+        assert_eq!(shown, ["0", "0.045", "0.999", "1.0", "1.0", "50", "999.9", "1,000", "12,346"]);
+    }
 
     #[test]
     fn drift_is_shown_with_its_sign_where_it_was_measured() {
