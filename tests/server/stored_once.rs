@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    time::{Duration, Instant},
 };
 use streamgauge::testing::{Recorder, Store, Telemetry};
 use streamgauge_core::annotation::{Annotation, AnnotationKind};
@@ -24,6 +25,8 @@ enum Cut {
     Before,
     /// It arrives, and its answer does not.
     After,
+    /// It does not arrive, and PostgreSQL is not there again.
+    ForGood,
 }
 
 /// Passes connections on to PostgreSQL, and breaks the first that gets to the COMMIT after `statement`.
@@ -42,6 +45,9 @@ impl Cutting {
         let (shared, socket) = (cutting.clone(), database.socket());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if matches!(shared.cut, Cut::ForGood) && shared.done.load(SeqCst) {
+                    continue;
+                }
                 let server = UnixStream::connect(&socket).await.expect("PostgreSQL");
                 let shared = shared.clone();
                 tokio::spawn(async move { shared.pass(client, server).await });
@@ -135,7 +141,7 @@ async fn marks_are_stored_once(cut: Cut) {
 }
 
 /// A server that stops writes once more, and nobody comes after that to look.
-async fn the_last_flag_is_stored_once(cut: Cut) {
+async fn the_last_flag_is_stored(cut: Cut, times: i64) {
     let database = Database::new().await;
     let (cutting, url) = Cutting::before(&database, "INSERT INTO annotations", cut).await;
     let store = Store::new(&url, "last", 1).expect("an address");
@@ -143,13 +149,21 @@ async fn the_last_flag_is_stored_once(cut: Cut) {
     store.outbox().annotate(Annotation { id: 0, at, kind, node: String::new(), text });
     store.run(&Recorder::new(1), &Telemetry::default(), watch::channel(true).1).await;
     cutting.breaks().await;
-    assert_eq!(count(&database, "SELECT count(*) FROM annotations").await, 1);
+    assert_eq!(count(&database, "SELECT count(*) FROM annotations").await, times);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_doubt_at_the_end_is_asked_for() {
-    the_last_flag_is_stored_once(Cut::After).await;
-    the_last_flag_is_stored_once(Cut::Before).await;
+    the_last_flag_is_stored(Cut::After, 1).await;
+    the_last_flag_is_stored(Cut::Before, 1).await;
+}
+
+/// It gives up in the time that a database which hangs is given, and writes nothing twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_asked_at_the_end_is_not_waited_for() {
+    let since = Instant::now();
+    the_last_flag_is_stored(Cut::ForGood, 0).await;
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
