@@ -9,7 +9,7 @@ use crate::{
     http, jobs,
     node::Node,
     store::{self, Private, Store},
-    stream::{self, Door, Hub, Knobs, Lanes, Serving, Turnstile},
+    stream::{self, Door, Hub, Knobs, Lanes, Places, Serving, Turnstile},
     telemetry::{System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
 };
@@ -171,6 +171,8 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
+    let knobs = node.door.hub.knobs().clone();
+    let places = Places::new(most, node.settings.trusted_proxies.clone(), knobs);
     // Before anybody is told that this serves: from then on it is stopped in order.
     let mut signals = Signals::catch()?;
     // Until the end: a connection to PostgreSQL that was opened on one lives there.
@@ -179,7 +181,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         let _inside = lanes.first().enter();
         let listener = TcpListener::from_std(listener.into_std()?)?;
         let on = lanes.clone();
-        lanes.first().spawn(async move { stream::serve(listener, &on, serving, most).await })
+        lanes.first().spawn(async move { stream::serve(listener, &on, serving, places).await })
     };
     let accepting = server.abort_handle();
     let open =

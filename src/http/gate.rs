@@ -36,11 +36,15 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// `address`: whence the request came.
-    pub fn admit(node: &Node, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Publisher, Problem> {
+    /// `caller`: where the request came from.
+    pub fn admit(node: &Node, headers: &HeaderMap, caller: Option<&Caller>) -> Result<Publisher, Problem> {
         let is_probe = is_probe(node, headers);
         if !is_probe {
+            let address = caller.map(|caller| caller.peer.ip());
             node.access.check(Scope::Publish, Brought { token: bearer(headers), address })?;
+        }
+        if let Some(caller) = caller {
+            caller.connection.publishes();
         }
         Ok(Publisher { is_probe })
     }
@@ -55,7 +59,8 @@ impl FromRequestParts<Arc<Node>> for Publisher {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        Publisher::admit(node, &parts.headers, address(parts))
+        let caller = parts.extensions.get::<Arc<Caller>>();
+        Publisher::admit(node, &parts.headers, caller.map(|caller| &**caller))
     }
 }
 

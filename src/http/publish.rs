@@ -175,7 +175,7 @@ pub fn status_of(
     request: Request,
     caller: &Caller,
 ) -> impl Future<Output = Result<Response, Problem>> + use<> {
-    let admitted = Publisher::admit(&node, request.headers(), Some(caller.peer.ip()));
+    let admitted = Publisher::admit(&node, request.headers(), Some(caller));
     let reported = admitted.map(|publisher| report(node, publisher, session, request));
     async move { reported?.await }
 }

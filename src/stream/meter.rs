@@ -1,8 +1,14 @@
 //! Every byte of a connection, attributed to what was asked on it, and the moment at which a response or a
 //! delivery has left for the kernel.
 
+use super::places::Watched;
 use crate::{clock, gauge::Recorder};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    rt::{Read, ReadBufCursor, Write},
+};
 use hyper_util::rt::TokioIo;
 use kernel_bytes::Carried;
 use std::{
@@ -56,6 +62,10 @@ struct State {
     unattributed: u64,
     /// A request whose answer has not begun to leave.
     under_way: bool,
+    /// The request's body has not arrived: its sender is waited for.
+    awaits_body: bool,
+    /// When the connection was accepted or answered last, Unix ms.
+    quiet_since: i64,
     /// Something was asked or left since [`ConnectionMeter::overstays`] looked.
     stirred: bool,
     /// The response's head is in the write buffer.
@@ -110,12 +120,14 @@ impl Counts for ConnectionMeter {
 
 impl ConnectionMeter {
     pub fn new(recorder: Recorder) -> ConnectionMeter {
-        let started_us = Some(clock::now_us());
+        let now = clock::now_us();
         let state = State {
             traffic: Traffic::Other,
-            started_us,
+            started_us: Some(now),
             unattributed: 0,
             under_way: false,
+            awaits_body: false,
+            quiet_since: now / 1_000,
             stirred: true,
             answered: false,
             opens: 0,
@@ -139,7 +151,7 @@ impl ConnectionMeter {
     /// A new request: nobody knows yet what it is for.
     pub fn request(&self) {
         let mut state = self.state();
-        (state.under_way, state.stirred) = (true, true);
+        (state.under_way, state.stirred, state.awaits_body) = (true, true, false);
         state.streams = false;
         state.traffic = Traffic::Other;
         state.opens = 0;
@@ -222,6 +234,11 @@ impl ConnectionMeter {
         }
     }
 
+    /// The handler waits for more of the request's body, or waits no longer.
+    pub fn awaits_body(&self, awaits: bool) {
+        self.state().awaits_body = awaits;
+    }
+
     /// A delivery is on its way into the write buffer.
     pub fn leaving(&self, accepted_us: Option<i64>) {
         self.state().leaving.push(accepted_us);
@@ -271,6 +288,9 @@ impl ConnectionMeter {
         let answered = std::mem::take(&mut state.answered);
         state.out |= answered;
         state.under_way &= !answered;
+        if answered {
+            state.quiet_since = now / 1_000;
+        }
         if answered && let Some(started) = state.started_us.take() {
             match state.traffic {
                 Traffic::Stream(_) if state.opens > 0 => {
@@ -304,6 +324,14 @@ impl ConnectionMeter {
     }
 }
 
+impl Watched for ConnectionMeter {
+    fn quiet_since(&self) -> Option<i64> {
+        let state = self.state();
+        let is_due = state.streams || (state.under_way && !state.awaits_body);
+        (!is_due).then_some(state.quiet_since)
+    }
+}
+
 impl Drop for ConnectionMeter {
     fn drop(&mut self) {
         // Read since the last write, and never answered.
@@ -331,6 +359,44 @@ fn cohort_counter(cohort: Cohort, stream: Counter, poll: Counter) -> Counter {
     match cohort {
         Cohort::Stream => stream,
         Cohort::Poll => poll,
+    }
+}
+
+/// A request's body over HTTP/1. Its meter learns when the sender keeps the handler waiting.
+pub struct Arriving {
+    body: Incoming,
+    meter: Arc<ConnectionMeter>,
+    waits: bool,
+}
+
+impl Arriving {
+    pub fn new(body: Incoming, meter: Arc<ConnectionMeter>) -> Arriving {
+        Arriving { body, meter, waits: false }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if self.waits != polled.is_pending() {
+            self.waits = polled.is_pending();
+            self.meter.awaits_body(self.waits);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

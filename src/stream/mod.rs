@@ -14,6 +14,7 @@ mod meter; // every byte of a connection, attributed to what was asked
 mod multiplexed; // the same on HTTP/2, where requests share a connection
 mod open; // a request for a stream: from session and Last-Event-ID to what it is told first
 mod parking; // from a connection that hyper serves to a socket that a reactor holds
+mod places; // who has a place for a connection, and who gives it up when they run short
 mod queue; // what waits for a follower that no reactor holds
 mod reactor; // parked streams: no task, no timer, no buffer each
 mod server; // the accept loop
@@ -28,5 +29,6 @@ pub use limits::{Over, Turnstile, Who};
 pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
+pub use places::{Connection, Places};
 pub use reactor::Arrival;
 pub use server::{Answers, Caller, Serving, serve};

@@ -4,7 +4,10 @@
 //! that they came with, and as HPACK makes one short because of those before it, in equal shares; settings, pings and
 //! window updates go to all that are open.
 
-use super::meter::{ConnectionMeter, Counts};
+use super::{
+    meter::{ConnectionMeter, Counts},
+    places::Watched,
+};
 use crate::{clock, gauge::Recorder};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -18,6 +21,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The head of a frame: length (3 bytes), kind, flags, stream (4 bytes).
 const HEAD: usize = 9;
@@ -42,6 +46,8 @@ pub struct Multiplexed {
 struct State {
     /// As many as the connection may have open, and those that have ended since it was flushed.
     open: Vec<Arc<ConnectionMeter>>,
+    /// When it was accepted or the last answer had been taken, Unix ms.
+    quiet_since: i64,
     incoming: Passed,
     outgoing: Passed,
 }
@@ -52,7 +58,7 @@ impl Multiplexed {
         Multiplexed {
             recorder,
             asked: AtomicBool::new(false),
-            state: Mutex::new(State { open: Vec::new(), incoming, outgoing }),
+            state: Mutex::new(State { open: Vec::new(), quiet_since: clock::now_ms(), incoming, outgoing }),
         }
     }
 
@@ -92,6 +98,26 @@ impl Multiplexed {
     }
 }
 
+impl Watched for Multiplexed {
+    fn quiet_since(&self) -> Option<i64> {
+        let state = self.state();
+        let is_due = |one: &&Arc<ConnectionMeter>| Arc::strong_count(one) > 1 && one.quiet_since().is_none();
+        state.open.iter().find(is_due).is_none().then_some(state.quiet_since)
+    }
+}
+
+/// One of the requests of a connection that are answered at once, until all of its answer is taken.
+#[derive(Clone)]
+pub struct Turn {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    pub async fn take(turns: Arc<Semaphore>) -> Option<Turn> {
+        turns.acquire_owned().await.ok().map(|permit| Turn { _permit: Arc::new(permit) })
+    }
+}
+
 impl Counts for Multiplexed {
     fn read(&self, bytes: &[u8]) {
         self.state().incoming.pass(bytes);
@@ -108,7 +134,7 @@ impl Counts for Multiplexed {
 
     fn flushed(&self) -> bool {
         let mut state = self.state();
-        let State { open, incoming, outgoing } = &mut *state;
+        let State { open, quiet_since, incoming, outgoing } = &mut *state;
         share(open.iter(), &mut incoming.others, ConnectionMeter::read);
         // One that is not answered yet may not say yet what it is, and what is written for it would count for nothing.
         share(open.iter().filter(|one| one.is_out()), &mut outgoing.others, ConnectionMeter::written);
@@ -116,7 +142,11 @@ impl Counts for Multiplexed {
         open.retain(|one| {
             one.flushed();
             // Nobody else has it: it was answered, and all of the answer taken.
-            Arc::strong_count(one) > 1
+            let stays = Arc::strong_count(one) > 1;
+            if !stays {
+                *quiet_since = one.quiet_since().unwrap_or(*quiet_since);
+            }
+            stays
         });
         false
     }
@@ -210,17 +240,18 @@ pub struct Passing<B> {
     meter: Arc<ConnectionMeter>,
     count: fn(&ConnectionMeter, usize),
     is_answer: bool,
+    _turn: Option<Turn>,
 }
 
 impl<B> Passing<B> {
     pub fn of_request(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
-        Passing { body, meter, count: ConnectionMeter::read, is_answer: false }
+        Passing { body, meter, count: ConnectionMeter::read, is_answer: false, _turn: None }
     }
 
     /// Before its client has made room, hyper asks for nothing.
-    pub fn of_answer(body: B, meter: Arc<ConnectionMeter>) -> Passing<B> {
+    pub fn of_answer(body: B, meter: Arc<ConnectionMeter>, turn: Option<Turn>) -> Passing<B> {
         meter.asked_for_more(clock::now_ms());
-        Passing { body, meter, count: ConnectionMeter::written, is_answer: true }
+        Passing { body, meter, count: ConnectionMeter::written, is_answer: true, _turn: turn }
     }
 }
 
@@ -236,6 +267,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Passing<B> {
         if self.is_answer {
             // Asked again once there is room for more, and until then what was handed out is not taken.
             self.meter.waits_for_room(polled.is_ready(), clock::now_ms());
+        } else {
+            self.meter.awaits_body(polled.is_pending());
         }
         let frame = ready!(polled);
         if let Some(Ok(frame)) = &frame

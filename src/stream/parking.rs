@@ -9,6 +9,7 @@ use super::{
     message::{LAST_CHUNK, chunk},
     meter::{ConnectionMeter, MeteredIo},
     open::{Handed, Opened},
+    places::Place,
     reactor::Arrival,
 };
 use bytes::Bytes;
@@ -21,7 +22,6 @@ use std::{
     task::{Context, Poll},
 };
 use streamgauge_core::{cohort::Cohort, follow::Said};
-use tokio::sync::OwnedSemaphorePermit;
 
 /// The kernel holds at most about twice this for a reader that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -59,13 +59,7 @@ impl http_body::Body for NeverBody {
 
 /// Hands the socket over. If that fails, dropping what was opened counts it as gone. `read`: bytes that hyper has read
 /// beyond the request.
-pub fn park(
-    hub: &Hub,
-    io: MeteredIo<ConnectionMeter>,
-    read: usize,
-    opened: Opened,
-    place: OwnedSemaphorePermit,
-) {
+pub fn park(hub: &Hub, io: MeteredIo<ConnectionMeter>, read: usize, opened: Opened, place: Place) {
     let mut said = Said::default();
     if !said.more(read) {
         return;

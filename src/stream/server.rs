@@ -3,13 +3,17 @@
 use super::{
     hub::Hub,
     lanes::Lanes,
-    meter::{ConnectionMeter, MeteredIo, STALL_MS},
-    multiplexed::{Multiplexed, Passing},
+    meter::{Arriving, ConnectionMeter, MeteredIo, STALL_MS},
+    multiplexed::{Multiplexed, Passing, Turn},
     parking::{Parking, park},
+    places::{AddressFull, Connection, Listed, Place, Places},
 };
 use crate::{gauge::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
-use futures::{TryFutureExt, future::BoxFuture};
+use futures::{
+    FutureExt, TryFutureExt,
+    future::{AbortHandle, Abortable, BoxFuture},
+};
 use http::{HeaderValue, Request, header};
 use hyper::{
     body::{Body as _, Incoming},
@@ -21,7 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
-    io,
+    io::{self, Write as _},
     net::{self, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
@@ -30,7 +34,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     time::timeout,
 };
 
@@ -42,8 +46,11 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Read and write buffer of a connection at most; a head that does not fit is answered by hyper, without a body.
 const BUFFER: usize = 64 * 1024;
-/// Streams of one HTTP/2 connection.
+/// Requests of one HTTP/2 connection at once: nearly all of them streams.
 const MULTIPLEXED: u32 = 128;
+/// Those among them that are neither streams nor publishing, at once. Further ones wait for their turn. A client that
+/// reads none of its answers could otherwise have 128 of them made.
+const TURNS: usize = 16;
 /// How long open requests may take to finish after the last stream has left.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -54,6 +61,17 @@ pub struct Caller {
     pub meter: Arc<ConnectionMeter>,
     /// On HTTP/1, where the connection's socket can be parked.
     pub parking: Option<Parking>,
+    pub connection: Arc<Connection>,
+    /// On HTTP/2: requests that are neither streams nor publishing take turns.
+    turns: Option<Arc<Semaphore>>,
+}
+
+impl Caller {
+    /// Waits until one more such request may be answered. The turn ends when all of its answer is taken: put it into the
+    /// response's extensions. `None`: over HTTP/1 a connection has one request at a time.
+    pub async fn turn(&self) -> Option<Turn> {
+        Turn::take(self.turns.clone()?).await
+    }
 }
 
 /// Answers any request, whatever it asks.
@@ -70,34 +88,48 @@ pub struct Serving {
     pub stop: watch::Receiver<bool>,
 }
 
-/// Serves until `serving.stop`, then lets every connection finish: the streams have left by then. `most`: connections
-/// at once.
-pub async fn serve(listener: TcpListener, lanes: &Lanes, serving: Serving, most: usize) {
-    let room = Arc::new(Semaphore::new(most));
+/// Serves until `serving.stop`, then lets every connection finish: the streams have left by then.
+pub async fn serve(listener: TcpListener, lanes: &Lanes, serving: Serving, places: Places) {
     let mut stop = serving.stop.clone();
     loop {
-        let place = tokio::select! {
-            place = room.clone().acquire_owned() => place,
+        let permit = tokio::select! {
+            permit = places.take() => permit,
             () = stopped(&mut stop) => break,
         };
-        let Ok(place) = place else { break };
+        let Ok(permit) = permit else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => break,
         };
         match accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer))) {
             Ok((socket, peer)) => {
-                let serving = serving.clone();
-                lanes.give(move || serve_one(serving, socket, peer, place)).await;
+                let (cut, cuts) = AbortHandle::new_pair();
+                match places.admit(permit, peer.ip(), cut) {
+                    Ok((place, listed)) => {
+                        let serving = serving.clone();
+                        let serve = move || serve_one(serving, socket, peer, place, listed);
+                        lanes.give(move || Abortable::new(serve(), cuts).map(drop)).await;
+                    }
+                    Err(AddressFull) => refuse(socket),
+                }
             }
             Err(error) => rest_after(&error).await,
         }
     }
     drop(listener);
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    if timeout(FAREWELL, room.acquire_many(all)).await.is_err() {
+    if timeout(FAREWELL, places.all_free()).await.is_err() {
         tracing::warn!("some connections did not finish in time and are cut");
     }
+}
+
+/// The address has too many connections. Nothing is read for it; what fits into an empty socket buffer is said.
+fn refuse(mut socket: net::TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 5\r\n\
+        content-type: text/plain; charset=utf-8\r\ncontent-length: 55\r\n\r\n\
+        This address has as many connections as it is allowed.\n";
+    // It may be gone already, and nobody waits for it.
+    let _ = socket.write(ANSWER);
+    let _ = socket.shutdown(net::Shutdown::Write);
 }
 
 /// Out of file descriptors, accepting fails at once and again: without a pause the loop would spin.
@@ -110,7 +142,7 @@ async fn rest_after(error: &io::Error) {
     }
 }
 
-async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, place: Place, listed: Listed) {
     // Fails only where the kernel is out of memory.
     let Ok(socket) = TcpStream::from_std(socket) else { return };
     // Frames are small and must not wait for each other.
@@ -119,8 +151,8 @@ async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, p
     // hyper waits for a blocked write without end, and all that time the stream would keep its place: the kernel ends it.
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
     match timeout(FIRST_WORD, speaks_http2(&socket)).await {
-        Ok(Ok(true)) => serve_http2(serving, socket, peer).await,
-        Ok(Ok(false)) => serve_http1(serving, socket, peer, place).await,
+        Ok(Ok(true)) => serve_http2(serving, socket, peer, &listed.connection).await,
+        Ok(Ok(false)) => serve_http1(serving, socket, peer, place, listed).await,
         Ok(Err(_)) | Err(_) => {}
     }
 }
@@ -168,13 +200,24 @@ enum End {
     Park(Box<super::Opened>),
 }
 
-async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, place: Place, listed: Listed) {
     let Serving { answers, recorder, hub, mut stop } = serving;
     let (meter, parking) = (Arc::new(ConnectionMeter::new(recorder)), Parking::default());
     let io = MeteredIo::new(socket, meter.clone());
-    let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: Some(parking.clone()) });
+    listed.connection.watch(meter.clone());
+    let caller = Arc::new(Caller {
+        peer,
+        meter: meter.clone(),
+        parking: Some(parking.clone()),
+        connection: listed.connection.clone(),
+        turns: None,
+    });
     let service = service_fn(move |request: Request<Incoming>| {
-        answer(request.map(Body::new), &answers, caller.clone())
+        let request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(Arriving::new(body, caller.meter.clone())),
+        });
+        answer(request, &answers, caller.clone())
     });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -215,24 +258,31 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
             io.part().await;
         }
         End::Park(opened) => {
-            // The socket's byte counter goes with the connection; the reactor counts on.
-            drop((meter, parking));
+            // The socket's byte counter goes with the connection; the reactor counts on. A parked stream is not closed
+            // for others, so it leaves the list.
+            drop((meter, parking, listed));
             park(&hub, io, read_buf.len(), *opened, place);
         }
     }
 }
 
-async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr) {
+async fn serve_http2(serving: Serving, socket: TcpStream, peer: SocketAddr, connection: &Arc<Connection>) {
     let Serving { answers, recorder, mut stop, .. } = serving;
     let shared = Arc::new(Multiplexed::new(recorder));
+    connection.watch(shared.clone());
+    let (connection, turns) = (connection.clone(), Arc::new(Semaphore::new(TURNS)));
     let io = MeteredIo::new(socket, shared.clone());
     let requests = shared.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let meter = requests.request();
         let request = request.map(|body| Body::new(Passing::of_request(body, meter.clone())));
-        let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: None });
+        let (connection, turns) = (connection.clone(), Some(turns.clone()));
+        let caller = Arc::new(Caller { peer, meter: meter.clone(), parking: None, connection, turns });
         let answering = answer(request, &answers, caller);
-        answering.map_ok(|answer| answer.map(|body| Body::new(Passing::of_answer(body, meter))))
+        answering.map_ok(|mut answer| {
+            let turn = answer.extensions_mut().remove::<Turn>();
+            answer.map(|body| Body::new(Passing::of_answer(body, meter, turn)))
+        })
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

@@ -21,6 +21,7 @@ pub mod limits; // the numbers that may be turned while a node runs
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
 pub mod panels; // the Overview's quieter panels
+pub mod places; // places for connections: how many are kept back, and who gives one up
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // what a page shows: range, step, whose figures; as the address has it
 pub mod region; // where followers are: names, networks, places on the map

@@ -78,6 +78,9 @@ knobs! {
     /// Streams at once from one address on a node. 0: no bound, since a proxy makes all addresses one.
     StreamsPerAddress streams_per_address = 0 in 0..=1_000_000,
         "Streams at once from one address on this node; 0 for no bound, since behind a proxy all have one";
+    /// Connections at once from one address to a node, trusted proxies apart. 0: no bound.
+    ConnectionsPerAddress connections_per_address = 2_000 in 0..=1_000_000,
+        "Connections at once from one address, at most half of this node's; trusted_proxies have no bound; 0 for no bound";
     /// Silence after which a stream is sent a ping, ms.
     HeartbeatMs heartbeat_ms = 15_000 in 100..=120_000, "Silence after which a stream is sent a ping, ms";
     /// Time without an event after which a stream is closed, ms.

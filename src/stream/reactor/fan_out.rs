@@ -338,7 +338,7 @@ fn time(recorder: &Recorder, holds: &Holds, followers: &Counts) {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Arrival, Command},
+        super::{super::places::Place, Arrival, Command},
         *,
     };
     use crate::{
@@ -434,7 +434,7 @@ mod tests {
                 permit: None,
                 expires_in: None,
                 said: Said::default(),
-                place: places.clone().try_acquire_owned().expect("a place"),
+                place: Place::from(places.clone().try_acquire_owned().expect("a place")),
             };
             engine.obey(vec![Command::Park(Box::new(arrival))]);
         }

@@ -18,7 +18,7 @@ mod thread; // sleeps, and does what nobody else did
 pub use thread::Thread;
 
 use self::engine::Engine;
-use super::{knobs::Knobs, limits::Permit, message::Message};
+use super::{knobs::Knobs, limits::Permit, message::Message, places::Place};
 use crate::{broker::Broker, gauge::Recorder};
 use bytes::Bytes;
 use kernel_bytes::Carried;
@@ -39,7 +39,7 @@ use streamgauge_core::{
     ids::{EventId, SessionId},
     region::Region,
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
 /// Commands that may wait before publishers are held back.
 const BACKLOG: usize = 4_096;
@@ -75,7 +75,7 @@ pub struct Arrival {
     /// What came after the request.
     pub said: Said,
     /// The connection's place among all that the server may have open.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 pub enum Command {

@@ -1,14 +1,13 @@
 //! One parked socket: what is written, what waits, and when it is looked at again.
 
 use super::{
-    super::limits::Permit,
+    super::{limits::Permit, places::Place},
     pending::{Part, Pending},
 };
 use kernel_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
 use streamgauge_core::{follow::Said, ids::EventId, measure::counters::Counter, region::Region};
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
 pub struct Parked {
@@ -37,7 +36,7 @@ pub struct Parked {
     pub drains: bool,
     /// Its farewell waits for room, and nothing comes after that.
     pub leaves: Option<Counter>,
-    pub _place: OwnedSemaphorePermit,
+    pub _place: Place,
 }
 
 /// How far a write came.
