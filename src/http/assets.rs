@@ -1,15 +1,15 @@
 //! WASM, CSS and icons: built by xtask, named by their content, compressed beforehand, inside the release binary.
 
-use super::problem::Problem;
+use super::{problem::Problem, unsent::InProgram};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::Path,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 use streamgauge_app::api::backend::Assets;
 
 /// In a debug build the files are read from the folder, in a release build from the binary.
@@ -81,7 +81,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == etag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Body::from(data.into_owned()).into_response()
+        body(data)
     };
     let out = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&etag) {
@@ -94,6 +94,19 @@ fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     Ok(response)
+}
+
+/// A release build has the file in the program, and sends it from there: a copy for each request would let a client that
+/// reads nothing take all memory.
+fn body(data: Cow<'static, [u8]>) -> Response {
+    match data {
+        Cow::Borrowed(data) => {
+            let mut response = Body::from(Bytes::from_static(data)).into_response();
+            response.extensions_mut().insert(InProgram);
+            response
+        }
+        Cow::Owned(data) => Body::from(data).into_response(),
+    }
 }
 
 /// Only what xtask puts there, by its ending.

@@ -21,6 +21,7 @@ mod router; // the only list of routes
 mod sent; // what a request brings as its body
 mod timing; // where an answer's time went
 mod traced; // a span a request
+mod unsent; // answers that wait for clients that do not read
 
 pub use front::front;
 pub use metrics::families;

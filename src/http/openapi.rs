@@ -1,6 +1,7 @@
 //! The HTTP API as OpenAPI 3.1: a file a group of routes, joined. A server test holds it against the routes and against
 //! what they really answer.
 
+use super::unsent::InProgram;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
@@ -46,7 +47,9 @@ pub async fn document() -> Response {
         (header::CACHE_CONTROL, "public, max-age=300"),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     ];
-    (headers, DOCUMENT.as_str()).into_response()
+    let mut response = (headers, DOCUMENT.as_str()).into_response();
+    response.extensions_mut().insert(InProgram);
+    response
 }
 
 #[cfg(test)]

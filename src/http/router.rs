@@ -1,8 +1,13 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, aside, assets, beacons, figures::Figures, follow, gate, history, load_tests, metrics, openapi,
-    ops, pages::Pages, problem::Problem, publish, timing, traced,
+    admin, aside, assets, beacons,
+    figures::Figures,
+    follow, gate, history, load_tests, metrics, openapi, ops,
+    pages::Pages,
+    problem::Problem,
+    publish, timing, traced,
+    unsent::{self, Unsent},
 };
 use crate::{node::Node, stream::Caller};
 use axum::{
@@ -12,7 +17,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, delete, get, post},
 };
-use futures::{FutureExt, future::Either};
+use futures::{
+    FutureExt,
+    future::{Either, ready},
+};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 use streamgauge_core::ids::SessionId;
@@ -43,9 +51,47 @@ impl Routes {
             let published = publish::status_of(node.clone(), session, request, &caller);
             return Either::Left(published.map(IntoResponse::into_response));
         }
-        request.extensions_mut().insert(caller);
-        Either::Right(self.router.clone().call(request).map(|Ok(response)| response))
+        if caller.connection.is_scarce() && !serves_while_scarce(&request) {
+            return Either::Right(Either::Left(ready(scarce())));
+        }
+        let takes_a_turn = takes_a_turn(&request);
+        let router = self.router.clone();
+        Either::Right(Either::Right(async move {
+            let turn = if takes_a_turn { caller.turn().await } else { None };
+            request.extensions_mut().insert(caller);
+            let Ok(mut response) = { router }.call(request).await;
+            if let Some(turn) = turn {
+                response.extensions_mut().insert(turn);
+            }
+            response
+        }))
     }
+}
+
+/// Neither a stream nor publishing. What has no route takes a turn too.
+fn takes_a_turn(request: &Request) -> bool {
+    let path = request.uri().path();
+    match *request.method() {
+        Method::GET => !path.ends_with("/stream") && path != "/api/v1/streams",
+        Method::POST => !path.starts_with("/api/v1/"),
+        _ => true,
+    }
+}
+
+/// Publishing, and what watches the process: a few places are kept for them.
+fn serves_while_scarce(request: &Request) -> bool {
+    let path = request.uri().path();
+    match *request.method() {
+        Method::POST => path.starts_with("/api/v1/"),
+        _ => ["/healthz", "/readyz", "/metrics"].contains(&path),
+    }
+}
+
+fn scarce() -> Response {
+    let detail = "Nearly all connections that this node may have are taken. Try again in a moment.";
+    let mut response = Problem::away(detail).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// The session of which the request reports an event, if that is plain to see. Nearly all that is asked of a busy server
@@ -60,6 +106,9 @@ fn reported(request: &Request) -> Option<SessionId> {
 
 fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let figures = Arc::new(Figures::new(node.clone()));
+    let unsent = Unsent::default();
+    let (made, stored) =
+        (from_fn_with_state(unsent.clone(), unsent::made), from_fn_with_state(unsent, unsent::stored));
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/status", post(publish::status)) // and `reported`
@@ -88,21 +137,24 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
         .route("/panels", get(history::fragment))
         .layer(Extension(figures.clone()))
         .layer(from_fn(timing::timed))
-        .layer(from_fn_with_state(node.clone(), gate::admins));
-    let ops = Router::new()
-        .route("/healthz", get(ops::healthz))
-        .route("/readyz", get(ops::readyz))
-        .route("/api/openapi.json", get(openapi::document))
-        .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)));
+        .layer(from_fn_with_state(node.clone(), gate::admins))
+        .layer(made.clone());
+    let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
+    let scraped = Router::new()
+        .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)))
+        .layer(stored.clone());
 
     let pages = Pages::new(node.clone(), figures, assets::assets());
     let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
-    let people = Router::new()
+    let files = Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/favicon.svg", get(assets::favicon))
         .route("/world.svg", get(assets::world))
         // A page of another origin may import it: modules are fetched with CORS.
         .route("/sdk/{file}", get(assets::sdk).layer(map_response(open_to_all)))
+        .route("/api/openapi.json", get(openapi::document))
+        .layer(stored);
+    let people = Router::new()
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
         .route("/login", get(move |request: Request| login.page(request)).post(gate::sign_in))
@@ -124,11 +176,21 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
                 .layer(from_fn(timing::timed))
                 .layer(from_fn_with_state(node.clone(), gate::signed_in))
                 .with_state(node.clone()),
-        );
+        )
+        .layer(made);
 
-    let unhurried = admin.merge(ops).merge(people).layer(from_fn_with_state(aside.clone(), aside::aside));
-    let all =
-        Router::new().merge(publish).merge(follow).merge(unhurried).method_not_allowed_fallback(wrong_method);
+    // Health is asked for on the lanes: an answer of microseconds must not wait behind pages.
+    let unhurried = admin
+        .merge(scraped)
+        .merge(files)
+        .merge(people)
+        .layer(from_fn_with_state(aside.clone(), aside::aside));
+    let all = Router::new()
+        .merge(publish)
+        .merge(follow)
+        .merge(ops)
+        .merge(unhurried)
+        .method_not_allowed_fallback(wrong_method);
     // Whoever does not want traces pays nothing for them.
     let all = if node.telemetry.is_on() {
         all.layer(from_fn_with_state(node.clone(), traced::traced))

@@ -6,6 +6,7 @@ mod support; // servers, services and clients that the tests stand on
 mod access; // keys, tickets, and nobody by accident
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them
+mod connections; // places for connections when a flood takes them
 mod database_away; // PostgreSQL stops for a while
 mod database_hangs; // PostgreSQL answers no more
 mod draining; // deploys
@@ -38,4 +39,5 @@ mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told
 mod turns; // whose turn it is on a processor
+mod unread; // answers that nobody reads
 mod whereabouts; // regions by the operator's GeoIP file

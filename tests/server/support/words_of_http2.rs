@@ -13,16 +13,25 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// Asks for the path over a new connection, and gives its answer no room.
 pub fn asks(path: &str) -> Vec<u8> {
-    let text = |name: u8, value: &str| [&[name, value.len() as u8], value.as_bytes()].concat();
-    // `:method GET`, `:scheme http`, then path and authority in words.
-    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "a")].concat();
+    asks_all(&[path])
+}
+
+/// The same for several at once.
+pub fn asks_all(paths: &[&str]) -> Vec<u8> {
     let hello = [
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
         // SETTINGS_INITIAL_WINDOW_SIZE = 0.
         frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]),
-        frame(HEADERS, END_OF_STREAM_AND_HEAD, 1, &head),
     ];
-    hello.concat()
+    let requests = (1..).step_by(2).zip(paths);
+    let requests = requests.map(|(stream, path)| frame(HEADERS, END_OF_STREAM_AND_HEAD, stream, &head(path)));
+    hello.into_iter().chain(requests).collect::<Vec<_>>().concat()
+}
+
+/// `:method GET`, `:scheme http`, then path and authority in words.
+fn head(path: &str) -> Vec<u8> {
+    let text = |name: u8, value: &str| [&[name, value.len() as u8], value.as_bytes()].concat();
+    [vec![0x82, 0x86], text(0x04, path), text(0x01, "localhost")].concat()
 }
 
 /// Whether a frame with this head wants an answer.
