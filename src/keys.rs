@@ -48,6 +48,8 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
             return Err(KeyError::Scope(bad.clone()));
         }
     }
+    // First: what fails below would leave a PostgreSQL behind.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (url, private) = match &settings.database_url {
         Some(url) => (url.clone(), None),
         None => {
@@ -57,7 +59,6 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
             (postgres.url(), ours.then_some(postgres))
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(with_database(&url, task));
     drop(runtime);
     // One that a server uses stays; one that was started for this is stopped.

@@ -10,7 +10,7 @@ use crate::{
     node::Node,
     store::{self, Private, Store},
     stream::{self, Door, Hub, Knobs, Lanes, Serving, Turnstile},
-    telemetry::{System, Telemetry},
+    telemetry::{Exporter, System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
@@ -99,16 +99,75 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 /// `pages`: the runtime for what may take its time.
 async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let started_at = clock::now_ms();
+    // Before anything is started: from here on a signal stops what was started, in order.
+    let mut signals = Signals::catch()?;
     let address = settings.listen;
     let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
-    let address = listener.local_addr()?;
 
     let private = match settings.database_url {
         Some(_) => None,
-        None => Some(Private::start(&settings.data_dir).await?),
+        // A first signal waits until PostgreSQL can be stopped.
+        None => tokio::select! {
+            private = Private::start(&settings.data_dir) => Some(private?),
+            () = signals.until(2) => {
+                stopped_at_once();
+                return Ok(());
+            }
+        },
     };
-    let url =
-        private.as_ref().map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
+    let prepared = tokio::select! {
+        biased;
+        () = signals.until(1) => None,
+        prepared = prepare(settings, listener, private.as_ref(), started_at) => Some(prepared),
+    };
+    let refused = match prepared {
+        Some(Ok(ready)) => {
+            serve(ready, private, signals, pages).await;
+            return Ok(());
+        }
+        Some(Err(error)) => Err(error),
+        None => {
+            tracing::info!("stopped before it listened");
+            Ok(())
+        }
+    };
+    // A start that goes no further leaves no PostgreSQL behind.
+    if let Some(private) = private {
+        tokio::select! {
+            () = private.stop() => {}
+            () = signals.until(2) => stopped_at_once(),
+        }
+    }
+    refused
+}
+
+fn stopped_at_once() {
+    tracing::warn!("stopped at once, at the second signal");
+}
+
+/// All that a start can fail at, done: what is left to do is serving.
+struct Ready {
+    node: Arc<Node>,
+    listener: TcpListener,
+    address: SocketAddr,
+    exporter: Option<Exporter>,
+    drain: watch::Sender<Option<u32>>,
+    /// Threads that serve connections.
+    lanes: Arc<Lanes>,
+    /// How many connections there may be.
+    most: u32,
+}
+
+/// Everything that can refuse a start. It starts no task that writes: the caller stops PostgreSQL when this fails or is
+/// dropped.
+async fn prepare(
+    settings: Settings,
+    listener: TcpListener,
+    private: Option<&Private>,
+    started_at: i64,
+) -> Result<Ready, StartError> {
+    let address = listener.local_addr()?;
+    let url = private.map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
     let store = Store::new(&url, &settings.node, started_at)?;
     match tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await {
         Ok(Ok(())) => {}
@@ -128,20 +187,32 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     }
 
     let (drain, draining) = watch::channel(None);
-    // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
-    let (stop_serving, serving) = watch::channel(false);
-    let (stop_gauge, gauging) = watch::channel(false);
-    let (stop_store, storing) = watch::channel(false);
-    let (stop_postgres, ending) = watch::channel(false);
-
     let most = most_connections(cores());
     let streams = most_streams(most);
     let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
     let node =
         assemble(within(settings, streams), streams, access, store, telemetry, started_at, draining).await?;
+    // Until the end: a connection to PostgreSQL that was opened on one lives there.
+    let lanes = Arc::new(Lanes::start(cores())?);
+    let listener = {
+        let _inside = lanes.first().enter();
+        TcpListener::from_std(listener.into_std()?)?
+    };
+    Ok(Ready { node, listener, address, exporter, drain, lanes, most })
+}
+
+/// Serves until a signal, then drains and stops.
+async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pages: &Handle) {
+    let Ready { node, listener, address, exporter, drain, lanes, most } = ready;
+    // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
+    let (stop_serving, serving) = watch::channel(false);
+    let (stop_gauge, gauging) = watch::channel(false);
+    let (stop_store, storing) = watch::channel(false);
+    let (stop_postgres, ending) = watch::channel(false);
+    let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     node.store.outbox().annotate(Annotation {
         id: 0,
-        at: started_at / 1_000,
+        at: node.board.started_at() / 1_000,
         kind: AnnotationKind::Restart,
         node: node.settings.node.clone(),
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
@@ -160,7 +231,6 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         async move { node.store.run(&node.recorder, &node.telemetry, storing).await }
     });
     let exporter = exporter.map(|exporter| tokio::spawn(exporter.run(node.clone(), storing)));
-    let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     if node.settings.demo && !node.access.is_open() {
         tracing::warn!("no demo traffic: it has no key, and access is not open");
     } else if node.settings.demo {
@@ -171,22 +241,14 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
-    // Before anybody is told that this serves: from then on it is stopped in order.
-    let mut signals = Signals::catch()?;
-    // Until the end: a connection to PostgreSQL that was opened on one lives there.
-    let lanes = Arc::new(Lanes::start(cores())?);
-    let server = {
-        let _inside = lanes.first().enter();
-        let listener = TcpListener::from_std(listener.into_std()?)?;
-        let on = lanes.clone();
-        lanes.first().spawn(async move { stream::serve(listener, &on, serving, most).await })
-    };
+    let on = lanes.clone();
+    let server = lanes.first().spawn(async move { stream::serve(listener, &on, serving, most).await });
     let accepting = server.abort_handle();
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
 
-    signals.next().await;
+    signals.until(1).await;
     let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
     tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
     drain.send_replace(Some(window));
@@ -210,12 +272,11 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     };
     tokio::select! {
         () = ordered => tracing::info!("stopped"),
-        () = signals.next() => {
+        () = signals.until(2) => {
             accepting.abort();
-            tracing::warn!("stopped at once, at the second signal");
+            stopped_at_once();
         }
     }
-    Ok(())
 }
 
 /// A crowd that connects at once waits in the kernel's queue. Where that is full, it sends again after a second.
@@ -355,6 +416,7 @@ async fn streams_gone(hub: &Hub, window_ms: u32) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    came: u32,
 }
 
 impl Signals {
@@ -363,13 +425,18 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            came: 0,
         })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Returns once `count` of them have come since the start, those before this call included.
+    async fn until(&mut self, count: u32) {
+        while self.came < count {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            self.came += 1;
         }
     }
 }
