@@ -5,7 +5,7 @@ use crate::{
     store::{self, Store},
 };
 use private_postgres::{Postgres, Started};
-use streamgauge_core::{access::Scope, config::Settings, status::is_label};
+use streamgauge_core::{access::Scope, config::Settings, text::is_label};
 
 pub enum Task {
     Create { name: String, scopes: Vec<String> },
@@ -15,7 +15,7 @@ pub enum Task {
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("name must have 1 to 64 characters and no control characters.")]
+    #[error("name must have 1 to 64 characters and no control or invisible formatting characters.")]
     Name,
     #[error("scope is {0:?}, but must be publish, admin or metrics.")]
     Scope(String),

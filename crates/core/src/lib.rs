@@ -31,6 +31,7 @@ pub mod savings; // what streaming spares against polling, in bytes, requests an
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for
 pub mod status; // a status event, and what a publisher may say in it
+pub mod text; // what a person reads: nothing in it may hide
 pub mod timeline; // what happened to one session
 pub mod trace; // whom a request continues, and whether its span is kept
 pub mod view; // what the pages other than the board show

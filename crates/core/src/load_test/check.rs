@@ -2,7 +2,7 @@
 //! is stored, sorted by, and shown.
 
 use super::{Finding, Outcome, Point, Step, Summary, Verdict};
-use crate::status::is_label;
+use crate::text::is_label;
 
 /// Bytes of a whole document. A run of 200 points has about 50 kB.
 pub const LONGEST: usize = 512 * 1024;
@@ -205,7 +205,8 @@ fn holds(field: &str, good: bool, allowed: &str) -> Checked {
 }
 
 fn label(field: &str, text: &str, longest: usize) -> Checked {
-    let allowed = || format!("must have 1 to {longest} characters and no control characters");
+    let allowed =
+        || format!("must have 1 to {longest} characters and no control or invisible formatting characters");
     if is_label(text, longest) { Ok(()) } else { Err(BadOutcome::field(field, allowed())) }
 }
 
@@ -292,6 +293,7 @@ pub(super) mod tests {
         check("/version", json!(2), "version");
         check("/scenario", json!(""), "scenario");
         check("/scenario", json!("a\u{0}b"), "scenario");
+        check("/scenario", json!("a\u{202e}b"), "scenario");
         check("/scenario", json!("x".repeat(65)), "scenario");
         check("/scenario", json!(7), "scenario");
         check("/title", json!("<script>alert(1)</script>"), good);
