@@ -2,7 +2,7 @@
 
 use crate::{
     access::{digest, fresh_key},
-    store::{self, Store},
+    store::{self, Store, Unusable},
 };
 use private_postgres::{Postgres, Started};
 use streamgauge_core::{access::Scope, config::Settings, text::is_label};
@@ -23,8 +23,8 @@ pub enum KeyError {
     NoSuchKey(String),
     #[error("the database cannot be used: {0}.")]
     Database(#[from] sqlx::Error),
-    #[error("the database cannot be brought to this version's shape: {0}.")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}.")]
+    Unusable(#[from] Unusable),
     #[error("{0}")]
     Private(#[from] private_postgres::Error),
     #[error("the data folder cannot be made: {0}.")]

@@ -8,7 +8,7 @@ use crate::{
     gauge::{self, Beacons, Board, Facts, Journal, KEPT, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
-    store::{self, Private, Store},
+    store::{self, Private, Store, Unusable},
     stream::{self, Door, Hub, Knobs, Lanes, Serving, Turnstile},
     telemetry::{Exporter, System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
@@ -48,13 +48,11 @@ pub enum StartError {
     #[error(
         "will not listen on {0}, where others can connect, before it knows the keys, and they cannot be read: {1}."
     )]
-    NoKeys(SocketAddr, sqlx::Error),
+    NoKeys(SocketAddr, String),
     #[error("{0}")]
     Private(#[from] store::PrivateError),
-    #[error("the database cannot be used: {0}.")]
-    Database(#[from] sqlx::Error),
-    #[error("the database cannot be brought to this version's shape: {0}.")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}.")]
+    Database(#[from] Unusable),
     #[error("redis_url cannot be used: {0}.")]
     Redis(#[from] RedisUrlError),
     #[error(transparent)]
@@ -169,16 +167,23 @@ async fn prepare(
     let address = listener.local_addr()?;
     let url = private.map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
     let store = Store::new(&url, &settings.node, started_at)?;
-    match tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) if private.is_some() || !is_absence(&error) => return Err(error.into()),
-        _ => tracing::warn!("the database is not reachable: serving without history until it is"),
-    }
+    let migrated = tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await;
+    let absence = match migrated.unwrap_or_else(|_| Err(Unusable::Unreachable("it does not answer".into()))) {
+        Ok(()) => None,
+        Err(reason) if private.is_some() || !reason.is_absence() => return Err(reason.into()),
+        Err(reason) => {
+            tracing::warn!(%reason, "the database is not reachable: serving without history until it is");
+            Some(reason)
+        }
+    };
 
     let access = Access::default();
     let keys = access.refresh(store.pool()).await;
     match keys {
-        Err(error) if !address.ip().is_loopback() => return Err(StartError::NoKeys(address, error)),
+        Err(error) if !address.ip().is_loopback() => {
+            let reason = absence.map_or_else(|| error.to_string(), |reason| reason.to_string());
+            return Err(StartError::NoKeys(address, reason));
+        }
         Err(error) => tracing::warn!(%error, "the keys cannot be read: nobody is let in until they can"),
         Ok(()) if !address.ip().is_loopback() && !access.is_closed() => {
             return Err(StartError::Open(address));
@@ -393,12 +398,6 @@ fn within(mut settings: Settings, most: u32) -> Settings {
         settings.limits.max_connections = most;
     }
     settings
-}
-
-/// Whether a failed migration says that the database is not there, rather than that it does not fit.
-fn is_absence(error: &sqlx::migrate::MigrateError) -> bool {
-    use sqlx::{Error, migrate::MigrateError};
-    matches!(error, MigrateError::Execute(Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed))
 }
 
 /// Until the last stream has left, or the window and a little more is over.
