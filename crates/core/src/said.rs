@@ -11,7 +11,7 @@ const MOST: usize = 200;
 pub fn plainly(error: impl Display) -> String {
     let words = error.to_string();
     let mut plain: String = words.chars().map(|c| if is_hidden(c) { ' ' } else { c }).take(MOST).collect();
-    if plain.len() < words.len() {
+    if words.chars().nth(MOST).is_some() {
         plain.push('…');
     }
     plain
