@@ -20,6 +20,7 @@ pub mod ledger; // every number of a window: value, unit, what it rests on, how 
 pub mod limits; // the numbers that may be turned while a node runs
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
+pub mod object; // JSON objects, and no arrays in their place
 pub mod panels; // the Overview's quieter panels
 pub mod plain; // what back ends publish to Redis by themselves
 pub mod range; // what a page shows: range, step, whose figures; as the address has it
