@@ -2,10 +2,10 @@
 
 use crate::{
     access::{digest, fresh_key},
-    store::{self, Store},
+    store::{self, Store, Unusable},
 };
 use private_postgres::{Postgres, Started};
-use streamgauge_core::{access::Scope, config::Settings, status::is_label};
+use streamgauge_core::{access::Scope, config::Settings, text::is_label};
 
 pub enum Task {
     Create { name: String, scopes: Vec<String> },
@@ -15,7 +15,7 @@ pub enum Task {
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("name must have 1 to 64 characters and no control characters.")]
+    #[error("name must have 1 to 64 characters and no control or invisible formatting characters.")]
     Name,
     #[error("scope is {0:?}, but must be publish, admin or metrics.")]
     Scope(String),
@@ -23,8 +23,8 @@ pub enum KeyError {
     NoSuchKey(String),
     #[error("the database cannot be used: {0}.")]
     Database(#[from] sqlx::Error),
-    #[error("the database cannot be brought to this version's shape: {0}.")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}.")]
+    Unusable(#[from] Unusable),
     #[error("{0}")]
     Private(#[from] private_postgres::Error),
     #[error("the data folder cannot be made: {0}.")]
@@ -48,6 +48,8 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
             return Err(KeyError::Scope(bad.clone()));
         }
     }
+    // First: what fails below would leave a PostgreSQL behind.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (url, private) = match &settings.database_url {
         Some(url) => (url.clone(), None),
         None => {
@@ -57,7 +59,6 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
             (postgres.url(), ours.then_some(postgres))
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(with_database(&url, task));
     drop(runtime);
     // One that a server uses stays; one that was started for this is stopped.

@@ -8,9 +8,9 @@ use crate::{
     gauge::{self, Beacons, Board, Facts, Journal, KEPT, Polled, Recorder, Totals},
     http, jobs,
     node::Node,
-    store::{self, Private, Store},
+    store::{self, Private, Store, Unusable},
     stream::{self, Door, Hub, Knobs, Lanes, Places, Serving, Turnstile},
-    telemetry::{System, Telemetry},
+    telemetry::{Exporter, System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
@@ -48,13 +48,11 @@ pub enum StartError {
     #[error(
         "will not listen on {0}, where others can connect, before it knows the keys, and they cannot be read: {1}."
     )]
-    NoKeys(SocketAddr, sqlx::Error),
+    NoKeys(SocketAddr, String),
     #[error("{0}")]
     Private(#[from] store::PrivateError),
-    #[error("the database cannot be used: {0}.")]
-    Database(#[from] sqlx::Error),
-    #[error("the database cannot be brought to this version's shape: {0}.")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{0}.")]
+    Database(#[from] Unusable),
     #[error("redis_url cannot be used: {0}.")]
     Redis(#[from] RedisUrlError),
     #[error(transparent)]
@@ -99,27 +97,93 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 /// `pages`: the runtime for what may take its time.
 async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let started_at = clock::now_ms();
+    // Before anything is started: from here on a signal stops what was started, in order.
+    let mut signals = Signals::catch()?;
     let address = settings.listen;
     let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
-    let address = listener.local_addr()?;
 
     let private = match settings.database_url {
         Some(_) => None,
-        None => Some(Private::start(&settings.data_dir).await?),
+        // A first signal waits until PostgreSQL can be stopped.
+        None => tokio::select! {
+            private = Private::start(&settings.data_dir) => Some(private?),
+            () = signals.until(2) => {
+                stopped_at_once();
+                return Ok(());
+            }
+        },
     };
-    let url =
-        private.as_ref().map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
-    let store = Store::new(&url, &settings.node, started_at)?;
-    match tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) if private.is_some() || !is_absence(&error) => return Err(error.into()),
-        _ => tracing::warn!("the database is not reachable: serving without history until it is"),
+    let prepared = tokio::select! {
+        biased;
+        () = signals.until(1) => None,
+        prepared = prepare(settings, listener, private.as_ref(), started_at) => Some(prepared),
+    };
+    let refused = match prepared {
+        Some(Ok(ready)) => {
+            serve(ready, private, signals, pages).await;
+            return Ok(());
+        }
+        Some(Err(error)) => Err(error),
+        None => {
+            tracing::info!("stopped before it listened");
+            Ok(())
+        }
+    };
+    // A start that goes no further leaves no PostgreSQL behind.
+    if let Some(private) = private {
+        tokio::select! {
+            () = private.stop() => {}
+            () = signals.until(2) => stopped_at_once(),
+        }
     }
+    refused
+}
+
+fn stopped_at_once() {
+    tracing::warn!("stopped at once, at the second signal");
+}
+
+/// All that a start can fail at, done: what is left to do is serving.
+struct Ready {
+    node: Arc<Node>,
+    listener: TcpListener,
+    address: SocketAddr,
+    exporter: Option<Exporter>,
+    drain: watch::Sender<Option<u32>>,
+    /// Threads that serve connections.
+    lanes: Arc<Lanes>,
+    /// How many connections there may be.
+    most: u32,
+}
+
+/// Everything that can refuse a start. It starts no task that writes: the caller stops PostgreSQL when this fails or is
+/// dropped.
+async fn prepare(
+    settings: Settings,
+    listener: TcpListener,
+    private: Option<&Private>,
+    started_at: i64,
+) -> Result<Ready, StartError> {
+    let address = listener.local_addr()?;
+    let url = private.map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
+    let store = Store::new(&url, &settings.node, started_at)?;
+    let migrated = tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await;
+    let absence = match migrated.unwrap_or_else(|_| Err(Unusable::Unreachable("it does not answer".into()))) {
+        Ok(()) => None,
+        Err(reason) if private.is_some() || !reason.is_absence() => return Err(reason.into()),
+        Err(reason) => {
+            tracing::warn!(%reason, "the database is not reachable: serving without history until it is");
+            Some(reason)
+        }
+    };
 
     let access = Access::default();
     let keys = access.refresh(store.pool()).await;
     match keys {
-        Err(error) if !address.ip().is_loopback() => return Err(StartError::NoKeys(address, error)),
+        Err(error) if !address.ip().is_loopback() => {
+            let reason = absence.map_or_else(|| error.to_string(), |reason| reason.to_string());
+            return Err(StartError::NoKeys(address, reason));
+        }
         Err(error) => tracing::warn!(%error, "the keys cannot be read: nobody is let in until they can"),
         Ok(()) if !address.ip().is_loopback() && !access.is_closed() => {
             return Err(StartError::Open(address));
@@ -128,20 +192,32 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     }
 
     let (drain, draining) = watch::channel(None);
-    // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
-    let (stop_serving, serving) = watch::channel(false);
-    let (stop_gauge, gauging) = watch::channel(false);
-    let (stop_store, storing) = watch::channel(false);
-    let (stop_postgres, ending) = watch::channel(false);
-
     let most = most_connections(cores());
     let streams = most_streams(most);
     let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
     let node =
         assemble(within(settings, streams), streams, access, store, telemetry, started_at, draining).await?;
+    // Until the end: a connection to PostgreSQL that was opened on one lives there.
+    let lanes = Arc::new(Lanes::start(cores())?);
+    let listener = {
+        let _inside = lanes.first().enter();
+        TcpListener::from_std(listener.into_std()?)?
+    };
+    Ok(Ready { node, listener, address, exporter, drain, lanes, most })
+}
+
+/// Serves until a signal, then drains and stops.
+async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pages: &Handle) {
+    let Ready { node, listener, address, exporter, drain, lanes, most } = ready;
+    // Four stops, one after the other: connections, the gauge with its last sample, the writer, the database.
+    let (stop_serving, serving) = watch::channel(false);
+    let (stop_gauge, gauging) = watch::channel(false);
+    let (stop_store, storing) = watch::channel(false);
+    let (stop_postgres, ending) = watch::channel(false);
+    let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     node.store.outbox().annotate(Annotation {
         id: 0,
-        at: started_at / 1_000,
+        at: node.board.started_at() / 1_000,
         kind: AnnotationKind::Restart,
         node: node.settings.node.clone(),
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
@@ -160,7 +236,6 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         async move { node.store.run(&node.recorder, &node.telemetry, storing).await }
     });
     let exporter = exporter.map(|exporter| tokio::spawn(exporter.run(node.clone(), storing)));
-    let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
     if node.settings.demo && !node.access.is_open() {
         tracing::warn!("no demo traffic: it has no key, and access is not open");
     } else if node.settings.demo {
@@ -173,22 +248,14 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let most = usize::try_from(most).unwrap_or(1 << 20);
     let knobs = node.door.hub.knobs().clone();
     let places = Places::new(most, node.settings.trusted_proxies.clone(), knobs);
-    // Before anybody is told that this serves: from then on it is stopped in order.
-    let mut signals = Signals::catch()?;
-    // Until the end: a connection to PostgreSQL that was opened on one lives there.
-    let lanes = Arc::new(Lanes::start(cores())?);
-    let server = {
-        let _inside = lanes.first().enter();
-        let listener = TcpListener::from_std(listener.into_std()?)?;
-        let on = lanes.clone();
-        lanes.first().spawn(async move { stream::serve(listener, &on, serving, places).await })
-    };
+    let on = lanes.clone();
+    let server = lanes.first().spawn(async move { stream::serve(listener, &on, serving, places).await });
     let accepting = server.abort_handle();
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
     tracing::info!("Streamgauge listens on http://{address}; {open}");
 
-    signals.next().await;
+    signals.until(1).await;
     let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
     tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
     drain.send_replace(Some(window));
@@ -212,12 +279,11 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     };
     tokio::select! {
         () = ordered => tracing::info!("stopped"),
-        () = signals.next() => {
+        () = signals.until(2) => {
             accepting.abort();
-            tracing::warn!("stopped at once, at the second signal");
+            stopped_at_once();
         }
     }
-    Ok(())
 }
 
 /// A crowd that connects at once waits in the kernel's queue. Where that is full, it sends again after a second.
@@ -336,12 +402,6 @@ fn within(mut settings: Settings, most: u32) -> Settings {
     settings
 }
 
-/// Whether a failed migration says that the database is not there, rather than that it does not fit.
-fn is_absence(error: &sqlx::migrate::MigrateError) -> bool {
-    use sqlx::{Error, migrate::MigrateError};
-    matches!(error, MigrateError::Execute(Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed))
-}
-
 /// Until the last stream has left, or the window and a little more is over.
 async fn streams_gone(hub: &Hub, window_ms: u32) {
     let patience = Duration::from_millis(u64::from(window_ms) + 1_000);
@@ -357,6 +417,7 @@ async fn streams_gone(hub: &Hub, window_ms: u32) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    came: u32,
 }
 
 impl Signals {
@@ -365,13 +426,18 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            came: 0,
         })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Returns once `count` of them have come since the start, those before this call included.
+    async fn until(&mut self, count: u32) {
+        while self.came < count {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            self.came += 1;
         }
     }
 }

@@ -100,7 +100,7 @@ impl Drop for Lease {
     }
 }
 
-/// What a broker must do; `tests/server/broker.rs` is this contract as a program, run against both.
+/// What a broker must do; `tests/server/broker` is this contract as a program, run against both.
 pub trait Broker: Send + Sync + 'static {
     /// Makes a session without an event. `false`: it exists already.
     fn create<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool>;

@@ -140,13 +140,13 @@ fn notices(node: &Node) -> Vec<Notice> {
         let (waiting, lost) = node.store.outbox().state();
         let lost = lost + node.recorder.journal().lost();
         let lost = if lost > 0 {
-            format!(" {} were lost for want of room.", thousands(lost))
+            format!(" {} were dropped because the buffer was full.", thousands(lost))
         } else {
             String::new()
         };
         notices.push(Notice {
             level: Level::Warning,
-            fact: format!("PostgreSQL is away since {}.", utc(since)),
+            fact: format!("PostgreSQL has been unreachable since {}.", utc(since)),
             detail: format!(
                 "Streams and polls go on. {} samples wait and are stored when it is back.{lost}",
                 thousands(waiting as u64)
@@ -156,7 +156,7 @@ fn notices(node: &Node) -> Vec<Notice> {
     if let BrokerHealth::Away { since, .. } = node.door.broker.health() {
         notices.push(Notice {
             level: Level::Critical,
-            fact: format!("Redis is away since {}.", utc(since)),
+            fact: format!("Redis has been unreachable since {}.", utc(since)),
             detail: "Open streams stay, publishing and polling are refused. What was missed is delivered when it is back."
                 .into(),
         });

@@ -27,7 +27,8 @@ use streamgauge_core::{
     ids::SessionId,
     measure::{counters::Counter, sample::Measure},
     region::Region,
-    status::{Draft, StatusEvent, is_label},
+    status::{Draft, StatusEvent},
+    text::is_label,
 };
 
 /// Whose streams are counted together, while access is open.
@@ -36,7 +37,10 @@ fn user(asked: &Following) -> Result<Option<Box<str>>, Problem> {
     if is_label(user, Draft::MAX_STAGE) {
         return Ok(Some(user.into()));
     }
-    Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."))
+    Err(Problem::field(
+        "user",
+        "user must have 1 to 64 characters and no control or invisible formatting characters.",
+    ))
 }
 
 /// The position in each of `count` sessions.

@@ -133,8 +133,9 @@ fn range(window: &Window) -> Result<Range, Problem> {
 fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     let mut row = Map::new();
     row.insert("at".into(), sample.start.into());
-    let mut put = |name: &str, value: Option<f64>| {
-        row.insert(name.to_owned(), value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6)));
+    let number = |value: Option<f64>| value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6));
+    let mut put = |name: &str, value| {
+        row.insert(name.to_owned(), number(value));
     };
     let percent = |reduction: Option<Reduction>| reduction.and_then(Reduction::percent);
     put("streams", sample.level(Counter::StreamSeconds));
@@ -159,18 +160,15 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     rests_on("latency_improvement_basis", Some(sample.staleness(poll_interval_ms).1));
     rests_on("request_reduction_basis", basis(sample.request_reduction(poll_interval_ms)));
     rests_on("bandwidth_reduction_basis", basis(sample.bandwidth_reduction(poll_interval_ms)));
-    let mut put = |name: &str, value: Option<f64>| {
-        row.insert(name.to_owned(), value.map_or(Value::Null, |value| json!((value * 1e6).round() / 1e6)));
-    };
     for measure in Measure::ALL {
         let scale = if measure.is_micros() { 1_000.0 } else { 1.0 };
         for (name, percentile) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {
             let value = sample.percentile(measure, percentile, 1).map(|value| value / scale);
-            put(&format!("{}_{name}_ms", measure.name()), value);
+            row.insert(format!("{}_{name}_ms", measure.name()), number(value));
         }
         let told = sample.region.is_empty() || measure.is_by_region();
         let count = told.then(|| sample.histograms.get(measure).len() as f64);
-        put(&format!("{}_count", measure.name()), count);
+        row.insert(format!("{}_count", measure.name()), number(count));
     }
     for &counter in Counter::ALL {
         let count = sample.tells(counter).then(|| sample.counters.get(counter));

@@ -16,7 +16,7 @@ use std::{error::Error, sync::Arc};
 use streamgauge_core::{
     load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
     said::plainly,
-    status::is_label,
+    text::is_label,
 };
 
 /// Rows of a list, unless fewer are asked for.
@@ -59,7 +59,8 @@ pub async fn list(
     }
     let scenario = wanted.scenario.as_deref();
     if scenario.is_some_and(|name| !is_label(name, 64)) {
-        let detail = "scenario must have 1 to 64 characters and no control characters.";
+        let detail =
+            "scenario must have 1 to 64 characters and no control or invisible formatting characters.";
         return Err(Problem::field("scenario", detail));
     }
     reachable(&node)?;

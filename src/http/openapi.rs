@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
+use streamgauge_core::text;
 
 const BASE: &str = include_str!("openapi/base.json");
 const GROUPS: &[&str] = &[
@@ -26,6 +27,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         join(&mut document, read(group));
     }
     join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
+    spell_out(&mut document);
     document.to_string()
 });
 
@@ -38,6 +40,23 @@ fn join(into: &mut Value, more: Value) {
             }
         }
         (into, more) => *into = more,
+    }
+}
+
+/// What a text may hold is said once, in `core::text`: the files name its pattern.
+fn spell_out(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some("label") if name == "pattern" => *value = text::label_pattern().into(),
+                    Some("prose") if name == "pattern" => *value = text::prose_pattern().into(),
+                    _ => spell_out(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(spell_out),
+        _ => {}
     }
 }
 

@@ -29,7 +29,7 @@ use streamgauge_core::{
     load_test::{Kept, KeptList},
     panels::Panels,
     range::View,
-    status::is_label,
+    text::is_label,
     timeline::Story,
     view::{Found, PublicSession, Search, SessionList},
 };

@@ -26,7 +26,8 @@ use streamgauge_core::{
     cohort::Cohort,
     ids::{EventId, SessionId},
     measure::counters::Counter,
-    status::{Draft, RawDraft, RawLine, State as SessionState, is_label},
+    status::{Draft, RawDraft, RawLine, State as SessionState},
+    text::is_label,
 };
 
 #[derive(Deserialize, Default)]
@@ -57,7 +58,9 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     for (field, value) in [("user", &create.user), ("kind", &create.kind), ("region", &create.region)] {
         if value.as_deref().is_some_and(|text| !is_label(text, Draft::MAX_STAGE)) {
-            let detail = format!("{field} must have 1 to 64 characters and no control characters.");
+            let detail = format!(
+                "{field} must have 1 to 64 characters and no control or invisible formatting characters."
+            );
             return Err(Problem::field(field, detail));
         }
     }
@@ -233,7 +236,10 @@ pub async fn ticket(
     Checked(wish): Checked<TicketWish>,
 ) -> Result<Response, Problem> {
     if wish.user.as_deref().is_some_and(|user| !is_label(user, Draft::MAX_STAGE)) {
-        return Err(Problem::field("user", "user must have 1 to 64 characters and no control characters."));
+        return Err(Problem::field(
+            "user",
+            "user must have 1 to 64 characters and no control or invisible formatting characters.",
+        ));
     }
     let longest = Claims::LIVES.unsigned_abs() * 1_000;
     let lives_ms = wish.lives_ms.unwrap_or(node.settings.ticket_ms);

@@ -15,7 +15,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use streamgauge_core::said::plainly;
+use streamgauge_core::{object::Object, said::plainly};
 
 /// A status event of 8 kB of data fits many times.
 pub const MAX_JSON: usize = 64 * 1024;
@@ -33,9 +33,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Checked<T> {
     }
 }
 
-/// What the JSON says; `named` in the problem with it.
+/// What the JSON says, which is an object; `named` in the problem with it.
 pub fn read<T: DeserializeOwned>(json: &[u8], named: &str) -> Result<T, Problem> {
-    serde_json::from_slice(json).map_err(|error| {
+    let read = serde_json::from_slice(json).map(|Object(value)| value);
+    read.map_err(|error| {
         let status = match error.classify() {
             serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::BAD_REQUEST,

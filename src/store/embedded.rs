@@ -70,6 +70,11 @@ impl Private {
                 tracing::error!(%error, "the private PostgreSQL does not start; trying again");
             }
         }
+        self.stop().await;
+    }
+
+    /// Also one that was adopted: the folder is this server's, and nobody else uses it.
+    pub async fn stop(&self) {
         if let Err(error) = self.blocking(|postgres| postgres.stop()).await {
             tracing::error!(%error, "the private PostgreSQL did not stop");
         }

@@ -37,7 +37,12 @@ pub(super) async fn lead(
             }
         };
         if leads.send_if_modified(|leads| std::mem::replace(leads, elected) != elected) {
-            tracing::info!(elected, "the node that runs the jobs of all was elected");
+            let became = if elected {
+                "became the leader, which runs the jobs of all nodes"
+            } else {
+                "lost the leadership"
+            };
+            tracing::info!("{became}");
         }
         if tokio::time::timeout(PERIOD, stopped(&mut stop)).await.is_ok() {
             leads.send_replace(false);

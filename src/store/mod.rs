@@ -13,6 +13,7 @@ mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
 mod sieve; // rows that PostgreSQL can never take are told from the rest
 mod traces; // fallbacks, pages, annotations, session timelines
+mod unusable; // why PostgreSQL cannot be used, and what to do
 mod writer; // connects, migrates, writes, and says how it goes
 
 pub use access::{StoredKey, add_key, keys, list_keys, revoke_key, signing_secret};
@@ -28,6 +29,7 @@ pub use traces::{
     add_annotation, annotations, fallbacks, fallbacks_over_time, marks, pages_seen, remove_annotation,
     retain as retain_traces,
 };
+pub use unusable::Unusable;
 pub use writer::{Health, Store};
 
 /// All migrations, inside the binary.

@@ -14,7 +14,7 @@ use streamgauge_core::{
     status::{State, StatusEvent},
 };
 
-/// A day of 10 s rows, or hours of them where there are several regions; about 20 MB. After that the oldest goes.
+/// Two days of 10 s rows, or hours of them where there are several regions; about 20 MB. After that the oldest goes.
 const MAX_SAMPLES: usize = 20_000;
 /// Sessions that changed and are not written yet; about 25 MB. After that new ones are left out and counted.
 const MAX_SESSIONS: usize = 50_000;

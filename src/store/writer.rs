@@ -1,7 +1,7 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{
-    MIGRATIONS, Outbox, leader, nodes,
+    MIGRATIONS, Outbox, Unusable, leader, nodes,
     once::{Doubt, Noted},
     samples, sessions,
     sieve::{Sieve, is_refused, leave_out},
@@ -26,6 +26,8 @@ use tokio::sync::watch;
 
 /// A database that gives no connection for this long is away.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts to connect for the first time.
+const BEFORE_RETRY: Duration = Duration::from_millis(100);
 /// A database that takes nothing for this long hangs: once the server stops, it is not waited for any more.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 /// At the end, a COMMIT that was not answered is asked about after so long.
@@ -70,8 +72,9 @@ pub struct Store {
 
 impl Store {
     /// Connects when first needed. `run`: start of this process, Unix milliseconds.
-    pub fn new(url: &str, node: &str, run: i64) -> sqlx::Result<Store> {
-        let options: PgConnectOptions = url.parse()?;
+    pub fn new(url: &str, node: &str, run: i64) -> Result<Store, Unusable> {
+        let options: PgConnectOptions = url.parse().map_err(Unusable::Address)?;
+        Unusable::before_connecting(&options)?;
         // Whoever hangs in a transaction holds locks that others wait for: PostgreSQL cuts it off.
         let options =
             options.application_name("streamgauge").options([("idle_in_transaction_session_timeout", "10s")]);
@@ -109,13 +112,32 @@ impl Store {
     }
 
     /// Brings the database to this version's shape.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+    pub async fn migrate(&self) -> Result<(), Unusable> {
         // By a connection that ends with it: who stops waiting must not leave the lock, which all nodes' migrations need, to
         // one that lives on in the pool.
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        MIGRATIONS.run(&pool.connect_lazy_with(self.options.clone())).await?;
+        let mut connection = self.reach().await?;
+        MIGRATIONS.run_direct(None, &mut connection, false).await?;
+        // Best effort: it is not used again.
+        let _ = tokio::time::timeout(PATIENCE, connection.close()).await;
         self.set_health(Health::Good);
         Ok(())
+    }
+
+    /// A connection of its own. One that PostgreSQL cannot take yet is tried again for a while; the pool would do that too,
+    /// but it does not say why it gave up.
+    async fn reach(&self) -> Result<PgConnection, Unusable> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let connecting = PgConnection::connect_with(&self.options);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let connected = tokio::time::timeout(left, connecting).await;
+            match connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(Unusable::connecting) {
+                Err(reason) if reason.is_absence() && Instant::now() + BEFORE_RETRY < deadline => {
+                    tokio::time::sleep(BEFORE_RETRY).await;
+                }
+                connected => return connected,
+            }
+        }
     }
 
     /// Writes until `stop`, then once more. Migrates first, whenever the database appears.
@@ -186,12 +208,9 @@ impl Store {
         Ok((self.pool.acquire().await?, Instant::now()))
     }
 
-    async fn round(&self, recorder: &Recorder, kept: &mut Kept) -> sqlx::Result<()> {
+    async fn round(&self, recorder: &Recorder, kept: &mut Kept) -> Result<(), Unusable> {
         if self.health() == Health::Starting {
-            self.migrate().await.map_err(|error| match error {
-                sqlx::migrate::MigrateError::Execute(error) => error,
-                other => sqlx::Error::Migrate(Box::new(other)),
-            })?;
+            self.migrate().await?;
         }
         // Tried each time: an idle outbox must not hide a dead database.
         let (mut connection, since) = self.connection(kept).await?;
@@ -208,7 +227,7 @@ impl Store {
                     Ok(refused) => leave_out(&self.outbox, refused, |note| note.id.to_string()),
                     Err(error) => {
                         self.outbox.back(notes.rest());
-                        return Err(error);
+                        return Err(error.into());
                     }
                 }
             }
@@ -260,7 +279,7 @@ impl Store {
         Ok(in_time)
     }
 
-    fn judge(&self, result: sqlx::Result<()>) {
+    fn judge(&self, result: Result<(), Unusable>) {
         match (result, self.health()) {
             (Ok(()), Health::Away { .. }) => {
                 tracing::info!("PostgreSQL is back and everything that waited is stored");

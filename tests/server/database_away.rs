@@ -52,7 +52,7 @@ async fn streams_go_on_and_everything_is_stored_afterwards() {
     let mut newcomer = client.follow(&long).await;
     assert_eq!(newcomer.numbers(1).await, [30], "new streams open too");
     let notices = client.metrics().await["notices"].to_string();
-    assert!(notices.contains("PostgreSQL is away"), "{notices}");
+    assert!(notices.contains("PostgreSQL has been unreachable since"), "{notices}");
 
     database.start();
     database_is(&client, "good").await;

@@ -135,8 +135,8 @@ async fn what_is_too_old_goes_with_its_partition() {
 
 fn leads(server: &Server) -> bool {
     let said = server.log();
-    let last = said.lines().rev().find(|line| line.contains("runs the jobs of all"));
-    last.is_some_and(|line| line.contains("elected=true") || line.contains("true"))
+    let last = said.lines().rev().find(|line| line.contains("the leader"));
+    last.is_some_and(|line| line.contains("became the leader"))
 }
 
 #[tokio::test]

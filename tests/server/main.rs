@@ -32,6 +32,7 @@ mod settings; // flags, environment, file, and bad values in them
 mod several; // several sessions on one connection, and their user's places
 mod slow_reader; // a follower that does not read
 mod stalled; // a follower that stops reading for a minute
+mod starting; // starts that are refused
 mod stopping; // SIGTERM
 mod stored_once; // a COMMIT that is not answered
 mod storing; // what is written to PostgreSQL, and what it refuses

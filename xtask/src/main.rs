@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `serve` | the server in front of a person, for `serve` and `demo` |
 //! | `test` | every test there is |
+//! | `contract` | the API's document against servers that run |
 //! | `ci` | what must hold before a change lands |
 //! | `fuzz` | the parsers, fed with what nobody would send |
 //! | `site/` | what the browser gets: WASM, CSS, assets |
@@ -14,6 +15,7 @@
 //! | `process`, `steps`, `workspace` | how commands run, what they say, where things are |
 
 mod ci;
+mod contract;
 mod fuzz;
 mod nevers;
 mod prepare;
@@ -54,6 +56,8 @@ enum Task {
     },
     /// Run every test: Rust, against PostgreSQL and Redis, and in a browser
     Test,
+    /// Hold the API's document against servers that run
+    Contract,
     /// Run every check and every test
     Ci,
     /// Feed the parsers what nobody would send
@@ -95,6 +99,7 @@ fn perform(task: Task) -> Outcome {
             serve::build_server(&workspace, release)
         }
         Task::Test => test::test(&workspace).map(drop),
+        Task::Contract => contract::alone(&workspace),
         Task::Ci => ci::ci(&workspace),
         Task::Fuzz { seconds } => fuzz::fuzz(&workspace, seconds),
         Task::Prepare { check } => prepare::prepare(&workspace, check),

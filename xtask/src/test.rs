@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
 
+use crate::contract::contract;
 use crate::process::{cargo, check_interrupted, described, spawn};
 use crate::serve::build_server;
 use crate::services::Scratch;
@@ -28,6 +29,7 @@ pub fn test(workspace: &Workspace) -> Outcome<Manifest> {
     let chromium = tools::chromium()?;
     tools::node()?;
     tools::npm_packages(workspace)?;
+    tools::schemathesis(workspace)?;
     let manifest = site::build(workspace)?;
     build_server(workspace, false)?;
 
@@ -44,6 +46,7 @@ pub fn test(workspace: &Workspace) -> Outcome<Manifest> {
         command.env(FOLDER, &scratch.path);
         step(name, || counted(&mut command, &mut count))?;
     }
+    contract(workspace)?;
     let mut playwright = Command::new("npx");
     playwright.args(["playwright", "test"]).current_dir(workspace.root.join("end2end"));
     playwright.env(FOLDER, &scratch.path).env("CHROMIUM", chromium);

@@ -82,6 +82,42 @@ pub fn wasm_opt(workspace: &Workspace) -> Option<PathBuf> {
     program.exists().then_some(program)
 }
 
+/// Schemathesis, in an environment of its own below `target`, each package by its hash. Made anew when they change.
+pub fn schemathesis(workspace: &Workspace) -> Outcome<PathBuf> {
+    let wanted = workspace.root.join("tests/schemathesis/requirements.txt");
+    let folder = workspace.target.join("schemathesis");
+    let installed = folder.join("requirements.txt");
+    let program = folder.join("bin/schemathesis");
+    if program.exists() && std::fs::read(&installed).ok() == Some(std::fs::read(&wanted)?) {
+        return Ok(program);
+    }
+    python()?;
+    step("Schemathesis", || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"]);
+        run(pip.arg(&wanted))?;
+        // Last: without it the next run begins anew.
+        std::fs::copy(&wanted, &installed)?;
+        Ok(())
+    })?;
+    Ok(program)
+}
+
+/// Debian has the module that fills a virtual environment in a package of its own.
+fn python() -> Outcome {
+    let runs = |code: &str| {
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", code]).stderr(Stdio::null()).status();
+        output.is_ok_and(|status| status.success())
+    };
+    need("Python 3 with venv", "python3-venv", "python", || runs("import ensurepip, venv"))?;
+    if runs("import sys; sys.exit(sys.version_info < (3, 11))") {
+        return Ok(());
+    }
+    fail("Schemathesis, which tests the API, needs Python 3.11 or newer as `python3`.")
+}
+
 pub fn wasm_target() -> Outcome {
     let output = Command::new("rustc").args(["--print", "sysroot"]).output()?;
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_string();

@@ -131,7 +131,7 @@ impl Claims {
     /// Whether what a signature vouches for is within its bounds.
     pub fn is_sane(&self) -> bool {
         (1..=Claims::SESSIONS).contains(&self.sessions.len())
-            && self.sub.as_deref().is_none_or(|sub| crate::status::is_label(sub, 64))
+            && self.sub.as_deref().is_none_or(|sub| crate::text::is_label(sub, 64))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Flags on the charts: what happened around the sessions, so that a step in a line has a reason beside it.
 
-use crate::status::is_label;
+use crate::text::is_label;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +77,16 @@ impl Annotation {
             return Err(("at", "at must be Unix seconds from a year ago to tomorrow."));
         }
         if !is_label(&wish.text, LONGEST) {
-            return Err(("text", "text must have 1 to 200 characters and no control characters."));
+            return Err((
+                "text",
+                "text must have 1 to 200 characters and no control or invisible formatting characters.",
+            ));
         }
         if !wish.node.is_empty() && !is_label(&wish.node, 64) {
-            return Err(("node", "node must have at most 64 characters and no control characters."));
+            return Err((
+                "node",
+                "node must have at most 64 characters and no control or invisible formatting characters.",
+            ));
         }
         Ok(Annotation { id: 0, at, kind, node: wish.node, text: wish.text })
     }
@@ -104,6 +110,8 @@ mod tests {
         check(r#"{"text":"v2.3","at":1795444927000}"#, Err("at"));
         check(r#"{"text":""}"#, Err("text"));
         check(r#"{"text":"a\nb"}"#, Err("text"));
+        check(r#"{"text":"v2.3 \u202ednuora"}"#, Err("text"));
+        check(r#"{"text":"v2.3","node":"a\u2066b"}"#, Err("node"));
         let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(201));
         check(&long, Err("text"));
     }

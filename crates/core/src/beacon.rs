@@ -1,7 +1,12 @@
 //! What a page saw, as the browser SDK tells it (docs/beacons.md). Anybody can send one, so nothing in it is believed
 //! beyond its bounds, and none of its words becomes a label.
 
-use crate::{cohort::Cohort, ids::SessionId, said::plainly};
+use crate::{
+    cohort::Cohort,
+    ids::SessionId,
+    object::{self, Object},
+    said::plainly,
+};
 use serde::Deserialize;
 
 /// Bytes of a whole beacon.
@@ -56,7 +61,7 @@ pub struct Beacon {
     pub refreshes: u32,
     #[serde(default)]
     pub status_checks: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::list")]
     pub fallbacks: Vec<Fallback>,
 }
 
@@ -76,8 +81,8 @@ impl Beacon {
         if body.len() > LONGEST {
             return Err(BadBeacon::TooLong);
         }
-        let beacon: Beacon =
-            serde_json::from_slice(body).map_err(|error| BadBeacon::Shape(plainly(error)))?;
+        let Object(beacon) = serde_json::from_slice::<Object<Beacon>>(body)
+            .map_err(|error| BadBeacon::Shape(plainly(error)))?;
         let page = beacon.page.bytes();
         let checks = [
             ("v", beacon.v == 1),
@@ -190,6 +195,7 @@ mod tests {
         check("refreshes", json!(2), Err("refreshes"));
         check("status_checks", json!(10_001), Err("status_checks"));
         check("fallbacks", json!([{ "reason": "boredom", "at_ms": 1 }]), Err("JSON"));
+        check("fallbacks", json!([["watchdog", 1]]), Err("expected an object"));
         check("colour", json!("x".repeat(5_000)), Err("at most 4096 bytes"));
         check("mode", json!({ "\n": 1 }), Err("unknown variant ` `"));
         assert!(Beacon::parse(b"").is_err() && Beacon::parse(b"[]").is_err());

@@ -55,7 +55,7 @@ impl FallbackReason {
                 "A proxy holds events back: turn its buffering and compression off for text/event-stream."
             }
             FallbackReason::Refused => {
-                "Streams per user, address or node are at their limit: see Settings and limits."
+                "Streams per user, address or node are at their limit: raise it by PATCH /api/admin/limits."
             }
             FallbackReason::TooManyTabs => {
                 "Browsers allow six connections a host on HTTP/1.1: serve HTTP/2, or follow several sessions on one stream."

@@ -20,6 +20,7 @@ pub mod ledger; // every number of a window: value, unit, what it rests on, how 
 pub mod limits; // the numbers that may be turned while a node runs
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod numbers; // every number's one definition: unit, formula, window
+pub mod object; // JSON objects, and no arrays in their place
 pub mod panels; // the Overview's quieter panels
 pub mod places; // places for connections: how many are kept back, and who gives one up
 pub mod plain; // what back ends publish to Redis by themselves
@@ -32,6 +33,7 @@ pub mod savings; // what streaming spares against polling, in bytes, requests an
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for
 pub mod status; // a status event, and what a publisher may say in it
+pub mod text; // what a person reads: nothing in it may hide
 pub mod timeline; // what happened to one session
 pub mod trace; // whom a request continues, and whether its span is kept
 pub mod view; // what the pages other than the board show

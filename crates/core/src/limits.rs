@@ -108,7 +108,10 @@ impl Limits {
             let knob = Knob::ALL.iter().find(|knob| knob.name() == name);
             let &knob = knob.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
             let (least, most) = knob.bounds();
-            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+            // To JSON, 60.0 is the same number as 60.
+            let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0);
+            let number = value.as_u64().or_else(|| Some(whole()? as u64));
+            let number = number.and_then(|number| u32::try_from(number).ok());
             let number = number.filter(|number| (least..=most).contains(number));
             changed
                 .put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
@@ -154,6 +157,11 @@ mod tests {
         };
         check(serde_json::json!({}), Ok((0, 10_000)));
         check(serde_json::json!({"batch_ms": 250, "max_connections": 5}), Ok((250, 5)));
+        check(serde_json::json!({"batch_ms": 250.0}), Ok((250, 10_000)));
+        check(
+            serde_json::json!({"batch_ms": 2.5}),
+            Err("batch_ms is 2.5, but must be a whole number from 0 to 1000."),
+        );
         check(
             serde_json::json!({"batch_ms": 1001}),
             Err("batch_ms is 1001, but must be a whole number from 0 to 1000."),

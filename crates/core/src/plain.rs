@@ -158,7 +158,7 @@ mod tests {
         check(r#"{"progress":"7"}"#, "progress: must be a number from 0 to 100");
         check(
             r#"{"stage":"","progress":1}"#,
-            "stage: must have 1 to 64 characters and no control characters",
+            "stage: must have 1 to 64 characters and no control or invisible formatting characters",
         );
         check(&format!("{{\"message\":\"{}\"}}", "x".repeat(MOST)), "it is longer than 16384 bytes");
     }

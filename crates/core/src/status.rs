@@ -3,6 +3,7 @@
 use crate::{
     data::Data,
     ids::{EventId, SessionId},
+    text::{is_label, is_prose},
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,11 +44,11 @@ impl State {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub state: State,
-    /// 1 to 64 characters, no control characters.
+    /// 1 to 64 characters, a label.
     pub stage: String,
     /// 0 to 100.
     pub progress: u8,
-    /// At most 500 characters, no control characters but line breaks.
+    /// At most 500 characters, no control or invisible formatting characters but line breaks and direction marks.
     pub message: Option<String>,
     /// At most [`Draft::MAX_DATA`] bytes as text, nested at most [`Draft::DEEPEST`] deep.
     pub data: Option<Data>,
@@ -103,7 +104,10 @@ impl Draft {
         let bad = |field, allowed| BadDraft { field, allowed };
         let stage = raw.stage.ok_or(bad("stage", "is required: 1 to 64 characters"))?;
         if !is_label(&stage, Self::MAX_STAGE) {
-            return Err(bad("stage", "must have 1 to 64 characters and no control characters"));
+            return Err(bad(
+                "stage",
+                "must have 1 to 64 characters and no control or invisible formatting characters",
+            ));
         }
         let progress = raw.progress.ok_or(bad("progress", "is required: a number from 0 to 100"))?;
         // 42.7 is taken as 42: publishers divide, and a bar never needs the fraction.
@@ -111,10 +115,10 @@ impl Draft {
             Some(value) if (0.0..=100.0).contains(&value) => value as u8,
             _ => return Err(bad("progress", "must be a number from 0 to 100")),
         };
-        if raw.message.as_deref().is_some_and(|text| !is_message(text)) {
+        if raw.message.as_deref().is_some_and(|text| !is_prose(text, Self::MAX_MESSAGE)) {
             return Err(bad(
                 "message",
-                "must have at most 500 characters and no control characters but line breaks",
+                "must have at most 500 characters and no control or invisible formatting characters but line breaks and direction marks",
             ));
         }
         if raw.data.as_ref().is_some_and(|data| data.as_str().len() > Self::MAX_DATA) {
@@ -141,10 +145,10 @@ impl Draft {
         message: Option<String>,
         last: Option<&StatusEvent>,
     ) -> Result<Draft, BadDraft> {
-        if message.as_deref().is_some_and(|text| !is_message(text)) {
+        if message.as_deref().is_some_and(|text| !is_prose(text, Self::MAX_MESSAGE)) {
             return Err(BadDraft {
                 field: "message",
-                allowed: "must have at most 500 characters and no control characters but line breaks",
+                allowed: "must have at most 500 characters and no control or invisible formatting characters but line breaks and direction marks",
             });
         }
         let reached = last.map_or(0, |event| event.progress);
@@ -156,15 +160,6 @@ impl Draft {
             data: None,
         })
     }
-}
-
-/// A short text that goes into a label: kind, region, stage, user.
-pub fn is_label(text: &str, max: usize) -> bool {
-    !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
-}
-
-fn is_message(text: &str) -> bool {
-    text.chars().count() <= Draft::MAX_MESSAGE && !text.chars().any(|c| c.is_control() && c != '\n')
 }
 
 /// One update of a session, numbered. Its JSON is the `data:` of a `status` event and the answer to a poll.
@@ -222,6 +217,10 @@ mod tests {
         check(r#"{"stage":"a\nb","progress":1}"#, Err("stage"));
         check(r#"{"stage":"a","progress":1,"message":"b\u0000"}"#, Err("message"));
         check(r#"{"stage":"a","progress":1,"message":"two\nlines"}"#, Ok((1, State::Running)));
+        check(r#"{"stage":"a\u202eb","progress":1}"#, Err("stage"));
+        check(r#"{"stage":"a\u200fb","progress":1}"#, Err("stage"));
+        check(r#"{"stage":"a","progress":1,"message":"a \u202egpj.exe"}"#, Err("message"));
+        check(r#"{"stage":"a","progress":1,"message":"C++\u200f"}"#, Ok((1, State::Running)));
         check(r#"{"stage":"a","progress":1,"state":"abandoned"}"#, Err("state"));
         check(r#"{"stage":"a","progress":1,"state":"paused"}"#, Err("state"));
         let with = |data: String| format!(r#"{{"stage":"a","progress":1,"data":{data}}}"#);

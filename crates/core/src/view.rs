@@ -4,7 +4,8 @@ use crate::{
     beacon::FallbackReason,
     cohort::Cohort,
     ids::SessionId,
-    status::{State, StatusEvent, is_label},
+    status::{State, StatusEvent},
+    text::is_label,
 };
 use serde::{Deserialize, Serialize};
 

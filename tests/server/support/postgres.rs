@@ -8,7 +8,7 @@ static SHARED: Shared<Running> = Shared::new();
 
 struct Running {
     postgres: Postgres,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Drop for Running {
@@ -21,7 +21,7 @@ fn running() -> Running {
     let folder = Folder::new("postgres");
     let postgres = Postgres::at(&folder.path().join("postgres")).expect("PostgreSQL").throwaway();
     postgres.start().expect("PostgreSQL starts");
-    Running { postgres, _folder: folder }
+    Running { postgres, folder }
 }
 
 /// A database of a test's own.
@@ -77,6 +77,27 @@ impl Database {
         format!("postgres://{}@127.0.0.1:{port}/{}?sslmode=disable", private_postgres::NAME, self.name)
     }
 
+    /// As another role, which may bring its password after a colon, and of another database of the same PostgreSQL.
+    pub fn url_of(&self, role: &str, name: &str) -> String {
+        let at = format!("{}@localhost/{}?", private_postgres::NAME, private_postgres::NAME);
+        self.running.postgres.url().replace(&at, &format!("{role}@localhost/{name}?"))
+    }
+
+    /// Statements, each by itself.
+    pub async fn run(&self, statements: &[&'static str]) {
+        for statement in statements {
+            run_at(&self.url(), statement).await;
+        }
+    }
+
+    /// Who may connect, as `pg_hba.conf` says it. For one that stands alone.
+    pub fn let_in(&self, rules: &str) {
+        let folder = self.running.folder.path().join("postgres");
+        std::fs::write(folder.join("pg_hba.conf"), rules).expect("pg_hba.conf");
+        self.stop();
+        self.start();
+    }
+
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.expect("the database")
     }
@@ -119,6 +140,11 @@ impl Drop for PrivateFolder {
     fn drop(&mut self) {
         self.postgres().stop().expect("PostgreSQL stops");
     }
+}
+
+pub async fn run_at(url: &str, statement: &'static str) {
+    let mut connection = PgConnection::connect(url).await.expect("the database");
+    sqlx::raw_sql(statement).execute(&mut connection).await.expect(statement);
 }
 
 /// A counter, summed over all stored 10 s rows.

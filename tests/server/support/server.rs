@@ -86,6 +86,11 @@ impl Launch {
 
     /// Waits until it listens.
     pub fn start(self) -> Server {
+        self.begin().listening()
+    }
+
+    /// Does not wait: its port is not known.
+    pub fn begin(self) -> Server {
         let mut child = self.spawn();
         let output = BufReader::new(child.stderr.take().expect("its log"));
         let server = Server { process: Process::new(child), port: 0, log: Arc::default() };
@@ -95,7 +100,7 @@ impl Launch {
                 log.lock().expect("the log").push_str(&(line + "\n"));
             }
         });
-        server.listening()
+        server
     }
 
     /// For a start that must fail: the exit status and what was said.
@@ -112,8 +117,12 @@ impl Launch {
 
 /// `streamgauge key`: what it says, and its exit status.
 pub fn key(database: &Database, arguments: &[&str]) -> (String, Option<i32>) {
+    key_at(&database.url(), arguments)
+}
+
+pub fn key_at(url: &str, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_streamgauge"));
-    command.arg("key").args(arguments).arg("--database-url").arg(database.url());
+    command.arg("key").args(arguments).arg("--database-url").arg(url);
     let output = command.output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (said.into_owned(), output.status.code())

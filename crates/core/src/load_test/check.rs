@@ -2,7 +2,7 @@
 //! is stored, sorted by, and shown.
 
 use super::{Finding, Outcome, Point, Step, Summary, Verdict};
-use crate::status::is_label;
+use crate::{object::Object, text::is_label};
 
 /// Bytes of a whole document. A run of 200 points has about 50 kB.
 pub const LONGEST: usize = 512 * 1024;
@@ -36,8 +36,8 @@ impl Outcome {
     /// Fields that this version does not know are left out.
     pub fn parse(body: &[u8]) -> Result<Outcome, BadOutcome> {
         let mut json = serde_json::Deserializer::from_slice(body);
-        let read: Result<Outcome, _> = serde_path_to_error::deserialize(&mut json);
-        let outcome = read.map_err(|error| match error.inner().classify() {
+        let read: Result<Object<Outcome>, _> = serde_path_to_error::deserialize(&mut json);
+        let Object(outcome) = read.map_err(|error| match error.inner().classify() {
             serde_json::error::Category::Data => BadOutcome::field(
                 error.path().to_string(),
                 format!("is not what it must be: {}", error.inner()),
@@ -205,7 +205,8 @@ fn holds(field: &str, good: bool, allowed: &str) -> Checked {
 }
 
 fn label(field: &str, text: &str, longest: usize) -> Checked {
-    let allowed = || format!("must have 1 to {longest} characters and no control characters");
+    let allowed =
+        || format!("must have 1 to {longest} characters and no control or invisible formatting characters");
     if is_label(text, longest) { Ok(()) } else { Err(BadOutcome::field(field, allowed())) }
 }
 
@@ -292,6 +293,7 @@ pub(super) mod tests {
         check("/version", json!(2), "version");
         check("/scenario", json!(""), "scenario");
         check("/scenario", json!("a\u{0}b"), "scenario");
+        check("/scenario", json!("a\u{202e}b"), "scenario");
         check("/scenario", json!("x".repeat(65)), "scenario");
         check("/scenario", json!(7), "scenario");
         check("/title", json!("<script>alert(1)</script>"), good);
@@ -318,6 +320,8 @@ pub(super) mod tests {
         check("/figures/latency/p95_ms", json!(1e17), "figures.latency.p95_ms");
         check("/figures/tool/lag/p95_ms", json!(1e17), "figures.tool.lag.p95_ms");
         check("/figures/server", Value::Null, good);
+        check("/figures/tool", json!([1, 3.0, {}]), "figures.tool");
+        check("/timeline/0", json!([0, 4, 9, null, 50, 1, 1, null, null, null]), "timeline[0]");
         check("/figures/server/mb_per_100_streams", json!(-0.1), good);
         check("/figures/server/cpu_peak_percent", json!(1e17), "figures.server.cpu_peak_percent");
         check("/figures/server/memory_drift_percent", json!(-0.4), good);

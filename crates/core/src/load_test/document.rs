@@ -1,6 +1,7 @@
 //! What a run came to, as `streamgauge loadtest` writes it and the server keeps it: one definition of the shape.
 
 use super::{Changes, Counts};
+use crate::object;
 use serde::{Deserialize, Serialize};
 
 /// A whole run.
@@ -15,15 +16,18 @@ pub struct Outcome {
     /// What the scenario's times were multiplied by.
     pub time_scale: f64,
     /// What else the command line changed in the load.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::one")]
     pub changes: Changes,
     /// Unix ms.
     pub started_at: i64,
     pub interrupted: bool,
     /// No target was missed. Says nothing about those that were not measured.
     pub passed: bool,
+    #[serde(deserialize_with = "object::list")]
     pub findings: Vec<Finding>,
+    #[serde(deserialize_with = "object::one")]
     pub figures: Figures,
+    #[serde(deserialize_with = "object::list")]
     pub timeline: Vec<Point>,
 }
 
@@ -65,21 +69,30 @@ pub struct Figures {
     pub peak_streams: u32,
     /// Length of the run.
     pub seconds: u64,
+    #[serde(deserialize_with = "object::one")]
     pub counts: Counts,
     /// From due to arrival, over all deliveries.
+    #[serde(deserialize_with = "object::one")]
     pub latency: Summary,
     /// From really sent to arrival.
+    #[serde(deserialize_with = "object::one")]
     pub latency_sent: Summary,
     /// From due until the last follower of the session had it.
+    #[serde(deserialize_with = "object::one")]
     pub last_delivery: Summary,
     /// From due to the answer's head.
+    #[serde(deserialize_with = "object::one")]
     pub connect: Summary,
+    #[serde(deserialize_with = "object::one")]
     pub connect_began: Summary,
+    #[serde(deserialize_with = "object::one")]
     pub answer: Summary,
+    #[serde(default, deserialize_with = "object::or_null")]
     pub server: Option<ServerFigures>,
+    #[serde(deserialize_with = "object::one")]
     pub tool: ToolFigures,
     /// Of a step-wise scenario.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::list")]
     pub steps: Vec<Step>,
 }
 
@@ -133,6 +146,7 @@ pub struct ToolFigures {
     /// Percent of one core.
     pub cpu_mean_core_percent: f64,
     /// How late it was without the server's doing.
+    #[serde(deserialize_with = "object::one")]
     pub lag: Summary,
 }
 
