@@ -107,8 +107,10 @@ fn reported(request: &Request) -> Option<SessionId> {
 fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let figures = Arc::new(Figures::new(node.clone()));
     let unsent = Unsent::default();
-    let (made, stored) =
-        (from_fn_with_state(unsent.clone(), unsent::made), from_fn_with_state(unsent, unsent::stored));
+    // Inside the gates: a request that is not let in takes no room.
+    let made = from_fn_with_state(unsent.clone(), unsent::made);
+    let made_for_all = from_fn_with_state(unsent.beside(), unsent::made);
+    let stored = from_fn_with_state(unsent, unsent::stored);
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/status", post(publish::status)) // and `reported`
@@ -137,12 +139,13 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
         .route("/panels", get(history::fragment))
         .layer(Extension(figures.clone()))
         .layer(from_fn(timing::timed))
-        .layer(from_fn_with_state(node.clone(), gate::admins))
-        .layer(made.clone());
+        .layer(made.clone())
+        .layer(from_fn_with_state(node.clone(), gate::admins));
     let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
     let scraped = Router::new()
-        .route("/metrics", get(metrics::metrics).layer(from_fn_with_state(node.clone(), gate::scrapers)))
-        .layer(stored.clone());
+        .route("/metrics", get(metrics::metrics))
+        .layer(stored.clone())
+        .layer(from_fn_with_state(node.clone(), gate::scrapers));
 
     let pages = Pages::new(node.clone(), figures, assets::assets());
     let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
@@ -157,27 +160,32 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let people = Router::new()
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
-        .route("/login", get(move |request: Request| login.page(request)).post(gate::sign_in))
+        .route(
+            "/login",
+            get(move |request: Request| login.page(request)).layer(made_for_all.clone()).post(gate::sign_in),
+        )
         .route("/logout", post(gate::sign_out))
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .route(
             "/s/{id}",
             get(move |request: Request| session.page(request))
+                .layer(made_for_all)
                 .layer(from_fn_with_state(node.clone(), gate::ticketed)),
         )
         .merge(
             Router::new()
                 .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
                 .layer(from_fn(timing::timed))
+                .layer(made.clone())
                 .layer(from_fn_with_state(node.clone(), gate::admins)),
         )
         .fallback_service(
             get(move |request: Request| page.page(request))
                 .layer(from_fn(timing::timed))
+                .layer(made)
                 .layer(from_fn_with_state(node.clone(), gate::signed_in))
                 .with_state(node.clone()),
-        )
-        .layer(made);
+        );
 
     // Health is asked for on the lanes: an answer of microseconds must not wait behind pages.
     let unhurried = admin

@@ -57,18 +57,21 @@ const PIECE: usize = 16 * 1024;
 pub struct InProgram;
 
 #[derive(Clone)]
-pub struct Unsent(Arc<Inner>);
+pub struct Unsent {
+    all: Arc<All>,
+    making: Arc<Semaphore>,
+}
 
-struct Inner {
+struct All {
     room: Arc<Semaphore>,
-    making: Semaphore,
     short_until: Mutex<Option<Instant>>,
 }
 
 impl Default for Unsent {
     fn default() -> Unsent {
         let room = Arc::new(Semaphore::new(ALL / UNIT));
-        Unsent(Arc::new(Inner { room, making: Semaphore::new(MAKING), short_until: Mutex::default() }))
+        let all = Arc::new(All { room, short_until: Mutex::default() });
+        Unsent { all, making: Arc::new(Semaphore::new(MAKING)) }
     }
 }
 
@@ -83,13 +86,18 @@ pub async fn stored(State(unsent): State<Unsent>, request: Request, next: Next) 
 }
 
 impl Unsent {
+    /// The same room for other routes, which are not made slower by those.
+    pub fn beside(&self) -> Unsent {
+        Unsent { all: self.all.clone(), making: Arc::new(Semaphore::new(MAKING)) }
+    }
+
     async fn within(self, bytes: usize, request: Request, next: Next) -> Response {
         let Some(caller) = request.extensions().get::<Arc<Caller>>().cloned() else {
             return next.run(request).await;
         };
         let own = caller.connection.room(|| Arc::new(Semaphore::new(OF_ONE / UNIT)));
         let Some(room) = self.reserve(&own, bytes).await else { return full() };
-        let making = timeout(PATIENCE, self.0.making.acquire()).await;
+        let making = timeout(PATIENCE, self.making.acquire()).await;
         if making.is_err() {
             return full();
         }
@@ -101,11 +109,11 @@ impl Unsent {
     /// Waits for room, first that of the connection. `None`: there is none.
     async fn reserve(&self, own: &Arc<Semaphore>, bytes: usize) -> Option<Room> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        let all = &self.0.room;
+        let all = &self.all.room;
         let take = async {
             let own = own.clone().acquire_many_owned(units).await.ok()?;
             if all.available_permits() < units as usize {
-                *self.0.short_until.lock().unwrap_or_else(PoisonError::into_inner) =
+                *self.all.short_until.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(Instant::now() + SHORT_FOR);
             }
             Some(Room { own, all: all.clone().acquire_many_owned(units).await.ok()? })
@@ -114,7 +122,7 @@ impl Unsent {
     }
 
     fn is_short(&self) -> bool {
-        let until = self.0.short_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = self.all.short_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
@@ -272,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn room_is_free_again_when_the_last_byte_is_gone() {
         let (unsent, own) = (Unsent::default(), own());
-        let free = || (unsent.0.room.available_permits(), own.available_permits());
+        let free = || (unsent.all.room.available_permits(), own.available_permits());
         let all = free();
         let mut room = unsent.reserve(&own, EXPECTED).await.expect("room");
         assert_eq!(free(), (all.0 - EXPECTED / UNIT, all.1 - EXPECTED / UNIT));
