@@ -16,6 +16,7 @@ mod open; // a request for a stream: from session and Last-Event-ID to what it i
 mod parking; // from a connection that hyper serves to a socket that a reactor holds
 mod queue; // what waits for a follower that no reactor holds
 mod reactor; // parked streams: no task, no timer, no buffer each
+mod selftest; // places for streams of no session
 mod server; // the accept loop
 mod wheel; // one coarse timer for all parked streams
 
@@ -29,4 +30,5 @@ pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
 pub use reactor::Arrival;
+pub use selftest::SelfTest;
 pub use server::{Answers, Caller, Serving, serve};
