@@ -25,6 +25,7 @@ use streamgauge_core::{
     config::Settings,
     ids::Epoch,
     limits::Knob,
+    site::{PublicUrl, Site},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -97,11 +98,13 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 }
 
 /// `pages`: the runtime for what may take its time.
-async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
+async fn live(mut settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let started_at = clock::now_ms();
     let address = settings.listen;
     let listener = listen(address).map_err(|error| StartError::Listen(address, error))?;
     let address = listener.local_addr()?;
+    // The port that was free, where any was asked for.
+    settings.listen = address;
 
     let private = match settings.database_url {
         Some(_) => None,
@@ -167,7 +170,7 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let answers = http::front(http::Routes::new(node.clone(), pages));
+    let answers = http::front(node.clone(), http::Routes::new(node.clone(), pages));
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
@@ -184,7 +187,8 @@ async fn live(settings: Settings, pages: &Handle) -> Result<(), StartError> {
     let accepting = server.abort_handle();
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
-    tracing::info!("Streamgauge listens on http://{address}; {open}");
+    let public_url = node.site.public_url(node.access.is_open()).map_or("not set", PublicUrl::as_str);
+    tracing::info!(public_url, "Streamgauge listens on http://{address}; {open}");
 
     signals.next().await;
     let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
@@ -295,6 +299,7 @@ async fn assemble(
     let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
     Ok(Arc::new(Node {
         most_connections,
+        site: Site::new(settings.public_url.clone(), &settings.allowed_hosts, settings.listen.port()),
         whereabouts: Whereabouts::new(&settings)?,
         probe_secret: probe_secret()?,
         settings,

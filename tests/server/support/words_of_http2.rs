@@ -15,7 +15,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 pub fn asks(path: &str) -> Vec<u8> {
     let text = |name: u8, value: &str| [&[name, value.len() as u8], value.as_bytes()].concat();
     // `:method GET`, `:scheme http`, then path and authority in words.
-    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "a")].concat();
+    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "localhost")].concat();
     let hello = [
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
         // SETTINGS_INITIAL_WINDOW_SIZE = 0.
