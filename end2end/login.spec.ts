@@ -76,6 +76,7 @@ for (const path of ["/?range=24h", "/sessions"]) {
     const notice = page.getByRole("alert");
     await expect(notice).toContainText("You are signed out.", { timeout: 20_000 });
     await expect(page.locator(".freshness .link"), "nothing is tried again").toBeHidden();
+    await expect(page.getByRole("button", { name: "Sign out" })).toBeHidden();
     const { violations } = await new AxeBuilder({ page }).analyze();
     expect(violations).toEqual([]);
     // Signed in again in the other tab, the page goes on by itself.
