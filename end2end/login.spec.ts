@@ -96,6 +96,26 @@ for (const path of ["/?range=24h", "/sessions"]) {
   });
 }
 
+test("the SDK's self-test needs a ticket where access is closed", async ({ page, closed, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "the SDK is a script");
+  const publisher = await closed.server.key("publish");
+  const create = () =>
+    fetch(`${closed.server.url}/api/v1/sessions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${publisher}`, "content-type": "application/json" },
+      body: "{}",
+    });
+  await expect.poll(async () => (await create()).status, { timeout: 15_000 }).toBe(201);
+  const { ticket } = await (await create()).json();
+  await page.goto("/login");
+  const verdict = (ticket?: string) =>
+    page.evaluate(async (ticket) => {
+      const { selfTest } = await import("/sdk/streamgauge.js" as string);
+      return (await selfTest({ ticket })).verdict;
+    }, ticket);
+  expect([await verdict(), await verdict(ticket)]).toEqual(["unknown", "flows"]);
+});
+
 test("another site's form signs nobody in and nobody out", async ({ page, closed }) => {
   await signIn(page, closed.key, "/sessions");
   // The same server by another name is another site to the browser. Lax cookies do not go along; signing in needs none.
