@@ -33,8 +33,7 @@ fn main() -> ExitCode {
     std::fs::set_permissions(folder.path(), open).expect("a folder that others may pass");
 
     let mut server = Server::start(folder.path());
-    let stream =
-        "GET /api/v1/sessions/wide/status/stream HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n";
+    let stream = "GET /api/v1/sessions/wide/status/stream HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
     server.publish();
     let mut crowd = Crowd::gather(server.address, followers, stream.as_bytes());
     let streams: Vec<Duration> = (0..rounds).map(|_| crowd.time(|| server.publish())).collect();
@@ -163,7 +162,7 @@ impl Server {
             self.count
         );
         let head = format!(
-            "POST /api/v1/sessions/wide/status HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST /api/v1/sessions/wide/status HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.publisher.write_all((head + &body).as_bytes()).expect("sent");

@@ -1,5 +1,6 @@
-// What the Overview needs of scripts beside the live figures: newer panels every ten seconds, keys, full screen. The
-// panels are the server's HTML (app/src/panels), put in as they come; nothing is made of data here.
+// What the dashboards need of scripts beside the live figures: newer panels every ten seconds, keys, full screen, a notice
+// where the sign-in is over. The panels are the server's HTML (app/src/panels), put in as they come; nothing is made of
+// data here.
 
 const EVERY = 10_000;
 const slots = () => [...document.querySelectorAll("[data-slot]")];
@@ -22,11 +23,12 @@ let reading = false;
 /** The address that the panels were last put in for. */
 let shown = location.search;
 async function refresh() {
-  if (reading || document.hidden || slots().length === 0) return;
+  if (reading || document.hidden || isOut || slots().length === 0) return;
   reading = true;
   const asked = location.search;
   try {
     const answer = await fetch(`/panels${asked}`, { headers: { accept: "text/html" } });
+    isOut = answer.status === 401;
     if (!answer.ok || asked !== location.search) return;
     const before = shown;
     shown = asked;
@@ -47,6 +49,39 @@ async function refresh() {
     reading = false;
   }
 }
+
+/** The sign-in is over: it expired, its key was revoked, or somebody signed out, perhaps in another tab. */
+let isOut = false;
+let checkedAt = 0;
+
+/** An EventSource does not say why it got no stream, so the server is asked. */
+async function checkAccess() {
+  const isLost = document.querySelector(".freshness.lost") !== null;
+  if (!(isLost || isOut) || Date.now() - checkedAt < EVERY) return;
+  checkedAt = Date.now();
+  const answer = await fetch("/api/admin/limits", { method: "HEAD" }).catch(() => undefined);
+  if (answer) isOut = answer.status === 401;
+}
+
+function showAccess() {
+  document.documentElement.classList.toggle("out", isOut);
+  let notice = document.querySelector(".notice.out");
+  if (!isOut) return notice?.remove();
+  if (!notice) {
+    notice = Object.assign(document.createElement("p"), { className: "notice critical out", role: "alert" });
+    const fact = Object.assign(document.createElement("b"), { textContent: "You are signed out." });
+    const link = Object.assign(document.createElement("a"), { rel: "external", textContent: "Sign in" });
+    notice.append(fact, " This page no longer updates. ", link);
+    document.querySelector("main")?.prepend(notice);
+  }
+  const here = encodeURIComponent(location.pathname + location.search);
+  notice.querySelector("a").setAttribute("href", `/login?next=${here}`);
+}
+
+// The app could not read another page or view now. The browser goes there by itself: the server leads to the sign-in, and
+// from there to what was asked for.
+const goesThere = (event) => isOut && event.target.closest?.("a[href]") && event.stopImmediatePropagation();
+window.addEventListener("click", goesThere, true);
 
 /** Buttons that only scripts can serve are hidden without them; a picture is of what the address asks for. */
 function offer() {
@@ -160,4 +195,6 @@ document.addEventListener("visibilitychange", refresh);
 setInterval(() => {
   const isNew = (slot) => slot.childElementCount === 0 && slot.dataset.last === undefined;
   if (shown !== location.search || slots().some(isNew)) refresh();
+  checkAccess();
+  showAccess();
 }, 200);

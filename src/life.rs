@@ -25,6 +25,7 @@ use streamgauge_core::{
     config::Settings,
     ids::Epoch,
     limits::Knob,
+    site::{PublicUrl, Site},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -159,12 +160,14 @@ struct Ready {
 /// Everything that can refuse a start. It starts no task that writes: the caller stops PostgreSQL when this fails or is
 /// dropped.
 async fn prepare(
-    settings: Settings,
+    mut settings: Settings,
     listener: TcpListener,
     private: Option<&Private>,
     started_at: i64,
 ) -> Result<Ready, StartError> {
     let address = listener.local_addr()?;
+    // The port that was free, where any was asked for.
+    settings.listen = address;
     let url = private.map_or_else(|| settings.database_url.clone().unwrap_or_default(), Private::url);
     let store = Store::new(&url, &settings.node, started_at)?;
     let migrated = tokio::time::timeout(DATABASE_PATIENCE, store.migrate()).await;
@@ -242,7 +245,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
         tokio::spawn(demo::run(address, node.settings.poll_interval_ms));
     }
 
-    let answers = http::front(http::Routes::new(node.clone(), pages));
+    let answers = http::front(node.clone(), http::Routes::new(node.clone(), pages));
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
@@ -253,7 +256,8 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     let accepting = server.abort_handle();
     let open =
         if node.access.is_open() { "access is open to this machine" } else { "access is by key and ticket" };
-    tracing::info!("Streamgauge listens on http://{address}; {open}");
+    let public_url = node.site.public_url(node.access.is_open()).map_or("not set", PublicUrl::as_str);
+    tracing::info!(public_url, "Streamgauge listens on http://{address}; {open}");
 
     signals.until(1).await;
     let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
@@ -363,6 +367,7 @@ async fn assemble(
     let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
     Ok(Arc::new(Node {
         most_connections,
+        site: Site::new(settings.public_url.clone(), &settings.allowed_hosts, settings.listen.port()),
         whereabouts: Whereabouts::new(&settings)?,
         probe_secret: probe_secret()?,
         settings,

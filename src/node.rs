@@ -15,13 +15,15 @@ use std::{
     time::Instant,
 };
 use streamgauge_core::{
-    board::Notice, cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter,
+    board::Notice, cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter, site::Site,
     status::State,
 };
 use tokio::sync::watch;
 
 pub struct Node {
     pub settings: Settings,
+    /// Its names, and the address under which people reach it.
+    pub site: Site,
     pub access: Access,
     pub recorder: Recorder,
     pub beacons: Beacons,

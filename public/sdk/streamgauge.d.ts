@@ -109,7 +109,10 @@ export interface Following {
 export function follow<Data = unknown>(target: string | Options, handlers?: Handlers<Data>): Following;
 
 export interface SelfTest {
-  /** `buffered`: events are held back on their way. `unknown`: the server has no self-test, or the test was cut short. */
+  /**
+   * `buffered`: events are held back on their way. `unknown`: the server has no self-test or refuses it, without a ticket
+   * for example, or the test was cut short.
+   */
   verdict: "flows" | "buffered" | "unreachable" | "unknown";
   /** How much longer the slowest of the five ticks took than the quickest. From 400 ms on that is `buffered`. */
   heldMs?: number;
@@ -120,6 +123,8 @@ export function selfTest(options?: {
   base?: string;
   /** Instead of `base`: the address of the self-test. */
   url?: string | URL;
+  /** Any valid ticket, where access is closed. */
+  ticket?: string;
   /** Default 5,000 ms. */
   timeoutMs?: number;
 }): Promise<SelfTest>;

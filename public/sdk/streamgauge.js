@@ -429,10 +429,12 @@ export function follow(target, handlers = {}) {
 }
 
 /** Do events get through as they are sent? Five ticks, 200 ms apart; their delays are compared, so clocks do not matter. */
-export function selfTest({ base = "", url = base + "/api/v1/selftest/stream", timeoutMs = 5_000 } = {}) {
+export function selfTest({ base = "", url = base + "/api/v1/selftest/stream", ticket, timeoutMs = 5_000 } = {}) {
   return new Promise((done) => {
     if (!window.EventSource) return done({ verdict: "unknown" });
-    const source = new EventSource(new URL(url, location.href));
+    const address = new URL(url, location.href);
+    if (ticket) address.searchParams.set("ticket", ticket);
+    const source = new EventSource(address);
     const delays = [];
     let opened = false;
     const close = (none) => {

@@ -2,6 +2,7 @@
 //! publishers and admins need one, and followers need a ticket.
 
 mod chance; // secrets from the operating system
+mod ended; // sign-ins that ended before their time was over
 mod keys; // API keys against their digests
 mod throttle; // whoever guesses is slowed down
 mod tickets; // signed claims of followers, and the cookie of admins
@@ -11,11 +12,16 @@ pub use keys::{digest, fresh_key, same};
 pub use tickets::Signer;
 
 use crate::{clock, store};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ended::{Ended, MOST};
 use keys::Keys;
 use sqlx::PgPool;
 use std::{
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use streamgauge_core::{
@@ -23,6 +29,7 @@ use streamgauge_core::{
     ids::SessionId,
 };
 use throttle::Throttle;
+use tickets::SignIn;
 
 /// Cloning shares it.
 #[derive(Clone, Default)]
@@ -31,7 +38,10 @@ pub struct Access(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     door: RwLock<Door>,
+    /// Whether the door is open, for what every request asks.
+    is_open: AtomicBool,
     throttle: Throttle,
+    ended: Ended,
 }
 
 #[derive(Clone, Default)]
@@ -51,11 +61,9 @@ struct Closed {
 }
 
 impl Closed {
-    /// Whether it is the cookie of somebody whose key still opens dashboards.
-    fn is_admin(&self, cookie: &str) -> bool {
-        let key = self.signer.admin(cookie, clock::now_ms() / 1_000);
-        let scopes = key.and_then(|id| self.keys.scopes_of(&id));
-        scopes.is_some_and(|scopes| scopes.iter().any(|has| has.opens(Scope::Admin)))
+    /// Whether the key of that id still opens dashboards.
+    fn is_admin(&self, key: &str) -> bool {
+        self.keys.scopes_of(key).is_some_and(|scopes| scopes.iter().any(|has| has.opens(Scope::Admin)))
     }
 }
 
@@ -69,6 +77,8 @@ pub enum Denied {
     /// Good, but for something else.
     Forbidden,
     Ticket(BadTicket),
+    /// A cookie of this server whose sign-in is over: it expired, its key was revoked, or the admin signed out.
+    SignedOut,
     /// Too many wrong ones came from there lately.
     Throttled,
     /// The keys could not be read yet.
@@ -78,8 +88,10 @@ pub enum Denied {
 /// What a request brings to be let in by.
 #[derive(Clone, Copy)]
 pub struct Brought<'a> {
-    /// A key or a ticket; the signed cookie for admins.
+    /// A key or a ticket.
     pub token: Option<&'a str>,
+    /// An admin's signed cookie, which counts where there is no token.
+    pub cookie: Option<&'a str>,
     pub address: Option<IpAddr>,
 }
 
@@ -111,13 +123,18 @@ impl Access {
         if !matches!(door, Door::Closed(_)) {
             tracing::info!("access is closed: publishers and admins need a key, followers a ticket");
         }
+        if let Err(error) = self.store_sign_outs(pool).await {
+            tracing::debug!(%error, "sign-outs could not be stored: they count on this node until they are");
+        }
+        // Before anybody is let in: a cookie that was ended before a restart must not open anything after it.
+        self.0.ended.stored(store::ended_sign_ins(pool, MOST).await?, clock::now_ms() / 1_000);
         self.set(Door::Closed(Arc::new(Closed { keys: Keys::of(stored), signer })));
         Ok(())
     }
 
     /// Anybody who can connect may do everything.
     pub fn is_open(&self) -> bool {
-        matches!(self.door(), Door::Open)
+        self.0.is_open.load(Relaxed)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -129,6 +146,7 @@ impl Access {
     }
 
     fn set(&self, door: Door) {
+        self.0.is_open.store(matches!(door, Door::Open), Relaxed);
         *self.0.door.write().unwrap_or_else(PoisonError::into_inner) = door;
     }
 
@@ -144,22 +162,44 @@ impl Access {
     /// Lets a publisher, an admin or a scraper in.
     pub fn check(&self, scope: Scope, brought: Brought<'_>) -> Result<(), Denied> {
         let Some(closed) = self.closed()? else { return Ok(()) };
-        let token = brought.token.ok_or(Denied::Missing)?;
-        self.tried(brought.address, || match closed.keys.scopes(token) {
-            Some(scopes) if scopes.iter().any(|has| has.opens(scope)) => Ok(()),
-            Some(_) => Err(Denied::Forbidden),
-            None if Scope::Admin.opens(scope) && closed.is_admin(token) => Ok(()),
-            None => Err(Denied::Wrong),
+        self.tried(brought.address, || match (brought.token, brought.cookie) {
+            (Some(token), _) => match closed.keys.scopes(token) {
+                Some(scopes) if scopes.iter().any(|has| has.opens(scope)) => Ok(()),
+                Some(_) => Err(Denied::Forbidden),
+                None => Err(Denied::Wrong),
+            },
+            (None, Some(cookie)) if Scope::Admin.opens(scope) => self.is_signed_in(&closed, cookie),
+            (None, _) => Err(Denied::Missing),
         })
+    }
+
+    fn is_signed_in(&self, closed: &Closed, cookie: &str) -> Result<(), Denied> {
+        let SignIn { admin, id, exp } = closed.signer.sign_in(cookie).ok_or(Denied::Wrong)?;
+        let goes_on = clock::now_ms() / 1_000 < exp && closed.is_admin(&admin) && !self.0.ended.holds(&id);
+        if goes_on { Ok(()) } else { Err(Denied::SignedOut) }
     }
 
     /// Lets a follower of the session in. `None`: access is open.
     pub fn follow(&self, session: &SessionId, brought: Brought<'_>) -> Result<Option<Admitted>, Denied> {
+        self.ticketed(brought, |claims, now| claims.admits(session, now))
+    }
+
+    /// Lets a follower of any session in. `None`: access is open.
+    pub fn follow_any(&self, brought: Brought<'_>) -> Result<Option<Admitted>, Denied> {
+        self.ticketed(brought, Claims::lives)
+    }
+
+    /// `admits`: how long the claims admit the request from now on, both in seconds.
+    fn ticketed(
+        &self,
+        brought: Brought<'_>,
+        admits: impl FnOnce(&Claims, i64) -> Result<u32, BadTicket>,
+    ) -> Result<Option<Admitted>, Denied> {
         let Some(closed) = self.closed()? else { return Ok(None) };
         let token = brought.token.ok_or(Denied::Missing)?;
         self.tried(brought.address, || {
             let claims = closed.signer.claims(token).map_err(Denied::Ticket)?;
-            let left = claims.admits(session, clock::now_ms() / 1_000).map_err(Denied::Ticket)?;
+            let left = admits(&claims, clock::now_ms() / 1_000).map_err(Denied::Ticket)?;
             Ok(Some(Admitted { subject: claims.sub, expires_in: Duration::from_secs(left.into()) }))
         })
     }
@@ -172,7 +212,39 @@ impl Access {
     /// What an admin's browser carries after it showed a key with that scope. `lives`: seconds.
     pub fn admin_cookie(&self, key: &str, lives: i64) -> Option<String> {
         let closed = self.closed().ok()??;
-        Some(closed.signer.sign_admin(&ApiKey::parse(key)?.id, clock::now_ms() / 1_000 + lives))
+        let sign_in = SignIn {
+            admin: ApiKey::parse(key)?.id,
+            id: URL_SAFE_NO_PAD.encode(random::<16>().ok()?),
+            exp: clock::now_ms() / 1_000 + lives,
+        };
+        Some(closed.signer.sign_admin(&sign_in))
+    }
+
+    /// Ends the sign-in that the cookie stands for: at once on this node, on others once [`Access::store_sign_outs`] has
+    /// stored it and they have read it. `false`: it stands for none, or for one that is over.
+    pub fn sign_out(&self, cookie: &str) -> bool {
+        let Ok(Some(closed)) = self.closed() else { return false };
+        if self.is_signed_in(&closed, cookie).is_err() {
+            return false;
+        }
+        let Some(SignIn { id, exp, .. }) = closed.signer.sign_in(cookie) else { return false };
+        self.0.ended.end(id, exp, clock::now_ms() / 1_000);
+        true
+    }
+
+    /// Tells other nodes of the sign-outs that they do not know of. What fails is tried again with the next keys.
+    pub async fn store_sign_outs(&self, pool: &PgPool) -> sqlx::Result<()> {
+        let unstored = self.0.ended.unstored();
+        if !unstored.is_empty() {
+            store::end_sign_ins(pool, &unstored).await?;
+            self.0.ended.stored(unstored, clock::now_ms() / 1_000);
+        }
+        Ok(())
+    }
+
+    /// Deletes from PostgreSQL what no node needs any more.
+    pub async fn forget_sign_outs(&self, pool: &PgPool) -> sqlx::Result<()> {
+        store::forget_sign_ins(pool, MOST).await
     }
 
     /// Counts a wrong one, and says no more about it once too many came from the address. What is right is let in all the
@@ -183,7 +255,7 @@ impl Access {
         check: impl FnOnce() -> Result<T, Denied>,
     ) -> Result<T, Denied> {
         check().map_err(|denied| {
-            // An expired ticket is no guess.
+            // An expired ticket is no guess, and neither is a cookie whose sign-in is over: its signature is right.
             if !matches!(denied, Denied::Wrong | Denied::Ticket(BadTicket::Forged)) {
                 return denied;
             }
@@ -193,5 +265,65 @@ impl Access {
             self.0.throttle.count(address);
             denied
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(key: &ApiKey) -> Access {
+        let stored = store::StoredKey {
+            id: key.id.clone(),
+            digest: digest(&key.secret).to_vec(),
+            scopes: vec!["admin".into()],
+            revoked: false,
+        };
+        let access = Access::default();
+        let signer = Signer::new(&[7; 32]);
+        access.set(Door::Closed(Arc::new(Closed { keys: Keys::of(vec![stored]), signer })));
+        access
+    }
+
+    #[test]
+    fn a_cookie_is_no_guess_once_its_signature_is_right() {
+        let key = fresh_key().expect("chance");
+        let access = closed(&key);
+        let address = Some("192.0.2.1".parse().expect("an address"));
+        let by =
+            |cookie: &str| access.check(Scope::Admin, Brought { token: None, cookie: Some(cookie), address });
+        let good = access.admin_cookie(&key.reveal(), 60).expect("a cookie");
+        let expired = access.admin_cookie(&key.reveal(), -1).expect("a cookie");
+        let other = fresh_key().expect("chance");
+        let revoked = access.admin_cookie(&other.reveal(), 60).expect("a cookie");
+        let left = access.admin_cookie(&key.reveal(), 60).expect("a cookie");
+        assert!(access.sign_out(&left) && !access.sign_out(&left) && !access.sign_out(&expired));
+        for _ in 0..100 {
+            assert_eq!(by(&good), Ok(()));
+            for over in [&expired, &revoked, &left] {
+                assert_eq!(by(over), Err(Denied::SignedOut));
+            }
+        }
+        let forged = format!("{good}A");
+        let guesses: Vec<_> = (0..30).map(|_| by(&forged)).collect();
+        assert_eq!((guesses[0], guesses[29]), (Err(Denied::Wrong), Err(Denied::Throttled)));
+        assert_eq!(by(&good), Ok(()));
+        assert_eq!(by(&expired), Err(Denied::SignedOut));
+    }
+
+    #[test]
+    fn a_cookie_is_no_key_and_a_key_is_no_cookie() {
+        let key = fresh_key().expect("chance");
+        let access = closed(&key);
+        let (secret, cookie) = (key.reveal(), access.admin_cookie(&key.reveal(), 60).expect("a cookie"));
+        let check = |scope, token, cookie, expected| {
+            assert_eq!(access.check(scope, Brought { token, cookie, address: None }), expected);
+        };
+        check(Scope::Admin, Some(&secret), None, Ok(()));
+        check(Scope::Metrics, None, Some(&cookie), Ok(()));
+        check(Scope::Admin, Some(&cookie), None, Err(Denied::Wrong));
+        check(Scope::Admin, None, Some(&secret), Err(Denied::Wrong));
+        check(Scope::Publish, None, Some(&cookie), Err(Denied::Missing));
+        check(Scope::Admin, Some("sgk_no"), Some(&cookie), Err(Denied::Wrong));
     }
 }

@@ -23,12 +23,15 @@ struct Header {
 }
 
 /// What an admin's cookie says. No ticket says so: a ticket has sessions, and this has none.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Admin {
+pub struct SignIn {
     /// The id of the key that was shown: with it the cookie loses its worth.
-    admin: String,
-    exp: i64,
+    pub admin: String,
+    /// By which signing out ends this one alone.
+    pub id: String,
+    /// Unix seconds.
+    pub exp: i64,
 }
 
 impl Signer {
@@ -48,14 +51,13 @@ impl Signer {
         if claims.is_sane() { Ok(claims) } else { Err(BadTicket::Forged) }
     }
 
-    /// `key`: the id of one that opens dashboards. `exp`: Unix seconds.
-    pub fn sign_admin(&self, key: &str, exp: i64) -> String {
-        self.signed(&Admin { admin: key.to_owned(), exp })
+    pub fn sign_admin(&self, sign_in: &SignIn) -> String {
+        self.signed(sign_in)
     }
 
-    /// The id of the key that the cookie stands for. Whether that still opens anything is for [`Keys`](super::keys::Keys).
-    pub fn admin(&self, token: &str, now: i64) -> Option<String> {
-        self.read::<Admin>(token, SHORT).filter(|admin| now < admin.exp).map(|admin| admin.admin)
+    /// What a cookie of this server stands for. Whether that still opens anything is for [`Access`](super::Access).
+    pub fn sign_in(&self, cookie: &str) -> Option<SignIn> {
+        self.read(cookie, SHORT)
     }
 
     fn signed(&self, claims: &impl Serialize) -> String {
@@ -108,11 +110,11 @@ mod tests {
         for foreign in ["", ".", "..", "a.b.c", &ticket[..ticket.len() - 1], &"a".repeat(5_000)] {
             assert_eq!(signer.claims(foreign), Err(BadTicket::Forged));
         }
-        assert_eq!(signer.admin(&ticket, 0), None, "a follower is no admin");
-        let admin = signer.sign_admin("0123456789abcdef", 100);
-        assert_eq!(signer.admin(&admin, 99).as_deref(), Some("0123456789abcdef"));
-        assert_eq!(signer.admin(&admin, 100), None);
-        assert_eq!(signer.claims(&admin), Err(BadTicket::Forged));
+        assert_eq!(signer.sign_in(&ticket), None, "a follower is no admin");
+        let sign_in = SignIn { admin: "0123456789abcdef".into(), id: "A-_z".repeat(5) + "ab", exp: i64::MAX };
+        let cookie = signer.sign_admin(&sign_in);
+        assert_eq!(signer.sign_in(&cookie), Some(sign_in));
+        assert_eq!(signer.claims(&cookie), Err(BadTicket::Forged));
     }
 
     #[test]

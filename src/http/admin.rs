@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
@@ -62,6 +62,7 @@ pub async fn metrics_stream(
         .take_until(Box::pin(shut_out));
     let mut response = Body::from_stream(frames.map(Ok::<_, Infallible>)).into_response();
     event_stream_headers(response.headers_mut());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     response
 }
 

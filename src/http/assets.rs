@@ -46,21 +46,24 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Respo
 }
 
 pub async fn favicon(headers: HeaderMap) -> Result<Response, Problem> {
-    serve("favicon.svg", &headers)
+    serve("favicon.svg", &headers).map(for_five_minutes)
 }
 
 /// The outline of the land, which the health map's style lays under its circles.
 pub async fn world(headers: HeaderMap) -> Result<Response, Problem> {
-    serve("world.svg", &headers)
+    serve("world.svg", &headers).map(for_five_minutes)
 }
 
 /// `/sdk/{file}`: the browser SDK, under names that pages elsewhere import.
 pub async fn sdk(Path(file): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let mut response = serve(&format!("sdk/{file}"), &headers)?;
-    // Short, because the name stays when the content changes; then the ETag saves the download.
+    serve(&format!("sdk/{file}"), &headers).map(for_five_minutes)
+}
+
+/// Short, because the name stays when the content changes; then the ETag saves the download.
+fn for_five_minutes(mut response: Response) -> Response {
     let short = HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(header::CACHE_CONTROL, short);
-    Ok(response)
+    response
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {

@@ -1,7 +1,12 @@
 //! What browsers report, and the stream by which they find out whether a proxy holds events back.
 
 use super::{follow::event_stream_headers, gate, problem::Problem, sent};
-use crate::{clock, node::Node, store::Place, stream::Caller};
+use crate::{
+    clock,
+    node::Node,
+    store::Place,
+    stream::{Caller, Over, SelfTest},
+};
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
@@ -98,18 +103,27 @@ struct Ticket {
 const TICKS: u32 = 5;
 const APART: Duration = Duration::from_millis(200);
 
-/// Five ticks, 200 ms apart: a client that gets them in one lump sits behind a proxy that holds events back.
-pub async fn selftest() -> Response {
-    let ticks = stream::unfold(0, |n| async move {
+/// Five ticks, 200 ms apart: a client that gets them in one lump sits behind a proxy that holds events back. It is open for
+/// a second, and takes a stream's place for that time.
+pub async fn selftest(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let asked = axum::extract::Query::<Ticket>::try_from_uri(&parts.uri).ok();
+    gate::any_follower(&node, &parts, asked.as_ref().and_then(|query| query.ticket.as_deref()))?;
+    let address = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
+    let place = SelfTest::admit(&node.door, address).map_err(|over| match over {
+        Over::Node => Problem::away("As many streams are open as this node allows."),
+        _ => Problem::too_many("This address has as many streams as allowed."),
+    })?;
+    let ticks = stream::unfold((0, place), |(n, place)| async move {
         if n == TICKS {
             return None;
         }
         if n > 0 {
             tokio::time::sleep(APART).await;
         }
-        Some((Bytes::from(frame::tick(n + 1, clock::now_ms())), n + 1))
+        Some((Bytes::from(frame::tick(n + 1, clock::now_ms())), (n + 1, place)))
     });
     let mut response = Body::from_stream(ticks.map(Ok::<_, Infallible>)).into_response();
     event_stream_headers(response.headers_mut());
-    response
+    Ok(response)
 }

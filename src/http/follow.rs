@@ -255,7 +255,8 @@ pub async fn poll(
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         out.insert(header::ETAG, etag);
     }
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // A browser may keep it and ask whether it still holds; a cache that others share must not.
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if !current.event.as_ref().is_some_and(|event| event.state.has_ended()) {
         out.insert(header::RETRY_AFTER, HeaderValue::from(interval.div_ceil(1_000)));
     }

@@ -7,7 +7,9 @@ use super::{
 use crate::{
     access::{Admitted, Brought, Denied, digest, same},
     node::Node,
+    store::Health,
     stream::Caller,
+    telemetry::database,
 };
 use axum::{
     Form,
@@ -17,7 +19,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Deserialize;
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use streamgauge_core::{
     access::{BadTicket, Scope, way_back},
     ids::SessionId,
@@ -41,7 +43,8 @@ impl Publisher {
         let is_probe = is_probe(node, headers);
         if !is_probe {
             let address = caller.map(|caller| caller.peer.ip());
-            node.access.check(Scope::Publish, Brought { token: bearer(headers), address })?;
+            let brought = Brought { token: bearer(headers), cookie: None, address };
+            node.access.check(Scope::Publish, brought)?;
         }
         if let Some(caller) = caller {
             caller.connection.publishes();
@@ -86,23 +89,34 @@ pub fn follower(
     if session.is_probe() {
         return if is_probe(node, &parts.headers) { Ok(None) } else { Err(reserved()) };
     }
+    Ok(node.access.follow(session, brought(parts, ticket))?)
+}
+
+/// Lets a follower of any session in; `ticket` as the query has it.
+pub fn any_follower(node: &Node, parts: &Parts, ticket: Option<&str>) -> Result<(), Problem> {
+    node.access.follow_any(brought(parts, ticket))?;
+    Ok(())
+}
+
+fn brought<'a>(parts: &'a Parts, ticket: Option<&'a str>) -> Brought<'a> {
     let token = ticket.or_else(|| bearer(&parts.headers)).or_else(|| cookie(&parts.headers, TICKET_COOKIE));
-    let token = token.filter(|token| token.len() <= LONGEST);
-    Ok(node.access.follow(session, Brought { token, address: address(parts) })?)
+    Brought { token: token.filter(|token| token.len() <= LONGEST), cookie: None, address: address(parts) }
 }
 
 fn may(scope: Scope, node: &Node, request: &Request) -> Result<(), Denied> {
     let headers = request.headers();
-    let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE));
     let address = request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    node.access.check(scope, Brought { token, address })
+    node.access.check(scope, Brought { token: bearer(headers), cookie: admin_cookie(headers), address })
 }
 
 /// Whether an admin's stream may go on: a key can be revoked, a cookie runs out, and with the first key access is closed.
 pub fn goes_on(node: &Arc<Node>, headers: &HeaderMap) -> impl Fn() -> bool + Send + use<> {
-    let token = bearer(headers).or_else(|| cookie(headers, ADMIN_COOKIE)).map(str::to_owned);
+    let (token, cookie) = (bearer(headers).map(str::to_owned), admin_cookie(headers).map(str::to_owned));
     let node = node.clone();
-    move || node.access.check(Scope::Admin, Brought { token: token.as_deref(), address: None }).is_ok()
+    move || {
+        let brought = Brought { token: token.as_deref(), cookie: cookie.as_deref(), address: None };
+        node.access.check(Scope::Admin, brought).is_ok()
+    }
 }
 
 /// For the admin API: a problem document says what is missing.
@@ -125,7 +139,8 @@ pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Nex
 pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     match may(Scope::Admin, &node, &request) {
         Ok(()) => next.run(request).await,
-        Err(Denied::Missing | Denied::Wrong) => {
+        // Throttled too: a person whose address is shared with somebody who guesses can still sign in.
+        Err(Denied::Missing | Denied::Wrong | Denied::SignedOut | Denied::Throttled) => {
             let asked = request.uri().path_and_query().map(|path| path.as_str());
             to_login(false, way_back(asked)).into_response()
         }
@@ -184,10 +199,10 @@ pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Respons
         return to_login(true, "/").into_response();
     };
     let back = way_back(next.as_deref());
-    let brought = Brought { token: Some(key.trim()), address: peer };
+    let brought = Brought { token: Some(key.trim()), cookie: None, address: peer };
     match node.access.check(Scope::Admin, brought) {
         Ok(()) => {}
-        Err(Denied::Wrong | Denied::Forbidden | Denied::Missing | Denied::Ticket(_)) => {
+        Err(Denied::Wrong | Denied::Forbidden | Denied::Missing | Denied::SignedOut | Denied::Ticket(_)) => {
             return to_login(true, back).into_response();
         }
         Err(denied) => return Problem::from(denied).into_response(),
@@ -199,10 +214,25 @@ pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Respons
     response
 }
 
-/// Whoever leaves a browser that others use too. Not by a GET, which a foreign page could make it send.
-pub async fn sign_out(request: Request) -> Response {
+/// How long an admin who signs out waits for PostgreSQL at most.
+const STORED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Ends the sign-in: a copy of its cookie opens nothing any more, here at once and on other nodes within 5 s. Not by a
+/// GET, which a foreign page could make a browser send.
+pub async fn sign_out(State(node): State<Arc<Node>>, request: Request) -> Response {
     let mut response = Redirect::to("/login").into_response();
     set_admin_cookie(&mut response, "", 0, is_https(request.headers()));
+    if admin_cookie(request.headers()).is_some_and(|cookie| node.access.sign_out(cookie))
+        && node.store.health() == Health::Good
+    {
+        // Where this fails, the next reading of the keys tries again.
+        let stored = database("end a sign-in", node.access.store_sign_outs(node.store.pool()));
+        match tokio::time::timeout(STORED_WITHIN, stored).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a sign-out is not stored yet: it counts on this node"),
+            Err(_) => tracing::warn!("a sign-out is not stored yet: it counts on this node"),
+        }
+    }
     response
 }
 
@@ -223,11 +253,21 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Whether the request brings a key or a ticket in its head, good or not.
+pub fn has_bearer(headers: &HeaderMap) -> bool {
+    bearer(headers).is_some()
+}
+
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|line| line.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// One that was taken away is empty, and is none.
+fn admin_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, ADMIN_COOKIE).filter(|cookie| !cookie.is_empty() && cookie.len() <= LONGEST)
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
@@ -248,6 +288,9 @@ impl From<Denied> for Problem {
             ),
             Denied::Wrong => {
                 Problem::new(StatusCode::UNAUTHORIZED, "That key is none of ours, or is revoked.")
+            }
+            Denied::SignedOut => {
+                Problem::new(StatusCode::UNAUTHORIZED, "This sign-in is over: sign in again at /login.")
             }
             Denied::Forbidden => Problem::new(StatusCode::FORBIDDEN, "That key is good, but not for this."),
             Denied::Ticket(BadTicket::Elsewhere) => {

@@ -94,9 +94,11 @@ pub async fn metrics(
     let (from, to, step, loaded) = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> = loaded.steps.into_values().collect();
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // CSV or JSON by what the request accepts.
+    let vary = [(header::VARY, "accept")];
     if window.format.as_deref() == Some("csv") || accept.contains("text/csv") {
         let name = format!("attachment; filename=\"streamgauge-{from}-{to}.csv\"");
-        let mut response = csv(&rows).into_response();
+        let mut response = (vary, csv(&rows)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -108,7 +110,8 @@ pub async fn metrics(
         return Ok(response);
     }
     let whose = json!({ "node": whose.node, "region": whose.region });
-    Ok(Json(json!({ "from": from, "to": to, "step": step, "of": whose, "rows": rows })).into_response())
+    let body = json!({ "from": from, "to": to, "step": step, "of": whose, "rows": rows });
+    Ok((vary, Json(body)).into_response())
 }
 
 fn range(window: &Window) -> Result<Range, Problem> {

@@ -28,8 +28,16 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     }
     join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
     spell_out(&mut document);
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let operations = paths.filter_map(|(_, methods)| methods.as_object_mut()).flatten();
+    operations.for_each(|(_, operation)| misdirected(operation));
     document.to_string()
 });
+
+/// What every request is answered that calls the server by a name that it does not know.
+fn misdirected(operation: &mut Value) {
+    join(operation, json!({ "responses": { "421": { "$ref": "#/components/responses/Problem" } } }));
+}
 
 /// Objects are joined member by member, down to what is in one of them only.
 fn join(into: &mut Value, more: Value) {
@@ -84,7 +92,9 @@ mod tests {
                 paths += methods.as_object().map_or(0, serde_json::Map::len);
                 let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
                 for (method, operation) in methods.as_object().expect("methods") {
-                    assert_eq!(document["paths"][path][method], *operation, "{method} {path} stands twice");
+                    let mut operation = operation.clone();
+                    misdirected(&mut operation);
+                    assert_eq!(document["paths"][path][method], operation, "{method} {path} stands twice");
                 }
             }
         }

@@ -27,6 +27,10 @@ use streamgauge_core::ids::SessionId;
 use tokio::runtime::Handle;
 use tower::Service;
 
+/// What pages of other sites may send, since they follow: reports of what they saw. Everything else that changes
+/// something is for the server's own pages and for publishers.
+pub const FROM_ANY_SITE: [&str; 1] = ["/api/v1/beacons"];
+
 /// A form with one key.
 const MAX_FORM: usize = 8 * 1024;
 

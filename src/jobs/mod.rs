@@ -169,6 +169,10 @@ async fn retain(node: Arc<Node>) {
     if let Err(error) = database("drop timelines", dropped).await {
         tracing::warn!(%error, "old traces could not be dropped");
     }
+    let forgotten = node.access.forget_sign_outs(node.store.pool());
+    if let Err(error) = database("forget sign-outs", forgotten).await {
+        tracing::warn!(%error, "old sign-outs could not be forgotten");
+    }
 }
 
 /// Says on every page which service levels are at risk, and keeps quiet while they cannot be read.

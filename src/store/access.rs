@@ -1,5 +1,6 @@
-//! API keys and what tickets are signed with.
+//! API keys, what tickets are signed with, and sign-ins that ended before their time was over.
 
+use super::seconds;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -77,4 +78,40 @@ pub async fn signing_secret(pool: &PgPool, name: &str, fresh: &[u8]) -> sqlx::Re
     .execute(pool)
     .await?;
     sqlx::query_scalar!("SELECT secret FROM signing_secrets WHERE name = $1", name).fetch_one(pool).await
+}
+
+/// Remembers that these sign-ins are over: their ids, and when their cookies expire (Unix seconds).
+pub async fn end_sign_ins(pool: &PgPool, ended: &[(String, i64)]) -> sqlx::Result<()> {
+    let (ids, expire): (Vec<String>, Vec<DateTime<Utc>>) =
+        ended.iter().map(|(id, exp)| (id.clone(), seconds(*exp))).unzip();
+    sqlx::query!(
+        "INSERT INTO ended_sign_ins (id, expires_at) SELECT * FROM unnest($1::text[], $2::timestamptz[])
+         ON CONFLICT (id) DO NOTHING",
+        &ids,
+        &expire
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// At most `most` of them, those that expire last: ids, and when their cookies expire (Unix seconds).
+pub async fn ended_sign_ins(pool: &PgPool, most: i64) -> sqlx::Result<Vec<(String, i64)>> {
+    let rows =
+        sqlx::query!("SELECT id, expires_at FROM ended_sign_ins ORDER BY expires_at DESC LIMIT $1", most)
+            .fetch_all(pool)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.expires_at.timestamp())).collect())
+}
+
+/// Forgets those whose cookies expired an hour ago, as much as clocks may differ, and those beyond `most`.
+pub async fn forget_sign_ins(pool: &PgPool, most: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM ended_sign_ins WHERE expires_at < now() - interval '1 hour'
+         OR id IN (SELECT id FROM ended_sign_ins ORDER BY expires_at DESC OFFSET $1)",
+        most
+    )
+    .execute(pool)
+    .await
+    .map(drop)
 }

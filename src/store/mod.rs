@@ -1,6 +1,6 @@
 //! PostgreSQL: all SQL of the server, and what waits while the database is away.
 
-mod access; // API keys, signing secrets
+mod access; // API keys, signing secrets, ended sign-ins
 mod embedded; // a private PostgreSQL in the data folder
 mod history; // charts and figures of a range, from the tier that fits
 mod leader; // which node does what must be done once
@@ -16,7 +16,10 @@ mod traces; // fallbacks, pages, annotations, session timelines
 mod unusable; // why PostgreSQL cannot be used, and what to do
 mod writer; // connects, migrates, writes, and says how it goes
 
-pub use access::{StoredKey, add_key, keys, list_keys, revoke_key, signing_secret};
+pub use access::{
+    StoredKey, add_key, end_sign_ins, ended_sign_ins, forget_sign_ins, keys, list_keys, revoke_key,
+    signing_secret,
+};
 pub use embedded::{Private, PrivateError};
 pub use history::{kept_step, load, load_regions};
 pub use load_tests::{add as add_load_test, find as find_load_test, list as list_load_tests};

@@ -38,6 +38,8 @@ struct Inner {
     open: AtomicU64,
     /// Those among them that are this node's own probe.
     probes: AtomicU64,
+    /// Self-tests under way: places that no stream may have meanwhile.
+    tests: AtomicU64,
     /// Milliseconds of each second for which sessions are followed here, by cohort.
     followed: [AtomicU64; 2],
     reactors: Vec<Reactor>,
@@ -88,6 +90,7 @@ impl Hub {
             next: AtomicU64::new(0),
             open: AtomicU64::new(0),
             probes: AtomicU64::new(0),
+            tests: AtomicU64::new(0),
             followed: Default::default(),
             reactors: handles,
             recorder,
@@ -114,6 +117,7 @@ impl Hub {
         // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
         let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
         let most = u64::from(self.0.knobs.get(Knob::MaxConnections)) + probes;
+        let most = most.saturating_sub(self.0.tests.load(Relaxed));
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
         self.0.probes.fetch_add(u64::from(session.is_probe()), Relaxed);
@@ -128,6 +132,14 @@ impl Hub {
         });
         local.queued.push(Follower { key, queue: sender });
         Some(Seat { queue, leave: Leave { hub: Some(self.clone()), session: session.clone(), key } })
+    }
+
+    /// A place for a self-test. `None`: as many streams are open as this node allows.
+    pub fn test(&self) -> Option<TestPlace> {
+        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)).saturating_sub(self.followed());
+        let room = |tests| (tests < most).then_some(tests + 1);
+        self.0.tests.fetch_update(Relaxed, Relaxed, room).ok()?;
+        Some(TestPlace(self.clone()))
     }
 
     /// Hands a message to every local follower, and answers how many there were. Never waits: a follower whose
@@ -328,6 +340,15 @@ impl Inner {
     }
 }
 
+/// A self-test's place, given back on drop.
+pub struct TestPlace(Hub);
+
+impl Drop for TestPlace {
+    fn drop(&mut self) {
+        self.0.0.tests.fetch_sub(1, Relaxed);
+    }
+}
+
 /// One follower's place: its queue, and the permit that is given back however the stream ends.
 pub struct Seat {
     pub queue: queue::Receiver,
@@ -392,6 +413,7 @@ mod tests {
         let probe = hub.join(&own, Cohort::Stream).expect("room for the probe");
         assert!(hub.join(&session, Cohort::Stream).is_none(), "still full");
         drop(probe);
+        assert!(hub.test().is_none(), "full for self-tests too");
         assert_eq!((hub.followed_ms(Cohort::Stream), hub.followed_ms(Cohort::Poll)), (1_000, 0));
         hub.share(&session, 3);
         hub.share(&own, 3);
@@ -407,6 +429,10 @@ mod tests {
         }
         assert!(slow.queue.is_over());
         drop((slow, quick));
+        let tests = [hub.test(), hub.test()];
+        assert!(tests.iter().all(Option::is_some) && hub.test().is_none());
+        assert!(hub.join(&session, Cohort::Stream).is_none(), "self-tests have all places");
+        drop(tests);
         assert_eq!((hub.open(), hub.followers(&session), hub.followed_ms(Cohort::Stream)), (0, 0, 0));
     }
 }

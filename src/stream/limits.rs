@@ -79,6 +79,12 @@ impl Turnstile {
         Ok(Ok(Some(Box::new(permit))))
     }
 
+    /// For a stream of no session and no user. `Ok(None)`: it counts for the node alone.
+    pub fn admit_address(&self, knobs: &Knobs, address: Option<IpAddr>) -> Result<Option<Permit>, Over> {
+        let address = address.map(network).filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
+        address.map(|address| self.count(knobs, None, Some(address))).transpose()
+    }
+
     fn count(&self, knobs: &Knobs, user: Option<Box<str>>, address: Option<IpAddr>) -> Result<Permit, Over> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |count: Option<&u32>, knob| {

@@ -17,6 +17,7 @@ mod parking; // from a connection that hyper serves to a socket that a reactor h
 mod places; // who has a place for a connection, and who gives it up when they run short
 mod queue; // what waits for a follower that no reactor holds
 mod reactor; // parked streams: no task, no timer, no buffer each
+mod selftest; // places for streams of no session
 mod server; // the accept loop
 mod wheel; // one coarse timer for all parked streams
 
@@ -31,4 +32,5 @@ pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
 pub use places::{Connection, Places};
 pub use reactor::Arrival;
+pub use selftest::SelfTest;
 pub use server::{Answers, Caller, Serving, serve};

@@ -56,10 +56,17 @@ impl Closed {
 
 /// The cookie that an admin's browser gets, as it sends it back.
 async fn signs_in(closed: &Closed) -> String {
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
-    let form = client.post(format!("http://127.0.0.1:{}/login", closed.server.port));
+    signs_in_at(&closed.server, &closed.admin).await
+}
+
+fn without_redirects() -> reqwest::Client {
+    reqwest::Client::builder().redirect(Policy::none()).build().expect("a client")
+}
+
+async fn signs_in_at(server: &Server, key: &str) -> String {
+    let form = without_redirects().post(format!("http://127.0.0.1:{}/login", server.port));
     let form = form.header("content-type", "application/x-www-form-urlencoded");
-    let answer = form.body(format!("key={}", closed.admin)).send().await.expect("an answer");
+    let answer = form.body(format!("key={key}")).send().await.expect("an answer");
     let set = answer.headers()["set-cookie"].to_str().expect("text");
     set.split(';').next().expect("a cookie").to_owned()
 }
@@ -279,6 +286,121 @@ async fn whoever_guesses_is_slowed_down() {
         status(closed.client.event(&session, 1).bearer_auth(&closed.publisher)).await,
         StatusCode::ACCEPTED
     );
+}
+
+async fn signs_out(server: &Server, cookie: &str) {
+    let answer = without_redirects().post(format!("http://127.0.0.1:{}/logout", server.port));
+    let answer = answer.header("cookie", cookie).send().await.expect("an answer");
+    assert_eq!(
+        (answer.status(), &answer.headers()["location"]),
+        (StatusCode::SEE_OTHER, &"/login".parse().expect("text"))
+    );
+    let taken = answer.headers()["set-cookie"].to_str().expect("text");
+    assert!(taken.starts_with("sg_admin=;") && taken.contains("Max-Age=0"), "{taken}");
+}
+
+/// What the cookie opens at the server.
+async fn opens(server: &Server, cookie: &str) -> StatusCode {
+    status(server.client().get("/api/admin/limits").header("cookie", cookie)).await
+}
+
+/// A dashboard that was left open asks with its old cookie for hours, and is not slowed down as a guesser. Guessing from an
+/// address keeps nobody there from the page to sign in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_whose_sign_in_is_over_is_no_guess_and_a_page_always_leads_to_the_sign_in() {
+    let closed = closed(&[]).await;
+    let revoked = signs_in(&closed).await;
+    let left = signs_in(&closed).await;
+    signs_out(&closed.server, &left).await;
+    let (_, code) = key(&closed.database, &["revoke", &closed.admin[4..20]]);
+    assert_eq!(code, Some(0));
+    eventually("the key is refused", 10, async || {
+        (opens(&closed.server, &revoked).await == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
+    for cookie in [&revoked, &left] {
+        for _ in 0..40 {
+            assert_eq!(opens(&closed.server, cookie).await, StatusCode::UNAUTHORIZED);
+        }
+    }
+    let http = without_redirects();
+    let page = async |cookie: Option<&str>| {
+        let ask = http.get(format!("http://127.0.0.1:{}/sessions?a=1", closed.server.port));
+        let ask = if let Some(cookie) = cookie { ask.header("cookie", cookie) } else { ask };
+        let answer = ask.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.headers()["location"].to_str().expect("text").to_owned())
+    };
+    let login = (303, "/login?next=/sessions?a=1".to_owned());
+    assert_eq!(page(Some(&revoked)).await, login);
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        let guess = format!("sgk_{}_{}", "0".repeat(16), "a".repeat(43));
+        answers.push(status(closed.client.get("/api/admin/limits").bearer_auth(guess)).await.as_u16());
+    }
+    assert_eq!((answers[0], answers[29]), (401, 429), "none of the cookies counted, and guessing does");
+    for cookie in [None, Some(revoked.as_str()), Some(left.as_str()), Some("sg_admin=a.b.c")] {
+        assert_eq!(page(cookie).await, login, "{cookie:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_that_was_copied_before_signing_out_opens_nothing_on_any_node() {
+    let closed = closed(&[]).await;
+    let other = Launch::on(&closed.database).start();
+    // Two in the same second are two.
+    let (copied, stays) = (signs_in(&closed).await, signs_in(&closed).await);
+    assert_ne!(copied, stays);
+    for server in [&closed.server, &other] {
+        assert_eq!(opens(server, &copied).await, StatusCode::OK);
+    }
+    let looks = other.client().get("/api/admin/sse-metrics/stream").header("cookie", &copied);
+    let mut dashboard = Follower::open(looks).await;
+    assert!(dashboard.news().await.is_some());
+    signs_out(&closed.server, &copied).await;
+    assert_eq!(opens(&closed.server, &copied).await, StatusCode::UNAUTHORIZED, "at once");
+    eventually("the other node knows", 10, async || {
+        (opens(&other, &copied).await == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
+    // A dashboard that is open with it is closed.
+    let closes = async { while dashboard.news().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(15), closes).await.expect("the stream ends");
+    for server in [&closed.server, &other] {
+        assert_eq!(opens(server, &stays).await, StatusCode::OK, "another sign-in with the same key goes on");
+    }
+    // What opens nothing ends nothing, and is not remembered.
+    for nothing in [copied.as_str(), "sg_admin=a.b.c", "sg_admin=", "a=1"] {
+        signs_out(&closed.server, nothing).await;
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM ended_sign_ins")
+        .fetch_one(&mut closed.database.connect().await)
+        .await
+        .expect("a count");
+    assert_eq!(rows, 1);
+    closed.server.kill();
+    let again = Launch::on(&closed.database).start();
+    assert_eq!(opens(&again, &copied).await, StatusCode::UNAUTHORIZED, "nor after a restart");
+    assert_eq!(opens(&again, &stays).await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_out_works_without_the_database_and_reaches_other_nodes_once_it_is_back() {
+    let database = Database::alone();
+    let (said, _) = key(&database, &["create", "--name", "test", "--scope", "admin"]);
+    let admin = said.lines().next().expect("a key");
+    let (server, other) = (Launch::on(&database).start(), Launch::on(&database).start());
+    let cookie = signs_in_at(&server, admin).await;
+    assert_eq!(opens(&other, &cookie).await, StatusCode::OK);
+    database.stop();
+    let since = Instant::now();
+    signs_out(&server, &cookie).await;
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    assert_eq!(opens(&server, &cookie).await, StatusCode::UNAUTHORIZED);
+    database.start();
+    eventually("the other node knows", 30, async || {
+        (opens(&other, &cookie).await == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

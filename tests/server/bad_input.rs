@@ -179,13 +179,13 @@ async fn an_address_that_is_wrong_earns_a_problem_document() {
 async fn what_is_no_http_harms_nobody() {
     let server = server().await;
     let (client, port) = (&server.0.client(), server.0.port);
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(20_000));
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(20_000));
     let said = raw(port, head.as_bytes()).await;
     assert!(said.starts_with("HTTP/1.1 431 ") && said.contains("application/problem+json"), "{said}");
     let long = client.get(&format!("/healthz?{}", "x".repeat(9_000)));
     check(client, long, StatusCode::URI_TOO_LONG).await;
     // More than the connection's buffer.
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(200_000));
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(200_000));
     let said = raw(port, head.as_bytes()).await;
     assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
     healthy(client).await;
@@ -207,7 +207,7 @@ async fn what_is_no_http_harms_nobody() {
     // Half a head, half a body, and gone.
     for half in [
         "GET /api/v1/sess",
-        "POST /api/v1/sessions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"id\"",
+        "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"id\"",
     ] {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
         socket.write_all(half.as_bytes()).await.expect("sent");
@@ -236,7 +236,7 @@ async fn who_closes_one_half_gets_an_answer() {
             }
         }
     };
-    check("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", "200").await;
+    check("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "200").await;
     let event = r#"{"stage":"a","progress":1}"#;
     let length = format!("content-length: {}", event.len());
     check(&post(&length, event), "202").await;
@@ -271,7 +271,7 @@ async fn who_leaves_in_the_middle_of_a_body_leaves_nothing_behind() {
 /// An event for a session that no other test uses.
 fn post(length: &str, body: &str) -> String {
     format!(
-        "POST /api/v1/sessions/{}/status HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{length}\r\n\r\n{body}",
+        "POST /api/v1/sessions/{}/status HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{length}\r\n\r\n{body}",
         fresh("half")
     )
 }
@@ -281,7 +281,7 @@ async fn a_body_that_dribbles_is_cut_off() {
     let server = server().await;
     let dribble = async |path: &str| {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
         );
         let mut socket = TcpStream::connect(("127.0.0.1", server.0.port)).await.expect("a connection");
         socket.write_all(head.as_bytes()).await.expect("sent");
@@ -308,7 +308,7 @@ async fn a_follower_that_talks_is_borne_for_8_kb() {
     let (client, port) = (&server.0.client(), server.0.port);
     let session = fresh("talks");
     client.publish(&session, 1).await;
-    let again = format!("GET /api/v1/sessions/{session}/status/stream HTTP/1.1\r\nhost: a\r\n\r\n");
+    let again = format!("GET /api/v1/sessions/{session}/status/stream HTTP/1.1\r\nhost: localhost\r\n\r\n");
     // Bytes sent with the request, bytes sent later, and whether the stream bears that.
     for (along, later, borne) in [
         (again.len(), 0, true),

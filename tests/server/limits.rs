@@ -205,7 +205,7 @@ fn asking(session: &str, user: &str, version: &str) -> Vec<u8> {
     let path = format!("/api/v1/sessions/{session}/status/stream?user={user}");
     match version {
         "2" => words_of_http2::asks(&path),
-        version => format!("GET {path} HTTP/{version}\r\nhost: a\r\n\r\n").into_bytes(),
+        version => format!("GET {path} HTTP/{version}\r\nhost: localhost\r\n\r\n").into_bytes(),
     }
 }
 

@@ -10,6 +10,7 @@ mod connections; // places for connections when a flood takes them
 mod database_away; // PostgreSQL stops for a while
 mod database_hangs; // PostgreSQL answers no more
 mod draining; // deploys
+mod edge; // what holds for every request: names, sites, caches
 mod exactness; // what is measured is what was on the wire
 mod faults; // thousands at once, half-open peers, proxies
 mod gauge; // the probe, regions, fallbacks, timelines, annotations

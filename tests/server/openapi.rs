@@ -92,6 +92,7 @@ async fn every_answer_in_the_document_is_given() {
     following(&client, &mut contract).await;
     administering(&client, &mut contract).await;
     bad_bodies(&client, &mut contract).await;
+    by_other_sites(&client, &mut contract).await;
     server.stop();
     shut_out(&mut contract).await;
     keys_unknown(&mut contract).await;
@@ -271,6 +272,18 @@ async fn bad_bodies(client: &Client, contract: &mut Contract) {
     }
 }
 
+/// What every route answers to a foreign name, and the sign-in to a foreign page.
+async fn by_other_sites(client: &Client, contract: &mut Contract) {
+    for operation in contract.operations() {
+        let rebound = good(client, &operation, "a").header("host", "evil.example");
+        contract.answers(&operation, rebound, 421).await;
+    }
+    for operation in [operation("POST", "/login"), operation("POST", "/logout")] {
+        let forged = good(client, &operation, "a").header("origin", "https://evil.example");
+        contract.answers(&operation, forged, 403).await;
+    }
+}
+
 /// What is answered to whoever is not let in.
 async fn shut_out(contract: &mut Contract) {
     let database = Database::new().await;
@@ -300,7 +313,10 @@ async fn shut_out(contract: &mut Contract) {
         } else {
             elsewhere
         };
-        contract.answers(&operation, request().bearer_auth(wrong), 403).await;
+        // Any ticket is good for the self-test.
+        if contract.statuses(&operation).contains(&403) {
+            contract.answers(&operation, request().bearer_auth(wrong), 403).await;
+        }
     }
     eventually("guessing is slowed down", 5, async || {
         let guess = client.event(&session, 1).bearer_auth("sgk_no").send().await.expect("an answer");

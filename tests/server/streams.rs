@@ -155,7 +155,7 @@ async fn who_leaves_such_a_stream_is_missed_at_once() {
     old.until("\nevent: status\n").await;
     let mut several = Bare::connect(server.port).await;
     let path = format!("/api/v1/streams?session={session}&session={other}");
-    several.say(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await.expect("sent");
+    several.say(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await.expect("sent");
     several.until("\nevent: status\n").await;
     streams(&client, 3, 5).await;
     // Long before the next ping could fail.
@@ -282,8 +282,9 @@ async fn every_version_of_http_tells_the_same() {
     let (client, session) = (server.client(), fresh("versions"));
     client.publish(&session, 1).await;
     let path = format!("/api/v1/sessions/{session}/status/stream");
-    let old = tokio::spawn(read_raw(server.port, format!("GET {path} HTTP/1.0\r\nhost: a\r\n\r\n")));
-    let parked = tokio::spawn(read_raw(server.port, format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")));
+    let old = tokio::spawn(read_raw(server.port, format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n")));
+    let parked =
+        tokio::spawn(read_raw(server.port, format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")));
     let multiplexed = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
     let mut two = Vec::new();
     for _ in 0..2 {

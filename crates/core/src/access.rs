@@ -118,6 +118,11 @@ impl Claims {
         if !self.sessions.contains(session) {
             return Err(BadTicket::Elsewhere);
         }
+        self.lives(now)
+    }
+
+    /// Seconds that it still opens its sessions. `now`: Unix seconds.
+    pub fn lives(&self, now: i64) -> Result<u32, BadTicket> {
         let left = self.exp.saturating_sub(now);
         if left <= 0 {
             return Err(BadTicket::Expired);

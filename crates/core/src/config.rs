@@ -7,6 +7,7 @@ use crate::{
     history::HistoryLimits,
     limits::{Knob, Limits},
     region::Network,
+    site::{PublicUrl, host_names},
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -30,6 +31,10 @@ macro_rules! keys {
 keys! {
     listen: "Address and port to listen on [default: 127.0.0.1:3000]",
         "an address and a port such as 127.0.0.1:3000";
+    public_url: "Address at which people reach this server, for links that leave it [default: http://localhost:PORT while access is open]",
+        "a URL such as https://status.example.com: http or https, a host, and neither a user nor a query nor a fragment";
+    allowed_hosts: "Other names that the server answers to, with commas between them; loopback names, addresses and the name in public_url are always answered. Without this and public_url, a server with keys answers to every name",
+        "names such as status.example.com, without port, with commas between them";
     data_dir: "Folder for what this node keeps, the private PostgreSQL among it [default: /var/lib/streamgauge as root, else ~/.local/share/streamgauge]",
         "the path of a folder";
     database_url: "PostgreSQL to use instead of a private one",
@@ -100,6 +105,9 @@ pub const KEYS: &[Key] = &{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub listen: SocketAddr,
+    pub public_url: Option<PublicUrl>,
+    /// Names that the server answers to besides that of `public_url`.
+    pub allowed_hosts: Vec<String>,
     pub data_dir: PathBuf,
     pub database_url: Option<String>,
     pub redis_url: Option<String>,
@@ -176,6 +184,8 @@ impl RawSettings {
         };
         Ok(Settings {
             listen: self.read("listen", address)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            public_url: self.read("public_url", PublicUrl::parse)?,
+            allowed_hosts: self.read("allowed_hosts", host_names)?.unwrap_or_default(),
             data_dir: self.read("data_dir", non_empty)?.map_or(machine.data_dir, PathBuf::from),
             database_url: self.read("database_url", starts(&["postgres://", "postgresql://"]))?,
             redis_url: self.read("redis_url", redis_url)?,
@@ -361,6 +371,9 @@ mod tests {
         check("demo", "yes", "true or false");
         check("node", "a b", "1 to 64 of");
         check("data_dir", "", "the path of a folder");
+        check("public_url", "https://me@status.example.com", "a URL such as https://status.example.com");
+        check("public_url", "status.example.com", "http or https");
+        check("allowed_hosts", "status.example.com:443", "without port");
         check("otlp_endpoint", "https://collector", "http://127.0.0.1:4318");
         check("otlp_endpoint", "http:///", "http://127.0.0.1:4318");
         check("otlp_sample_ratio", "1.1", "a number from 0 to 1");

@@ -30,6 +30,7 @@ pub mod roi; // what streaming is worth against what it cost: total savings, ROI
 pub mod said; // a parser's words, fit to be repeated
 pub mod satisfaction; // what users answered: mean ratings and NPS, each with its interval
 pub mod savings; // what streaming spares against polling, in bytes, requests and money
+pub mod site; // the server's own names, and what pages of other sites may not do
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime
 pub mod sources; // one number from several sources, and every delivery accounted for
 pub mod status; // a status event, and what a publisher may say in it

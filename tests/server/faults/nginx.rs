@@ -1,4 +1,4 @@
-use crate::support::{Client, Database, Follower, Launch, Nginx, Server, fresh, streams};
+use crate::support::{Client, Database, Follower, Launch, Nginx, Server, fresh, key, streams};
 use flate2::write::GzDecoder;
 use reqwest::header::HeaderMap;
 use std::{
@@ -139,4 +139,63 @@ async fn a_proxy_that_holds_a_stream_back_is_told_by_the_self_test() {
     database.accounts().await;
     let counted = async |counter| database.counted(counter).await;
     assert_eq!((counted("delivered").await, counted("connect_established").await), (102, 2));
+}
+
+/// A shared cache knows an answer by its address alone: what an admin or a follower was told, it would tell anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_tells_nobody_what_an_admin_or_a_follower_was_told() {
+    let database = Database::new().await;
+    let made = |scope| key(&database, &["create", "--name", "test", "--scope", scope]).0;
+    let secret = |said: String| said.lines().next().expect("a key").to_owned();
+    let (publisher, admin) = (secret(made("publish")), secret(made("admin")));
+    let server = Launch::on(&database).start();
+    let nginx = Nginx::that_caches(server.port);
+    let (client, session) = (server.client(), fresh("cached"));
+    let created = client.post("/api/v1/sessions").json(&serde_json::json!({ "id": session }));
+    let created = created.bearer_auth(&publisher).send().await.expect("an answer");
+    let created: serde_json::Value = created.json().await.expect("JSON");
+    let ticket = format!("sg_ticket={}", created["ticket"].as_str().expect("a ticket"));
+    client.event(&session, 1).bearer_auth(&publisher).send().await.expect("an answer");
+    client.stored().await;
+
+    let http =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let ask = |path: &str| http.get(format!("http://127.0.0.1:{}{path}", nginx.port));
+    let cached = |answer: &reqwest::Response| answer.headers()["x-cache"].to_str().expect("text").to_owned();
+    // It does keep what everybody may have.
+    for expected in ["MISS", "HIT"] {
+        let answer = ask("/api/openapi.json").send().await.expect("an answer");
+        assert_eq!(cached(&answer), expected);
+    }
+    for path in [
+        "/",
+        "/sessions",
+        "/panels",
+        "/metrics",
+        "/api/admin/limits",
+        "/api/admin/annotations",
+        "/api/admin/metrics",
+        "/api/admin/panels",
+        "/api/admin/load-tests",
+        "/api/admin/charts/latency.svg",
+        "/api/app/sessions",
+    ] {
+        // Before anybody was let in, too: the way to the sign-in is not for those who are signed in.
+        for brought in [false, true, false] {
+            let answer = if brought { ask(path).bearer_auth(&admin) } else { ask(path) };
+            let answer = answer.send().await.expect("an answer");
+            let (status, cached) = (answer.status().as_u16(), cached(&answer));
+            assert_eq!((cached.as_str(), status == 200), ("MISS", brought), "{path} {status}");
+        }
+    }
+    for path in [format!("/api/v1/sessions/{session}/status"), format!("/s/{session}")] {
+        for brought in [false, true, false] {
+            let answer = if brought { ask(&path).header("cookie", &ticket) } else { ask(&path) };
+            let answer = answer.send().await.expect("an answer");
+            let (status, cached) = (answer.status().as_u16(), cached(&answer));
+            let expected = if brought { 200 } else { 401 };
+            assert_eq!((cached.as_str(), status), ("MISS", expected), "{path}");
+        }
+    }
+    server.stop();
 }

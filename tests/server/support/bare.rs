@@ -30,7 +30,7 @@ impl Bare {
     /// Asks for the session's stream. `version`: `1.0` or `1.1`.
     pub async fn ask(&mut self, session: &str, version: &str) {
         let head = format!(
-            "GET /api/v1/sessions/{session}/status/stream HTTP/{version}\r\nhost: a\r\naccept: text/event-stream\r\n\r\n"
+            "GET /api/v1/sessions/{session}/status/stream HTTP/{version}\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n"
         );
         self.say(head).await.expect("sent");
     }

@@ -24,7 +24,7 @@ pub async fn lazy(port: u16, session: &str, version: &str) -> Lazy {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("a small buffer");
     let mut socket = socket.connect(([127, 0, 0, 1], port).into()).await.expect("a connection");
-    let head = format!("GET {path} HTTP/{version}\r\nhost: a\r\naccept: text/event-stream\r\n\r\n");
+    let head = format!("GET {path} HTTP/{version}\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
     socket.write_all(head.as_bytes()).await.expect("sent");
     Lazy::Socket(socket)
 }

@@ -18,6 +18,17 @@ pub struct Nginx {
 impl Nginx {
     /// With these directives for all that it passes on.
     pub fn to(server: u16, directives: &str) -> Nginx {
+        Nginx::start(server, directives, false)
+    }
+
+    /// It keeps every answer that it may keep, and says in `x-cache` whether it was kept.
+    pub fn that_caches(server: u16) -> Nginx {
+        let directives =
+            "proxy_cache z; proxy_cache_valid any 10s; add_header x-cache $upstream_cache_status always;";
+        Nginx::start(server, directives, true)
+    }
+
+    fn start(server: u16, directives: &str, caches: bool) -> Nginx {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let folder = Folder::new("nginx");
@@ -26,11 +37,13 @@ impl Nginx {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {below}/{name}; "))
             .concat();
+        let cache =
+            if caches { format!("proxy_cache_path {below}/cache keys_zone=z:1m;") } else { String::new() };
         let settings = format!(
             "daemon off; master_process off; pid {below}/nginx.pid; error_log {below}/error.log;
              events {{ worker_connections 256; }}
              http {{
-                 access_log off; {temporary}
+                 access_log off; {temporary} {cache}
                  server {{
                      listen 127.0.0.1:{port};
                      location / {{ proxy_pass http://127.0.0.1:{server}; {directives} }}
