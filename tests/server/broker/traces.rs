@@ -79,7 +79,7 @@ async fn names_that_never_become_sessions_leave_nothing_behind() {
         (!names.is_empty()).then_some(names)
     })
     .await;
-    assert_eq!(marked, [real.clone()]);
+    assert_eq!(marked, std::slice::from_ref(&real));
     let rows: Vec<String> =
         sqlx::query_scalar("SELECT id FROM sessions").fetch_all(&mut database).await.expect("rows");
     assert_eq!(rows, [real]);
