@@ -453,13 +453,25 @@ test("told to reconnect it comes back after the time that was said", async ({ pa
   expect(await progresses(page)).toEqual([1, 2]);
 });
 
-test("a session that does not exist yet is found when it begins", async ({ page, line, quick }) => {
+test("a session that does not exist yet is followed from its first event on", async ({ page, line, quick }) => {
   const id = fresh();
   await follow(page, line, id);
+  await isMode(page, "stream");
+  const opened = streams(line);
+  await publish(quick.url, id, [1, 2, 3].map((progress) => ({ stage: "work", progress })));
+  await has(page, "status 3");
+  expect(await progresses(page)).toEqual([1, 2, 3]);
+  expect((await seen(page)).calls.filter((call) => /gap|unknown|poll/.test(call))).toEqual([]);
+  expect(streams(line)).toBe(opened);
+});
+
+test("a poller of a session that does not exist yet asks until it begins", async ({ page, line, quick }) => {
+  const id = fresh();
+  await follow(page, line, id, { cohort: "poll" });
   await isMode(page, "unknown");
   await publish(quick.url, id, [{ stage: "work", progress: 1 }]);
   await has(page, "status 1");
-  await isMode(page, "stream");
+  await isMode(page, "poll");
 });
 
 test("a ticket that was refused is made anew", async ({ page, line, quick }) => {

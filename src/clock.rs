@@ -1,6 +1,9 @@
 //! The server's one look at the clock; everything below it takes the time as an argument.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Unix microseconds: the unit in which deliveries are timed, also between nodes.
 pub fn now_us() -> i64 {
@@ -13,4 +16,10 @@ pub fn now_us() -> i64 {
 /// Unix milliseconds: the unit in which events are dated.
 pub fn now_ms() -> i64 {
     now_us() / 1_000
+}
+
+/// Milliseconds since this process first asked, by a clock that nobody sets: the unit in which ages are measured.
+pub fn steady_ms() -> i64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

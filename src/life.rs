@@ -21,9 +21,9 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
+    age::AgeClock,
     annotation::{Annotation, AnnotationKind},
     config::Settings,
-    ids::Epoch,
     limits::Knob,
     site::{PublicUrl, Site},
 };
@@ -326,14 +326,13 @@ async fn assemble(
         Some(url) => {
             // This thread passes on what Redis brings, so it serves like the others that do.
             let _ = time_slice::reset();
-            let broker =
-                Arc::new(RedisBroker::start(url, hub.clone(), history, abandon, settings.redis_plain)?);
+            let (plain, endings) = (settings.redis_plain, store.endings().clone());
+            let broker = Arc::new(RedisBroker::start(url, hub.clone(), history, abandon, plain, endings)?);
             redis = Some(broker.clone());
             broker
         }
         None => {
-            let epoch = Epoch(u64::try_from(started_at).unwrap_or(0));
-            let broker = Arc::new(LocalBroker::new(hub.clone(), history, abandon, epoch));
+            let broker = Arc::new(LocalBroker::new(hub.clone(), history, abandon));
             let known =
                 store::restorable(store.pool(), started_at - abandon, started_at - history.age_ms).await;
             match known {
@@ -364,7 +363,14 @@ async fn assemble(
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }
-    let door = Door { broker, hub, recorder: recorder.clone(), turnstile: Turnstile::default(), drain };
+    let door = Door {
+        broker,
+        hub,
+        recorder: recorder.clone(),
+        turnstile: Turnstile::default(),
+        endings: store.endings().clone(),
+        drain,
+    };
     Ok(Arc::new(Node {
         most_connections,
         site: Site::new(settings.public_url.clone(), &settings.allowed_hosts, settings.listen.port()),
@@ -384,6 +390,7 @@ async fn assemble(
         telemetry,
         heard: Mutex::default(),
         at_risk: Mutex::default(),
+        ages: Mutex::new(AgeClock::new(abandon)),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -15,8 +15,8 @@ use std::{
     time::Instant,
 };
 use streamgauge_core::{
-    board::Notice, cohort::Cohort, config::Settings, ids::SessionId, measure::counters::Counter, site::Site,
-    status::State,
+    age::AgeClock, board::Notice, cohort::Cohort, config::Settings, ids::SessionId,
+    measure::counters::Counter, site::Site, status::State,
 };
 use tokio::sync::watch;
 
@@ -49,6 +49,8 @@ pub struct Node {
     pub heard: Mutex<Option<Instant>>,
     /// Service levels at risk, in words.
     pub at_risk: Mutex<Vec<Notice>>,
+    /// By which stored sessions are judged to be silent.
+    pub ages: Mutex<AgeClock>,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.
@@ -84,6 +86,9 @@ impl Node {
             State::Completed => self.recorder.add(Counter::SessionsCompleted, 1),
             State::Failed => self.recorder.add(Counter::SessionsFailed, 1),
             State::Running | State::Abandoned => {}
+        }
+        if published.event.state.has_ended() {
+            self.store.endings().note(&published.event.session);
         }
         self.recorder.journal().event(&published.event);
         let cohort = self.cohort(&published.event.session);

@@ -46,7 +46,7 @@ export type Mode =
   | "idle"
   /** Neither way gets an answer. Both go on being tried. */
   | "lost"
-  /** The server knows no such session. Asked again, in case it begins. */
+  /** A poll found no such session. It is asked for again, in case it begins. A stream waits for that, and is "stream". */
   | "unknown"
   /** The ticket was refused. Tried again if `ticket` is a function. */
   | "denied"

@@ -10,7 +10,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 use streamgauge_core::{
@@ -36,8 +36,9 @@ pub struct LocalBroker {
     hub: Hub,
     limits: HistoryLimits,
     abandon_after_ms: i64,
-    /// One for the life of the process: history is lost with it.
-    epoch: Epoch,
+    /// The last one given. Each session that is new to this process gets the next: it may have been here before, and then
+    /// its numbers of then must not be given again.
+    epoch: AtomicU64,
     leases: Arc<Mutex<Leases>>,
     /// What all histories hold, bytes.
     weight: AtomicUsize,
@@ -53,8 +54,9 @@ struct Entry {
     /// Of its history, bytes.
     weight: usize,
     keys: VecDeque<(Box<str>, u64)>,
+    /// Of its latest event, by the steady clock: nobody's setting of the wall clock makes a session old.
     touched_at: i64,
-    /// To when polls stand for it, Unix milliseconds.
+    /// To when polls stand for it, by the steady clock.
     polled_until: Option<i64>,
     fell_back: bool,
 }
@@ -62,7 +64,7 @@ struct Entry {
 type Shard = HashMap<SessionId, Entry>;
 
 impl LocalBroker {
-    pub fn new(hub: Hub, limits: HistoryLimits, abandon_after_ms: i64, epoch: Epoch) -> LocalBroker {
+    pub fn new(hub: Hub, limits: HistoryLimits, abandon_after_ms: i64) -> LocalBroker {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         LocalBroker {
             shards,
@@ -70,11 +72,19 @@ impl LocalBroker {
             hub,
             limits,
             abandon_after_ms,
-            epoch,
+            epoch: AtomicU64::new(Epoch::NONE.0),
             leases: Arc::default(),
             weight: AtomicUsize::new(0),
             most: MAX_HELD,
         }
+    }
+
+    /// For a session that is new here; higher than any given before. `now_us`: Unix microseconds.
+    fn next_epoch(&self, now_us: i64) -> Epoch {
+        let next = |last| Some(Epoch(last).next(now_us).0);
+        let last = self.epoch.fetch_update(Relaxed, Relaxed, next).unwrap_or_else(|last| last);
+        // The same function of the same value, so the same result.
+        Epoch(last).next(now_us)
     }
 
     /// Appends to a session's history, as much of it as there is room for.
@@ -88,16 +98,20 @@ impl LocalBroker {
         self.weight.fetch_sub(gone, Relaxed);
     }
 
-    /// Takes up sessions as they stood before a restart: the latest event becomes the first of the new epoch, so a
-    /// follower that resumes is told of the gap. What was published since is newer and stays.
+    /// Takes up sessions as they stood before a restart: the latest event becomes the first of a new epoch, so a follower
+    /// that resumes gets a `gap`. What was published since is newer and stays. `now`: Unix milliseconds.
     pub fn restore(&self, sessions: Vec<(SessionId, Option<StatusEvent>)>, now: i64) {
+        let steady = clock::steady_ms();
         for (session, event) in sessions {
             let mut shard = self.shard(&session);
             shard.entry(session).or_insert_with(|| {
-                let mut entry = Entry::new(self.epoch, now);
+                // Also where the clock was put back since: higher than the one that its followers know.
+                let before = event.as_ref().map_or(0, |event| event.id.epoch.0).saturating_add(1);
+                let epoch = self.next_epoch((now * 1_000).max(i64::try_from(before).unwrap_or(i64::MAX)));
+                let mut entry = Entry::new(epoch, steady);
                 if let Some(event) = event {
-                    let id = EventId { epoch: self.epoch, seq: 1 };
-                    entry.touched_at = event.at;
+                    let id = EventId { epoch, seq: 1 };
+                    entry.touched_at = steady - (now - event.at).max(0);
                     self.keep(&mut entry, Arc::new(StatusEvent { id, ..event }));
                 }
                 entry
@@ -105,7 +119,8 @@ impl LocalBroker {
         }
     }
 
-    /// Lets go of sessions that ended longer ago than history is kept, and of those that went silent.
+    /// Forgets sessions that ended longer ago than history is kept, and those that went silent, unless somebody follows
+    /// them: an open stream waits for more. `now`: by the steady clock.
     pub fn sweep(&self, now: i64) {
         if self.weight.load(Relaxed) >= self.most {
             tracing::warn!(
@@ -114,9 +129,11 @@ impl LocalBroker {
         }
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, entry| {
+            shard.retain(|session, entry| {
                 let keep = if entry.held.has_ended() { self.limits.age_ms } else { self.abandon_after_ms };
-                let stays = now - entry.touched_at < keep;
+                // A follower joins the hub first and then reads the history under this lock, so a follower that has
+                // read it is counted here.
+                let stays = now - entry.touched_at < keep || self.hub.followers(session) > 0;
                 if !stays {
                     self.weight.fetch_sub(entry.weight, Relaxed);
                 }
@@ -145,14 +162,14 @@ impl LocalBroker {
         &self,
         shard: &'a mut Shard,
         id: &SessionId,
-        now: i64,
+        now_us: i64,
     ) -> Result<(&'a mut Entry, bool), BrokerError> {
         let is_new = !shard.contains_key(id);
         if is_new {
             if shard.len() >= MAX_SESSIONS / SHARDS || self.weight.load(Relaxed) >= 2 * self.most {
                 return Err(BrokerError::Full);
             }
-            shard.insert(id.clone(), Entry::new(self.epoch, now));
+            shard.insert(id.clone(), Entry::new(self.next_epoch(now_us), clock::steady_ms()));
         }
         let entry = shard.get_mut(id).ok_or(BrokerError::Unknown)?;
         Ok((entry, is_new))
@@ -167,10 +184,15 @@ impl LocalBroker {
         let accepted_us = clock::now_us();
         let now = accepted_us / 1_000;
         let mut shard = self.shard(session);
-        if matches!(say, Say::End { .. }) && !shard.contains_key(session) {
-            return Err(BrokerError::Unknown);
-        }
-        let (entry, created) = self.entry(&mut shard, session, now)?;
+        let (say, is_first) = match say {
+            Say::First(draft) => (Say::Status(draft), true),
+            say => (say, false),
+        };
+        let (entry, created) = match shard.get_mut(session) {
+            Some(entry) => (entry, false),
+            None if is_first => self.entry(&mut shard, session, accepted_us)?,
+            None => return Err(say.has_no_session()),
+        };
         if let Some(published) = entry.repeated(key) {
             return Ok(published);
         }
@@ -178,13 +200,13 @@ impl LocalBroker {
             return Err(BrokerError::Ended);
         }
         let draft = match say {
-            Say::Status(draft) => draft,
+            Say::Status(draft) | Say::First(draft) => draft,
             Say::End { outcome, message } => Draft::ending(outcome, message, entry.held.current.as_deref())?,
         };
-        let id = EventId { epoch: self.epoch, seq: entry.held.top + 1 };
+        let id = EventId { epoch: entry.held.epoch, seq: entry.held.top + 1 };
         let event = Arc::new(StatusEvent::new(id, session.clone(), draft, now));
         self.keep(entry, event.clone());
-        entry.touched_at = now;
+        entry.touched_at = clock::steady_ms();
         if let Some(key) = key {
             entry.keys.truncate(MAX_KEYS - 1);
             entry.keys.push_front((key.into(), id.seq));
@@ -232,7 +254,7 @@ fn ready<'a, T: Send + 'a>(result: Result<T, BrokerError>) -> Answer<'a, T> {
 impl Broker for LocalBroker {
     fn create<'a>(&'a self, session: &'a SessionId) -> Answer<'a, bool> {
         let mut shard = self.shard(session);
-        ready(self.entry(&mut shard, session, clock::now_ms()).map(|(_, is_new)| is_new))
+        ready(self.entry(&mut shard, session, clock::now_us()).map(|(_, is_new)| is_new))
     }
 
     fn publish<'a>(
@@ -246,8 +268,9 @@ impl Broker for LocalBroker {
         ready(published)
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>> {
-        ready(Ok(self.shard(session).get(session).map(|entry| entry.held.clone())))
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
+        let held = self.shard(session).get(session).map(|entry| entry.held.clone());
+        ready(Ok(held.unwrap_or_else(Held::not_begun)))
     }
 
     fn unwatch(&self, _session: &SessionId) {}
@@ -257,7 +280,7 @@ impl Broker for LocalBroker {
     }
 
     fn poll<'a>(&'a self, session: &'a SessionId, interval_ms: u32) -> Answer<'a, Option<Poll>> {
-        let now = clock::now_ms();
+        let now = clock::steady_ms();
         ready(Ok(self.shard(session).get_mut(session).map(|entry| {
             let until = entry.polled_until.replace(now + i64::from(interval_ms));
             let followed_ms = followed_by_poll(until, now, interval_ms);
@@ -299,17 +322,17 @@ impl Broker for LocalBroker {
 mod tests {
     use super::*;
     use crate::{gauge::Recorder, stream::Knobs};
-    use streamgauge_core::{limits::Limits, status::State};
+    use streamgauge_core::{cohort::Cohort, limits::Limits, status::State};
 
     #[test]
     fn histories_have_their_room_and_no_more() {
         let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
-        let mut broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000, Epoch(1));
+        let mut broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
         broker.most = 64 << 10;
         let publish = |session: &str| {
             let message = Some("x".repeat(1_000));
             let draft = Draft { state: State::Running, stage: "s".into(), progress: 1, message, data: None };
-            broker.publish_now(&session.parse().expect("an id"), Say::Status(draft), None).map(|_| ())
+            broker.publish_now(&session.parse().expect("an id"), Say::First(draft), None).map(|_| ())
         };
         let held = |session: &str| {
             broker.shard(&session.parse().expect("an id"))[&session.parse().expect("an id")].held.events.len()
@@ -331,8 +354,53 @@ mod tests {
         assert!(made < 200, "{made} sessions of a kilobyte in 128 kB");
         assert!(broker.weight.load(Relaxed) < (2 * broker.most) + (4 << 10));
         publish("one").expect("those that are there go on");
-        broker.sweep(clock::now_ms() + 120_000);
+        broker.sweep(clock::steady_ms() + 120_000);
         assert_eq!((broker.len(), broker.weight.load(Relaxed)), (0, 0));
         publish("new").expect("there is room again");
+    }
+
+    /// Followers know the ids of the life before. If they were given again, followers would drop new events as known.
+    #[test]
+    fn a_session_that_was_forgotten_gives_no_id_again_and_one_that_is_followed_is_not_forgotten() {
+        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let broker = LocalBroker::new(hub.clone(), HistoryLimits::default(), 60_000);
+        let session = |name: &str| name.parse::<SessionId>().expect("an id");
+        let draft =
+            || Draft { state: State::Running, stage: "s".into(), progress: 1, message: None, data: None };
+        let publish = |name: &str, say| {
+            broker.publish_now(&session(name), say, None).map(|published| published.event.id)
+        };
+        assert!(matches!(publish("quiet", Say::Status(draft())), Err(BrokerError::NotBegun(_))));
+        let quiet = publish("quiet", Say::First(draft())).expect("published");
+        let followed = publish("followed", Say::First(draft())).expect("published");
+        assert_ne!(quiet.epoch, followed.epoch);
+        let seat = hub.join(&session("followed"), Cohort::Stream).expect("a seat");
+
+        broker.sweep(clock::steady_ms() + 59_000);
+        assert_eq!(broker.len(), 2);
+        broker.sweep(clock::steady_ms() + 61_000);
+        assert_eq!(broker.len(), 1);
+        let again = publish("quiet", Say::First(draft())).expect("published");
+        assert!(again.epoch.0 > followed.epoch.0.max(quiet.epoch.0), "{again} after {quiet}");
+        let next = publish("followed", Say::Status(draft())).expect("published");
+        assert_eq!(next, EventId { epoch: followed.epoch, seq: 2 });
+        drop(seat);
+        broker.sweep(clock::steady_ms() + 61_000);
+        assert_eq!(broker.len(), 0);
+    }
+
+    #[test]
+    fn a_restart_gives_no_id_again_also_where_the_clock_was_put_back() {
+        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
+        let session: SessionId = "taken-up".parse().expect("an id");
+        let draft =
+            Draft { state: State::Running, stage: "s".into(), progress: 1, message: None, data: None };
+        // Of tomorrow.
+        let before = EventId { epoch: Epoch(clock::now_us() as u64 + 86_400_000_000), seq: 1 };
+        let event = StatusEvent::new(before, session.clone(), draft, clock::now_ms());
+        broker.restore(vec![(session.clone(), Some(event))], clock::now_ms());
+        let held = &broker.shard(&session)[&session].held;
+        assert!(held.epoch.0 > before.epoch.0 && held.top == 1);
     }
 }

@@ -23,10 +23,17 @@ pub enum BrokerError {
     Ended,
     #[error("there is no such session")]
     Unknown,
+    /// The same, to an event that would make the session. It comes back: the session may have ended a while ago, and only
+    /// somebody who has looked says it again, as [`Say::First`].
+    #[error("there is no such session yet")]
+    NotBegun(Box<Draft>),
     #[error("as many sessions are held as there is room for")]
     Full,
     #[error(transparent)]
     Bad(#[from] BadDraft),
+    /// Redis refuses what would take more memory. It answers all the same, and what only reads goes on.
+    #[error("Redis is at its memory limit")]
+    OutOfMemory,
     /// The message is for the log; followers and publishers are told to come back.
     #[error("the broker cannot be reached: {0}")]
     Away(String),
@@ -35,12 +42,22 @@ pub enum BrokerError {
 /// What a publisher says.
 #[derive(Clone, Debug)]
 pub enum Say {
+    /// To a session that is there. Where there is none, the draft comes back: [`BrokerError::NotBegun`].
     Status(Draft),
+    /// Makes the session if there is none.
+    First(Draft),
     /// Ends the session at the stage and progress that it has reached.
-    End {
-        outcome: State,
-        message: Option<String>,
-    },
+    End { outcome: State, message: Option<String> },
+}
+
+impl Say {
+    /// The answer where there is no session.
+    fn has_no_session(self) -> BrokerError {
+        match self {
+            Say::Status(draft) | Say::First(draft) => BrokerError::NotBegun(Box::new(draft)),
+            Say::End { .. } => BrokerError::Unknown,
+        }
+    }
 }
 
 /// What became of an accepted event.
@@ -110,9 +127,10 @@ pub trait Broker: Send + Sync + 'static {
     fn publish<'a>(&'a self, session: &'a SessionId, say: Say, key: Option<&'a str>)
     -> Answer<'a, Published>;
 
-    /// From here on this node's hub gets the session's events, without a hole after what is answered.
-    /// Each call that answers `Ok(Some(_))` is paid back by one [`Broker::unwatch`]. `None`: unknown session.
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>>;
+    /// From here on this node's hub gets the session's events, without a hole after what is answered. Of a session that
+    /// has not begun that is [`Held::not_begun`], and its first event comes to the hub like any other. Each call that
+    /// answers `Ok` is paid back by one [`Broker::unwatch`].
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held>;
 
     fn unwatch(&self, session: &SessionId);
 

@@ -23,7 +23,7 @@ impl TracedBroker {
 
 /// A session that has ended is an answer like any other.
 fn is_away<T>(answer: &Result<T, BrokerError>) -> bool {
-    matches!(answer, Err(BrokerError::Away(_)))
+    matches!(answer, Err(BrokerError::Away(_) | BrokerError::OutOfMemory))
 }
 
 impl Broker for TracedBroker {
@@ -40,7 +40,7 @@ impl Broker for TracedBroker {
         self.step("broker publish", self.broker.publish(session, say, key))
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>> {
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
         self.step("broker watch", self.broker.watch(session))
     }
 

@@ -161,6 +161,15 @@ fn notices(node: &Node) -> Vec<Notice> {
                 .into(),
         });
     }
+    if let Some(since) = node.redis.as_ref().and_then(|redis| redis.full_since()) {
+        notices.push(Notice {
+            level: Level::Critical,
+            fact: format!("Redis has been at its memory limit since {}.", utc(since)),
+            detail:
+                "Publishing is refused; polls and streams go on. Raise maxmemory, or let sessions end sooner."
+                    .into(),
+        });
+    }
     notices.extend(node.at_risk.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     notices
 }

@@ -6,6 +6,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    broker::Current,
     clock,
     node::Node,
     stream::{Caller, ConnectionMeter, Door, Member, Over, Refusal, StreamBody, Traffic, Who, open},
@@ -175,7 +176,6 @@ fn no_connection() -> Problem {
 
 fn refused(refusal: Refusal, id: &SessionId) -> Problem {
     match refusal {
-        Refusal::Unknown => Problem::unknown_session(),
         Refusal::Over(Over::Node) => {
             Problem::away("As many streams are open as this node allows. Poll meanwhile.")
         }
@@ -217,6 +217,13 @@ struct Waiting<'a> {
     poll_after_ms: u32,
 }
 
+/// How a session ended that the broker has forgotten. A session that is not known may begin at any time.
+async fn outcome(node: &Node, id: &SessionId) -> Result<Current, Problem> {
+    let last = node.door.endings.outcome(id).await;
+    let last = last.ok_or_else(|| Problem::unknown_session().that_may_change())?;
+    Ok(Current { id: last.id, event: Some(Arc::new(last)) })
+}
+
 pub async fn poll(
     State(node): State<Arc<Node>>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -229,12 +236,16 @@ pub async fn poll(
     let headers = parts.headers;
     let cohort = node.cohort(&id);
     let interval = node.settings.poll_interval_ms;
-    let found = node.door.broker.poll(&id, interval).await?.ok_or_else(Problem::unknown_session)?;
-    caller.meter.classify(Traffic::Poll(cohort));
+    let found = node.door.broker.poll(&id, interval).await?;
     let now = clock::now_ms();
-    node.polled.poll(&id, cohort, now, &found);
-
-    let current = found.current;
+    let current = match found {
+        Some(found) => {
+            node.polled.poll(&id, cohort, now, &found);
+            found.current
+        }
+        None => outcome(&node, &id).await?,
+    };
+    caller.meter.classify(Traffic::Poll(cohort));
     let etag = format!("\"{}\"", current.id);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if known == Some(etag.as_str()) {

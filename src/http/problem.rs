@@ -18,11 +18,20 @@ pub struct Problem {
     poll_url: Option<String>,
     /// The broker cannot take anything, whatever it is about.
     is_away: bool,
+    /// Asking again later may help. Of 429 and 503 that is always so.
+    may_change: bool,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), field: None, poll_url: None, is_away: false }
+        Problem {
+            status,
+            detail: detail.into(),
+            field: None,
+            poll_url: None,
+            is_away: false,
+            may_change: false,
+        }
     }
 
     pub fn is_away(&self) -> bool {
@@ -59,6 +68,11 @@ impl Problem {
         )
     }
 
+    /// With `Retry-After`.
+    pub fn that_may_change(self) -> Problem {
+        Problem { may_change: true, ..self }
+    }
+
     /// Names the way that still works.
     pub fn with_poll(self, poll_url: String) -> Problem {
         Problem { poll_url: Some(poll_url), ..self }
@@ -83,7 +97,7 @@ struct Body<'a> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let waits = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status);
-        let retry_after = waits.then(|| jitter(RETRY_AFTER));
+        let retry_after = (waits || self.may_change).then(|| jitter(RETRY_AFTER));
         let body = Body {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -149,11 +163,15 @@ impl From<BrokerError> for Problem {
             BrokerError::Ended => {
                 Problem::new(StatusCode::CONFLICT, "The session has ended; its status is final.")
             }
-            BrokerError::Unknown => Problem::unknown_session(),
+            BrokerError::Unknown | BrokerError::NotBegun(_) => Problem::unknown_session(),
             BrokerError::Bad(bad) => bad.into(),
             BrokerError::Full => {
                 Problem::away("This node holds as many sessions as it can. Try again when some have ended.")
             }
+            BrokerError::OutOfMemory => Problem {
+                is_away: true,
+                ..Problem::away("Redis is at its memory limit, so nothing was published. Try again later.")
+            },
             // The cause is in the log; it may name hosts.
             // Without an answer nobody knows whether it was taken; `Idempotency-Key` makes trying again harmless.
             BrokerError::Away(_) => Problem {

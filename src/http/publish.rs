@@ -7,7 +7,7 @@ use super::{
     sent::{self, Checked},
 };
 use crate::{
-    broker::{Published, Say},
+    broker::{BrokerError, Published, Say},
     clock,
     node::Node,
     store::SessionNote,
@@ -20,7 +20,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use streamgauge_core::{
     access::Claims,
     cohort::Cohort,
@@ -64,11 +64,15 @@ pub async fn create(
             return Err(Problem::field(field, detail));
         }
     }
-    let id: SessionId = match create.id {
+    let id: SessionId = match &create.id {
         Some(id) => id.parse()?,
         None => fresh_id()?,
     };
     publisher.may(&id)?;
+    if create.id.is_some() && node.store.endings().has(&id).await {
+        let detail = format!("There was a session {id}, which has ended. Choose another id.");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
     if !node.door.broker.create(&id).await? {
         let detail = format!("There is a session {id} already.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
@@ -149,17 +153,75 @@ async fn publish(
     id: &SessionId,
     say: Say,
     key: Option<&str>,
+    ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
     publisher.may(id)?;
     // A backlog of deliveries slows publishers, and never grows without bound.
     node.door.hub.room(id).await;
-    let published = node.door.broker.publish(id, say, key).await.inspect_err(|error| {
-        if matches!(error, crate::broker::BrokerError::Away(_)) {
+    let published = match node.door.broker.publish(id, say, key).await {
+        // Boxed, so that an event of a known session does not carry the room for it.
+        Err(unknown @ (BrokerError::NotBegun(_) | BrokerError::Unknown)) => {
+            Box::pin(publish_first(node, id, unknown, key, ended)).await
+        }
+        published => published,
+    };
+    let published = published.inspect_err(|error| {
+        if matches!(error, BrokerError::Away(_) | BrokerError::OutOfMemory) {
             node.recorder.add(Counter::PublishFailed, 1);
         }
     })?;
     node.published(&published);
     Ok(published)
+}
+
+/// The broker knows no such session: its event makes it, unless it ended a while ago.
+async fn publish_first(
+    node: &Node,
+    id: &SessionId,
+    unknown: BrokerError,
+    key: Option<&str>,
+    ended: &mut Ended<'_>,
+) -> Result<Published, BrokerError> {
+    if ended.has(node, id).await {
+        return Err(BrokerError::Ended);
+    }
+    match unknown {
+        BrokerError::NotBegun(draft) => node.door.broker.publish(id, Say::First(*draft), key).await,
+        unknown => Err(unknown),
+    }
+}
+
+/// Which of the sessions that the broker does not know have ended.
+enum Ended<'a> {
+    /// Asked for one.
+    One,
+    /// Asked for all sessions of a batch together, once one of them is not known.
+    Batch { body: &'a [u8], ended: Option<HashSet<SessionId>> },
+}
+
+/// What of a line says whose event it is.
+#[derive(Deserialize)]
+struct Line {
+    session: SessionId,
+}
+
+impl Ended<'_> {
+    async fn has(&mut self, node: &Node, id: &SessionId) -> bool {
+        let endings = node.store.endings();
+        let (body, known) = match self {
+            Ended::One => return endings.has(id).await,
+            Ended::Batch { body, ended } => (*body, ended),
+        };
+        if known.is_none() {
+            // At most as many as a batch has lines.
+            let lines =
+                body.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+            let sessions: HashSet<SessionId> = lines.map(|Line { session }| session).collect();
+            let sessions: Vec<SessionId> = sessions.into_iter().collect();
+            *known = Some(endings.among(&sessions).await);
+        }
+        known.as_ref().is_some_and(|ended| ended.contains(id))
+    }
 }
 
 pub async fn status(
@@ -196,7 +258,7 @@ fn report(
         let IdempotencyKey(key) = key?;
         let raw: RawDraft = sent::read(&sent::whole(body?, sent::MAX_JSON).await?, "body")?;
         let say = Say::Status(Draft::check(raw)?);
-        let published = publish(&node, &publisher, &session, say, key.as_deref()).await?;
+        let published = publish(&node, &publisher, &session, say, key.as_deref(), &mut Ended::One).await?;
         let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
         Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
     }
@@ -297,6 +359,7 @@ pub async fn batch(
     }
     let mut fates = Vec::new();
     let mut away = false;
+    let mut ended = Ended::Batch { body: &body, ended: None };
     for (number, (index, line)) in lines().enumerate() {
         if number % AT_ONCE == AT_ONCE - 1 {
             // Followers whose streams this thread serves have their turn.
@@ -305,7 +368,7 @@ pub async fn batch(
         let result = if away {
             Err(Problem::away("An earlier line could not be published."))
         } else {
-            publish_line(&node, &publisher, line).await
+            publish_line(&node, &publisher, line, &mut ended).await
         };
         let line = index + 1;
         fates.push(match result {
@@ -329,10 +392,15 @@ pub async fn batch(
     Ok((StatusCode::MULTI_STATUS, Json(fates)).into_response())
 }
 
-async fn publish_line(node: &Node, publisher: &Publisher, line: &[u8]) -> Result<Published, Problem> {
+async fn publish_line(
+    node: &Node,
+    publisher: &Publisher,
+    line: &[u8],
+    ended: &mut Ended<'_>,
+) -> Result<Published, Problem> {
     let line: RawLine = sent::read(line, "line")?;
     let id: SessionId = line.session.parse()?;
-    publish(node, publisher, &id, Say::Status(Draft::check(line.into())?), None).await
+    publish(node, publisher, &id, Say::Status(Draft::check(line.into())?), None, ended).await
 }
 
 #[derive(Deserialize)]
@@ -355,7 +423,7 @@ pub async fn complete(
         _ => return Err(Problem::field("outcome", "outcome must be completed or failed.")),
     };
     let say = Say::End { outcome, message: complete.message };
-    let published = publish(&node, &publisher, &id, say, key.as_deref()).await?;
+    let published = publish(&node, &publisher, &id, say, key.as_deref(), &mut Ended::One).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }

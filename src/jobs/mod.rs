@@ -122,10 +122,11 @@ async fn hear_other_nodes(node: Arc<Node>) {
 
 /// Lets go of what has ended or went silent.
 async fn sweep(node: Arc<Node>) {
-    let now = clock::now_ms();
+    let steady = clock::steady_ms();
     if let Some(local) = &node.local {
-        local.sweep(now);
+        local.sweep(steady);
     }
+    let now = node.ages.lock().unwrap_or_else(PoisonError::into_inner).now(clock::now_ms(), steady);
     if node.store.health() != store::Health::Good {
         return;
     }

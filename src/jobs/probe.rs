@@ -119,19 +119,8 @@ impl Probe {
         // A client of its own each time: a kept connection would hide a port that takes no more.
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         let began = Instant::now();
-        let mut stream = self.open(&client).await?;
-        if stream.status() == StatusCode::NOT_FOUND {
-            // The first one on this node: the session begins with its first event.
-            self.publish(&client, 0).await?;
-            return self.follow(&client, Instant::now()).await;
-        }
-        stream = expect(stream, StatusCode::OK)?;
+        let stream = expect(self.open(&client).await?, StatusCode::OK)?;
         self.wait(&client, stream, began.elapsed()).await
-    }
-
-    async fn follow(&self, client: &Client, began: Instant) -> Result<Times, Failed> {
-        let stream = expect(self.open(client).await?, StatusCode::OK)?;
-        self.wait(client, stream, began.elapsed()).await
     }
 
     /// Publishes a number that the stream has not told yet, and waits for it.

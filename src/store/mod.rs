@@ -2,6 +2,7 @@
 
 mod access; // API keys, signing secrets, ended sign-ins
 mod embedded; // a private PostgreSQL in the data folder
+mod endings; // which sessions have ended, for when the broker has forgotten them
 mod history; // charts and figures of a range, from the tier that fits
 mod leader; // which node does what must be done once
 mod load_tests; // results of load tests, the newest 500
@@ -21,6 +22,7 @@ pub use access::{
     signing_secret,
 };
 pub use embedded::{Private, PrivateError};
+pub use endings::Endings;
 pub use history::{kept_step, load, load_regions};
 pub use load_tests::{add as add_load_test, find as find_load_test, list as list_load_tests};
 pub use nodes::between as nodes_between;

@@ -105,8 +105,11 @@ impl SessionNote {
         self.event.as_ref().map_or(State::Running, |event| event.state)
     }
 
-    /// A later note comes over this one, which has not been written yet.
+    /// A later note comes over this one, which has not been written yet. A session that has ended stays as it ended.
     fn renew(&mut self, later: SessionNote) {
+        if self.state().has_ended() {
+            return;
+        }
         let SessionNote { id: _, kind, region, user, cohort, at, event, started_at } = later;
         self.kind = kind.or(self.kind.take());
         self.region = region.or(self.region.take());
@@ -145,6 +148,9 @@ impl Outbox {
     /// How a session stands after its event.
     pub fn event(&self, cohort: Cohort, event: &Arc<StatusEvent>) {
         if let Some(note) = self.waiting().sessions.get_mut(&event.session) {
+            if note.state().has_ended() {
+                return;
+            }
             (note.cohort, note.at) = (cohort, event.at);
             note.event = Some(event.clone());
             return;

@@ -12,7 +12,8 @@ use streamgauge_core::{
     view::{Found, PAGE, Search, SessionRow},
 };
 
-/// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it.
+/// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it, and a session that its
+/// publisher ended stays so: an event that was taken while nobody could look here begins no second life in its row.
 pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) -> sqlx::Result<()> {
     let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
     let kinds: Vec<Option<String>> = notes.iter().map(|note| note.kind.clone()).collect();
@@ -49,7 +50,7 @@ pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) 
                ended_at = excluded.ended_at,
                events = excluded.events,
                last_event = coalesce(excluded.last_event, row.last_event)
-           WHERE excluded.last_event_at >= row.last_event_at"#,
+           WHERE excluded.last_event_at >= row.last_event_at AND row.state NOT IN ('completed', 'failed')"#,
         &ids,
         &kinds as &[Option<String>],
         &regions as &[Option<String>],
@@ -111,6 +112,16 @@ pub async fn find(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Option<S
         // An abandoned session has no event that says so.
         row.last_event.map(|Json(event)| StatusEvent { state: state.unwrap_or(event.state), ..event })
     }))
+}
+
+/// Those that their publishers ended.
+pub(super) async fn ended(pool: &PgPool, sessions: &[SessionId]) -> sqlx::Result<Vec<SessionId>> {
+    let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
+    let query = sqlx::query_scalar!(
+        "SELECT id FROM sessions WHERE id = ANY($1) AND state IN ('completed', 'failed')",
+        &ids,
+    );
+    Ok(query.fetch_all(pool).await?.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 /// Sessions that a node without Redis takes up again after a restart: those that run, and those whose end somebody

@@ -1,7 +1,7 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{
-    MIGRATIONS, Outbox, Unusable, leader, nodes,
+    Endings, MIGRATIONS, Outbox, Unusable, leader, nodes,
     once::{Doubt, Noted},
     samples, sessions,
     sieve::{Sieve, is_refused, leave_out},
@@ -65,6 +65,7 @@ pub struct Store {
     options: PgConnectOptions,
     leads: watch::Sender<bool>,
     outbox: Arc<Outbox>,
+    endings: Endings,
     health: Arc<Mutex<Health>>,
     node: String,
     run: i64,
@@ -86,7 +87,9 @@ impl Store {
             .connect_lazy_with(options.clone());
         let health = Arc::new(Mutex::new(Health::Starting));
         let leads = watch::channel(false).0;
-        Ok(Store { pool, options, leads, outbox: Arc::default(), health, node: node.to_owned(), run })
+        let endings = Endings::new(pool.clone(), health.clone());
+        let (outbox, node) = (Arc::default(), node.to_owned());
+        Ok(Store { pool, options, leads, outbox, endings, health, node, run })
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -105,6 +108,10 @@ impl Store {
 
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    pub fn endings(&self) -> &Endings {
+        &self.endings
     }
 
     pub fn health(&self) -> Health {

@@ -13,7 +13,12 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use streamgauge_core::{follow, frame, ids::EventId, limits::Knob, measure::counters::Counter};
+use streamgauge_core::{
+    follow, frame,
+    ids::{Epoch, EventId},
+    limits::Knob,
+    measure::counters::Counter,
+};
 use tokio::{
     sync::watch,
     time::{Instant, Sleep},
@@ -93,8 +98,11 @@ impl StreamBody {
             let (told, ends) = (std::mem::take(&mut opened.told), opened.ends);
             let position = opened.position;
             self.write(index, &text, out);
-            // Also where nothing had been published yet.
-            self.members[index].position = Some(position);
+            // Also where nothing had been published yet. Who waits for a session to begin has no position in it, and is a
+            // newcomer when it comes back.
+            if position.epoch != Epoch::NONE {
+                self.members[index].position = Some(position);
+            }
             for _ in 0..told {
                 self.meter.leaving(None);
             }
@@ -134,6 +142,9 @@ impl StreamBody {
         let mut held = std::mem::take(&mut self.held);
         self.write(index, &message.frame, &mut held);
         self.members[index].position = Some(message.id);
+        if let Some(opened) = &mut self.members[index].opened {
+            opened.position = message.id;
+        }
         self.held = held;
         self.waiting.push(message.accepted_us);
         if message.ends {

@@ -11,6 +11,7 @@ use crate::{
     broker::{Broker, BrokerError},
     clock,
     gauge::Recorder,
+    store::Endings,
 };
 use bytes::Bytes;
 use std::{
@@ -21,8 +22,8 @@ use std::{
 use streamgauge_core::{
     cohort::Cohort,
     frame::{self, GapReason},
-    history::{self, Ask},
-    ids::{EventId, SessionId},
+    history::{self, Ask, Held},
+    ids::{Epoch, EventId, SessionId},
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
     region::Region,
@@ -37,6 +38,8 @@ pub struct Door {
     pub hub: Hub,
     pub recorder: Recorder,
     pub turnstile: Turnstile,
+    /// How sessions ended that the broker has forgotten.
+    pub endings: Endings,
     /// The window in which streams are sent away (ms), once the server drains.
     pub drain: watch::Receiver<Option<u32>>,
 }
@@ -44,7 +47,6 @@ pub struct Door {
 /// Why there is no stream.
 #[derive(Debug)]
 pub enum Refusal {
-    Unknown,
     Over(Over),
     Draining,
     Away(BrokerError),
@@ -65,7 +67,8 @@ pub struct Opened {
     pub told: u32,
     /// Its last event ends the session.
     pub ends: bool,
-    /// What the follower knows once it has the text.
+    /// What the follower knows: once it has the text, and where its stream is a body, from then on. Of [`Epoch::NONE`]
+    /// while the session has not begun.
     pub position: EventId,
     pub expires_in: Option<Duration>,
     pub queue: Queue,
@@ -154,12 +157,16 @@ pub async fn open(
     let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
-    let held = match door.broker.watch(session).await {
-        Ok(Some(held)) => held,
-        Ok(None) => return Err(Refusal::Unknown),
-        Err(error) => return Err(away(error)),
-    };
+    let mut held = door.broker.watch(session).await.map_err(away)?;
     let watched = Watched { broker: door.broker.clone(), leave: Some(leave) };
+    // Nothing comes any more of a session that ended before anybody here remembers. Of any other that is not known, the
+    // follower waits for its first event.
+    if !held.has_begun()
+        && let Some(last) = door.endings.outcome(session).await
+    {
+        held = Held::of_outcome(Arc::new(last));
+    }
+    let waits = !held.has_begun();
     let history::Opening::Stream { mut gap, mut first, position } = history::open(&held, ask) else {
         return Ok(None);
     };
@@ -178,7 +185,9 @@ pub async fn open(
     text += &frame::ping(clock::now_ms(), door.hub.knobs().get(Knob::HeartbeatMs));
     if let Some(reason) = gap {
         recorder.add(Counter::Gaps, 1);
-        recorder.journal().mark(session, clock::now_ms(), MarkKind::Gap, reason.as_str(), None);
+        if !waits {
+            recorder.journal().mark(session, clock::now_ms(), MarkKind::Gap, reason.as_str(), None);
+        }
         text += &frame::gap(session, reason, first.last().map(|event| event.id));
     }
     told.iter().for_each(|event| text += event);
@@ -216,7 +225,10 @@ impl Opened {
         self.is_counted = true;
         self.recorder.add(Counter::ConnectAttempts, 1);
         self.recorder.add_at(self.region, Counter::ConnectAttempts, 1);
-        if let Some(leave) = &self.watched.leave {
+        // A name that may never be a session's stands nowhere once its stream is closed.
+        if let Some(leave) = &self.watched.leave
+            && self.position.epoch != Epoch::NONE
+        {
             let (session, from) = (leave.session(), std::mem::take(&mut self.from));
             self.recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, from, None);
         }
@@ -248,7 +260,9 @@ impl Drop for Opened {
         self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
         self.recorder.add_at(self.region, Counter::StreamsClosed, 1);
         let lifetime = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(leave) = &self.watched.leave {
+        if let Some(leave) = &self.watched.leave
+            && self.position.epoch != Epoch::NONE
+        {
             closed(&self.recorder, leave.session(), self.closed.unwrap_or(Counter::ClosedByClient), lifetime);
         }
         self.recorder.record(Measure::Duration, lifetime);

@@ -155,3 +155,52 @@ async fn a_server_starts_without_its_database_and_catches_up() {
     stored(&database, 3).await;
     assert_eq!(row(&database, &session).await, ("running".into(), 3, None));
 }
+
+/// Whether a session of that id has ended cannot be asked then: nobody waits for the answer, and nothing is spoilt by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_taken_while_postgresql_is_stopped_gives_an_ended_session_no_second_life() {
+    let database = Database::alone();
+    let start = || Launch::on(&database).flag("history-ms", 1_000).flag("abandon-after-ms", 1_000).start();
+    let (before, over) = (start(), fresh("over"));
+    before.client().publish(&over, 1).await;
+    before.client().complete(&over).await;
+    before.stop();
+    assert_eq!(row(&database, &over).await.0, "completed");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+
+    let server = start();
+    let (client, seen, shows) = (server.client(), fresh("seen"), fresh("shows"));
+    database_is(&client, "good").await;
+    assert_eq!(client.event(&over, 2).send().await.expect("an answer").status(), 409);
+    client.publish_all(&seen, 1..=2).await;
+    client.complete(&seen).await;
+    client.publish(&shows, 1).await;
+    eventually("sessions are forgotten", 25, async || {
+        (client.poll(&shows).await.status() == 404).then_some(())
+    })
+    .await;
+    database.stop();
+    database_is(&client, "away").await;
+    // What this node saw end itself, it remembers.
+    assert_eq!(client.event(&seen, 3).send().await.expect("an answer").status(), 409);
+    let since = Instant::now();
+    client.publish(&over, 3).await;
+    client.publish_all(&fresh("new"), 1..=5).await;
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    let mut early = client.follow(&fresh("early")).await;
+    assert_eq!(early.next().await.expect("a sign of life").name, "ping");
+
+    database.start();
+    database_is(&client, "good").await;
+    let after = fresh("after");
+    client.publish(&after, 1).await;
+    eventually("what came since is stored", 10, async || {
+        let row = sqlx::query("SELECT state FROM sessions WHERE id = $1").bind(&after);
+        row.fetch_optional(&mut database.connect().await).await.expect("rows").map(drop)
+    })
+    .await;
+    for session in [&over, &seen] {
+        assert_eq!(row(&database, session).await.0, "completed", "{session}");
+    }
+    assert_eq!(row(&database, &over).await.1, 2, "events of its one life");
+}

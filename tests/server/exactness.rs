@@ -128,8 +128,8 @@ async fn a_stream_that_is_not_opened_is_no_failed_attempt() {
     let over =
         client.get(&format!("/api/v1/sessions/{session}/status/stream")).send().await.expect("an answer");
     assert_eq!(over.status(), StatusCode::NO_CONTENT);
-    let unknown = client.stream(&fresh("nobody")).send().await.expect("an answer");
-    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let unknown = client.stream("no id").send().await.expect("an answer");
+    assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
     server.stop();
     let attempts = database.counted("connect_attempts").await;
     assert_eq!(attempts, database.counted("connect_established").await, "what was attempted succeeded");

@@ -266,9 +266,11 @@ async fn polls_and_silence_are_told() {
         ((completed.await, abandoned.await, failed.await) == (1, 1, 0)).then_some(())
     })
     .await;
-    // Nobody follows what is gone.
-    let answer = client.stream(&session).send().await.expect("an answer");
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    // It is forgotten. If it goes on, who follows it hears of that.
+    assert_eq!(client.poll(&session).await.status(), StatusCode::NOT_FOUND);
+    let mut follower = client.follow(&session).await;
+    client.publish(&session, 1).await;
+    assert_eq!(follower.numbers(1).await, [1]);
     server.stop();
 }
 

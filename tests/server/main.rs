@@ -27,6 +27,7 @@ mod plain; // back ends that PUBLISH to Redis by themselves
 mod recount; // one run, counted apart, and all ways out of the numbers
 mod redis_away; // Redis stops for a while
 mod redis_cluster; // through a Redis Cluster
+mod redis_full; // Redis at its memory limit
 mod redis_sentinel; // failover by Sentinel
 mod rollups; // 10 s rows merged to minutes and hours
 mod settings; // flags, environment, file, and bad values in them

@@ -30,6 +30,8 @@ async fn a_publisher_s_trace_goes_on() {
     // By chance nothing is kept: a publisher's word alone decides.
     let server = launch(&database, collector.port, "0").start();
     let (client, session) = (server.client(), fresh("traced"));
+    // An event of a session that is there asks nobody but the broker.
+    client.create(&session).await;
     let parent = |flags| format!("00-{TRACE}-{PARENT}-{flags}");
     for (n, header) in [parent("01"), parent("00"), "00-nonsense".into()].into_iter().enumerate() {
         let event = client.event(&session, n as u64).header("traceparent", header);
@@ -147,7 +149,9 @@ async fn a_batch_leaves_room_for_others() {
     assert_eq!(request.body(lines).send().await.expect("an answer").status(), 207);
     eventually("the request's span comes", 10, async || collector.named("POST /api/v1/status").pop()).await;
     server.stop();
-    assert_eq!(collector.named("broker publish").len(), 32);
+    // All of its sessions are new, and PostgreSQL is asked once whether any of them has ended.
+    assert_eq!(collector.named("find an ended session").len(), 1);
+    assert_eq!(collector.named("broker publish").len(), 31, "32 steps of a request are kept");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

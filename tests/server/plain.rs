@@ -151,3 +151,54 @@ async fn what_is_no_status_is_counted_and_passed_over() {
     // By both nodes: each heard them.
     assert_eq!(database.counted("plain_bad").await, 102);
 }
+
+/// A page follows before the back end's first `PUBLISH`: nobody creates the session for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_follower_hears_a_back_end_from_its_first_message_on() {
+    let mut stage = stage().await;
+    let session = fresh("early-plain");
+    let mut on_a = stage.a.0.follow(&session).await;
+    let mut on_b = stage.b.0.follow(&session).await;
+    assert_eq!(stage.a.0.poll(&session).await.status(), StatusCode::NOT_FOUND);
+    for n in 1..=20 {
+        stage.say(&session, &json!({ "stage": "work", "progress": n, "data": n })).await;
+    }
+    for follower in [&mut on_a, &mut on_b] {
+        assert_eq!(follower.numbers(20).await, (1..=20).collect::<Vec<_>>());
+    }
+}
+
+/// A back end that goes on after the end says nothing more, however long ago that was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_message_begins_no_second_life() {
+    let mut stage = stage().await;
+    let (session, other) = (fresh("over-plain"), fresh("other-plain"));
+    stage.say(&session, &json!({ "stage": "work", "progress": 1, "status": "completed" })).await;
+    let state = async |client: &Client| {
+        let polled = client.poll(&session).await;
+        (polled.status() == StatusCode::OK)
+            .then_some(polled.json::<Value>().await.expect("JSON")["state"].clone())
+    };
+    eventually("it has ended", 5, async || state(&stage.a.0).await.filter(|state| *state == "completed"))
+        .await;
+    let mut database = stage.database.connect().await;
+    eventually("its end is stored", 10, async || {
+        let row = sqlx::query_scalar("SELECT state FROM sessions WHERE id = $1").bind(&session);
+        let state: Option<String> = row.fetch_optional(&mut database).await.expect("rows");
+        (state.as_deref() == Some("completed")).then_some(())
+    })
+    .await;
+    // Redis has forgotten it.
+    let keys: Vec<String> = stage.backend.keys(format!("sg:{{{session}}}:*")).await.expect("Redis");
+    let _: u64 = stage.backend.del(keys).await.expect("Redis");
+    stage.say(&session, &json!({ "stage": "again", "progress": 2 })).await;
+    stage.say(&other, &json!({ "stage": "work", "progress": 1 })).await;
+    eventually("another is taken in", 5, async || {
+        (stage.a.0.poll(&other).await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let keys: Vec<String> = stage.backend.keys(format!("sg:{{{session}}}:*")).await.expect("Redis");
+    assert_eq!(keys, [] as [String; 0]);
+    assert_eq!(state(&stage.b.0).await, Some(json!("completed")));
+}

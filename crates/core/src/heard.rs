@@ -3,7 +3,7 @@
 use crate::{
     frame::GapReason,
     history::{Ask, Held, Opening, open},
-    ids::EventId,
+    ids::{Epoch, EventId},
     status::StatusEvent,
 };
 use std::sync::Arc;
@@ -82,7 +82,8 @@ impl Standing {
         let begun = *self.begun.get_or_insert(top);
         let first = self.position.is_none();
         let position = self.position.get_or_insert_with(|| {
-            let of_another = remembered.filter(|before| before.contradicts(held));
+            // A follower that waits for the session's beginning asks for no gap: nothing that was before counts.
+            let of_another = remembered.filter(|before| held.has_begun() && before.contradicts(held));
             of_another.unwrap_or_else(|| Position { id: top, event: held.current.clone() })
         });
         if (top.epoch.0, top.seq) < (begun.epoch.0, begun.seq) {
@@ -100,6 +101,8 @@ impl Standing {
         if (held.epoch.0, held.top) <= (here.epoch.0, here.seq) {
             return (None, Vec::new());
         }
+        // The followers wait for the session's beginning: to them its first event is the next one.
+        let here = if here.epoch == Epoch::NONE { EventId { epoch: held.epoch, seq: 0 } } else { here };
         let Opening::Stream { gap, first, position } = open(&held, Ask::Resume(here)) else {
             return (None, Vec::new());
         };
@@ -109,13 +112,22 @@ impl Standing {
 
     /// Nobody follows any more: where it stood. The next follower begins anew.
     pub fn rest(&mut self) -> Option<Position> {
-        std::mem::take(self).position
+        std::mem::take(self).position.filter(Position::has_begun)
     }
 }
 
 impl Position {
+    /// `false`: nobody has published to the session yet, and its followers wait for that.
+    pub fn has_begun(&self) -> bool {
+        self.id.epoch != Epoch::NONE
+    }
+
     fn hear(&self, event: &StatusEvent) -> Verdict {
         let (at, id) = (self.event.as_ref().map(|event| event.at), event.id);
+        if !self.has_begun() {
+            // Of those that wait nobody has missed anything: an event before this one is still in the history.
+            return if id.seq == 1 { Verdict::Next } else { Verdict::ReadHistory };
+        }
         if id.epoch.0 > self.id.epoch.0 {
             return Verdict::NewEpoch;
         }
@@ -123,6 +135,11 @@ impl Position {
             return Verdict::Next;
         }
         if id.epoch == self.id.epoch && id.seq > self.id.seq {
+            return Verdict::ReadHistory;
+        }
+        // An epoch is named by the clock. Where that was put back, a session that was forgotten begins anew under a lower
+        // one: only the history tells that from a message that is late.
+        if id.epoch != self.id.epoch {
             return Verdict::ReadHistory;
         }
         // A number that was passed on already, under an event accepted later than all of those: a replica that lacked
@@ -147,7 +164,6 @@ mod tests {
     use super::*;
     use crate::{
         history::HistoryLimits,
-        ids::Epoch,
         status::{Draft, State},
     };
     use proptest::prelude::*;
@@ -174,14 +190,56 @@ mod tests {
         check(event(5, 3, 60), Verdict::Nothing);
         check(event(5, 9, 120), Verdict::ReadHistory);
         check(event(6, 3, 120), Verdict::NewEpoch);
-        // Late, of an epoch that is over.
-        check(event(4, 9, 50), Verdict::Nothing);
+        // Late, of an epoch that is over; or the clock was put back. Nothing of it may be lost, so the history is asked.
+        check(event(4, 9, 50), Verdict::ReadHistory);
         // Numbers that are given again.
         check(event(5, 7, 130), Verdict::ReadHistory);
         check(event(5, 6, 130), Verdict::ReadHistory);
         check(event(4, 1, 130), Verdict::ReadHistory);
         let none_yet = Position { id: EventId { epoch: Epoch(5), seq: 0 }, event: None };
         assert_eq!(none_yet.hear(&event(5, 1, 1)), Verdict::Next);
+        let not_begun = Position { id: EventId { epoch: Epoch::NONE, seq: 0 }, event: None };
+        assert_eq!(not_begun.hear(&event(5, 1, 1)), Verdict::Next);
+        assert_eq!(not_begun.hear(&event(5, 2, 2)), Verdict::ReadHistory);
+    }
+
+    #[test]
+    fn those_that_wait_for_a_session_get_it_from_its_first_event_on() {
+        let history = |from: u64, to: u64| {
+            let mut held = Held::new(Epoch(5));
+            let limits = HistoryLimits { events: (to - from + 1) as usize, ..Default::default() };
+            (1..=to).for_each(|seq| _ = held.push(event(5, seq, seq as i64), limits));
+            held
+        };
+        let waiting = || {
+            let mut standing = Standing::default();
+            // Where the node stood in a life before means nothing to a follower that asked for no gap.
+            assert_eq!(standing.read(&Held::not_begun(), Some(at(4, 9, 9))), Reading::Good);
+            standing
+        };
+        let mut heard = waiting();
+        assert_eq!(heard.hear(&event(5, 1, 1)), Verdict::Next);
+        assert_eq!(heard.hear(&event(5, 2, 2)), Verdict::Next);
+
+        let check = |held: Held, gap, expected: &[u64]| {
+            let mut standing = waiting();
+            assert_eq!(standing.hear(&event(5, held.top, held.top as i64)), Verdict::ReadHistory);
+            let (told, events) = standing.catch_up(held);
+            let events: Vec<u64> = events.iter().map(|event| event.id.seq).collect();
+            assert_eq!((told, &events[..]), (gap, expected));
+        };
+        // Messages passed by while the connection was away.
+        check(history(1, 3), None, &[1, 2, 3]);
+        check(history(2, 3), Some(GapReason::Evicted), &[3]);
+
+        // A message that comes before the first reading.
+        let mut early = Standing::default();
+        assert_eq!(early.hear(&event(5, 1, 1)), Verdict::Nothing);
+        assert_eq!(early.read(&Held::not_begun(), None), Reading::ReadHistory);
+        assert_eq!(early.catch_up(history(1, 1)).1.len(), 1);
+
+        // Nothing of a session that never began is remembered.
+        assert_eq!(waiting().rest(), None);
     }
 
     #[test]

@@ -36,6 +36,21 @@ impl Held {
         Held { epoch, top: 0, current: None, events: VecDeque::new() }
     }
 
+    /// Of a session that nobody has published to yet: its first event is number 1 of an epoch that nobody knows.
+    pub fn not_begun() -> Held {
+        Held::new(Epoch::NONE)
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.epoch != Epoch::NONE
+    }
+
+    /// Of a session that ended, and of which only its last event is left.
+    pub fn of_outcome(last: Arc<StatusEvent>) -> Held {
+        let EventId { epoch, seq } = last.id;
+        Held { epoch, top: seq, current: Some(last), events: VecDeque::new() }
+    }
+
     /// Appends the next event and lets go of what the limits do not cover. The latest event always stays. Answers the
     /// weight of what went.
     pub fn push(&mut self, event: Arc<StatusEvent>, limits: HistoryLimits) -> usize {
@@ -156,6 +171,13 @@ mod tests {
         check(&empty, newcomer, "[]");
         check(&empty, resume(9, 0), "[]");
 
+        // A session that has not begun: a newcomer waits for the first event, and a position is of a life before.
+        let not_begun = Held::not_begun();
+        check(&not_begun, newcomer, "[]");
+        check(&not_begun, Ask::Newcomer { insists: true }, "[]");
+        check(&not_begun, resume(9, 3), "Epoch []");
+        check(&not_begun, Ask::Unreadable, "Unknown []");
+
         let running = held(10, four, false);
         check(&running, newcomer, "[10]");
         check(&running, resume(9, 10), "[]");
@@ -173,6 +195,12 @@ mod tests {
         check(&ended, resume(9, 8), "[9, 10]");
         check(&ended, resume(9, 1), "Evicted [10]");
         check(&ended, resume(8, 10), "Epoch [10]");
+
+        let outcome = Held::of_outcome(event(10, State::Completed));
+        check(&outcome, newcomer, "over");
+        check(&outcome, Ask::Newcomer { insists: true }, "[10]");
+        check(&outcome, resume(9, 10), "over");
+        check(&outcome, resume(9, 8), "Evicted [10]");
     }
 
     #[test]

@@ -73,6 +73,17 @@ impl fmt::Display for SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
+impl Epoch {
+    /// No session has it. A follower with this epoch has been sent nothing, because the session had not begun.
+    pub const NONE: Epoch = Epoch(0);
+
+    /// The next one after `self`, the last that was given: named by the clock (Unix microseconds), so that a process that
+    /// starts anew repeats none, and never the same or a lower one, whatever the clock does.
+    pub fn next(self, now_us: i64) -> Epoch {
+        Epoch(u64::try_from(now_us).unwrap_or(0).max(self.0 + 1))
+    }
+}
+
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}", self.0)
@@ -176,6 +187,20 @@ mod tests {
         check("é", false);
         check("..", false);
         check("...", true);
+    }
+
+    #[test]
+    fn an_epoch_is_never_given_twice() {
+        let check = |last: u64, now: i64, expected: u64| {
+            assert_eq!(Epoch(last).next(now), Epoch(expected), "{last} {now}");
+        };
+        check(0, 1_700_000_000_000_000, 1_700_000_000_000_000);
+        check(5, 9, 9);
+        // The clock stands, was put back, or shows nothing sensible.
+        check(9, 9, 10);
+        check(9, 3, 10);
+        check(0, 0, 1);
+        check(0, -7, 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `now`, ids and seeds are arguments, so every rule here is tested as a table or a property.
 
 pub mod access; // API keys, scopes, tickets
+pub mod age; // how old things are, whatever is done to the wall clock
 pub mod annotation; // flags on the charts: deploys, restarts, changes, notes
 pub mod beacon; // what a page saw, within its bounds
 pub mod board; // what a dashboard shows at one moment, and the admin stream's message

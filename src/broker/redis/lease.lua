@@ -5,6 +5,7 @@
 -- ARGV  1 member   2 most   3 time to live, ms
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- A write that takes no memory comes first, so Redis lets the rest pass at its memory limit too: streams go on.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not known and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end

@@ -12,18 +12,19 @@ pub struct Memory(HashMap<SessionId, Remembered>);
 
 struct Remembered {
     position: Position,
-    /// Unix milliseconds. Until then the session counts as running, event or not.
+    /// By the steady clock, ms. Until then the session counts as running, event or not.
     until: i64,
 }
 
 impl Memory {
-    /// A session that has ended is not remembered: nothing comes of it any more.
+    /// A session that has ended is not remembered: nothing comes of it any more. `now`: by the steady clock, since its
+    /// event's date would say nothing while somebody sets the other one.
     pub fn keep(&mut self, session: SessionId, position: Position, now: i64, abandon_after_ms: i64) {
         let ended = position.event.as_ref().is_some_and(|event| event.state.has_ended());
-        let until = position.event.as_ref().map_or(now, |event| event.at) + abandon_after_ms;
-        if ended || until <= now {
+        if ended {
             return;
         }
+        let until = now + abandon_after_ms;
         if self.0.len() >= MOST {
             self.0.retain(|_, kept| kept.until > now);
         }

@@ -19,7 +19,7 @@ mod table; // each session's position on this node
 mod wire; // keys, channels, and an event as text
 
 use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
-use crate::stream::Hub;
+use crate::{store::Endings, stream::Hub};
 pub use ::redis::RedisError;
 use address::Address;
 use hearing::Hearing;
@@ -54,18 +54,19 @@ pub struct RedisBroker {
 
 impl RedisBroker {
     /// Connects in the background: a Redis that is away now is simply away. `plain`: take in what back ends publish to
-    /// Redis by themselves.
+    /// Redis by themselves. `endings`: which sessions ended, for when Redis has forgotten them.
     pub fn start(
         url: &str,
         hub: Hub,
         limits: HistoryLimits,
         abandon_after_ms: i64,
         plain: bool,
+        endings: Endings,
     ) -> Result<RedisBroker, RedisError> {
         let address = Address::parse(url)?;
         let store = Store::new(&address, limits, abandon_after_ms)?;
         let (told, taken) = mpsc::channel(TAKEN);
-        let plain = Plain::start(&store, &hub, plain, &told);
+        let plain = Plain::start(&store, &hub, &endings, plain, &told);
         let hearing = Arc::new(Hearing {
             table: Table::new(abandon_after_ms),
             store: store.clone(),
@@ -90,6 +91,17 @@ impl RedisBroker {
         self.store.noted(pong)?;
         let latency = start.elapsed();
         Ok(Probe { latency, memory: self.store.memory().await? })
+    }
+
+    /// Since when Redis is at its memory limit, Unix milliseconds.
+    pub fn full_since(&self) -> Option<i64> {
+        self.store.outlook.full_since()
+    }
+
+    /// What a follower begins with.
+    async fn read(&self, session: &SessionId) -> Result<Held, BrokerError> {
+        let held = self.store.held(session).await?.or_else(|| self.remembered(session));
+        Ok(held.unwrap_or_else(Held::not_begun))
     }
 
     fn last_told(&self, session: &SessionId) -> Option<Current> {
@@ -129,11 +141,19 @@ impl Broker for RedisBroker {
         key: Option<&'a str>,
     ) -> Answer<'a, Published> {
         Box::pin(async move {
-            let told = match (self.store.publish(session, say.clone(), key).await, say) {
-                (Err(BrokerError::Unknown), Say::End { outcome, message }) => {
+            let ending = match &say {
+                Say::End { outcome, message } => Some((*outcome, message.clone())),
+                Say::Status(_) | Say::First(_) => None,
+            };
+            let told = match (self.store.publish(session, say, key).await, ending) {
+                (Err(BrokerError::Unknown), Some((outcome, message))) => {
                     let last = self.remembered(session).ok_or(BrokerError::Unknown)?.current;
                     let draft = Draft::ending(outcome, message, last.as_deref())?;
-                    self.store.publish(session, Say::Status(draft), key).await?
+                    self.store.publish(session, Say::First(draft), key).await?
+                }
+                // This node remembers that it runs: nobody else need be asked.
+                (Err(BrokerError::NotBegun(draft)), _) if self.remembered(session).is_some() => {
+                    self.store.publish(session, Say::First(*draft), key).await?
                 }
                 (told, _) => told?,
             };
@@ -145,20 +165,18 @@ impl Broker for RedisBroker {
         })
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Option<Held>> {
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
         Box::pin(async move {
             // First listen, then read: what comes in between is heard, and `history::open` tells repetitions.
             let watch = self.listener.watch(session).await?;
-            for last in [false, true] {
-                let held = self.store.held(session).await?;
-                let Some(held) = held.or_else(|| self.remembered(session)) else { return Ok(None) };
-                // Too old a second time: Redis has lost what was told, and the node is about to find that out.
-                if watch.read(&held) || last {
-                    watch.keep();
-                    return Ok(Some(held));
-                }
+            let mut held = self.read(session).await?;
+            // Too old a second time: Redis has lost what was told, and the node is about to find that out.
+            if !watch.read(&held) {
+                held = self.read(session).await?;
+                watch.read(&held);
             }
-            Ok(None)
+            watch.keep();
+            Ok(held)
         })
     }
 

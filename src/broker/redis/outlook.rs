@@ -1,8 +1,18 @@
-//! How Redis stands, as this node sees it: with commands and with what it hears.
+//! How Redis stands, as this node sees it: with commands, with what it hears, and with its memory.
 
 use crate::{broker::Health, clock};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 use tokio::sync::Notify;
+
+/// Redis counts as having memory again when it takes an event and has refused none for this long: at the limit it takes one
+/// and refuses the next, many times a second.
+const SETTLED: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy)]
 pub enum Part {
@@ -19,6 +29,16 @@ struct Inner {
     troubles: Mutex<Troubles>,
     /// Commands came to grief: look what it is.
     suspicion: Notify,
+    /// Redis is at its memory limit: it refuses to write, and nothing else. Read with every event that it takes.
+    is_full: AtomicBool,
+    full: Mutex<Option<Full>>,
+}
+
+/// Redis is at its memory limit.
+struct Full {
+    /// Unix milliseconds.
+    since: i64,
+    refused: Instant,
 }
 
 struct Troubles {
@@ -39,7 +59,8 @@ impl Outlook {
     pub fn new() -> Outlook {
         let parts = [None, Some("it is being connected to".to_owned())];
         let troubles = Mutex::new(Troubles { parts, since: clock::now_ms() });
-        Outlook(Arc::new(Inner { troubles, suspicion: Notify::new() }))
+        let (is_full, full) = Default::default();
+        Outlook(Arc::new(Inner { troubles, suspicion: Notify::new(), is_full, full }))
     }
 
     pub fn note(&self, part: Part, trouble: Option<String>) {
@@ -63,6 +84,39 @@ impl Outlook {
             (false, None) => tracing::info!("Redis answers"),
             _ => {}
         }
+    }
+
+    /// Redis refused to write, since that takes memory. It is not away: readiness does not depend on it.
+    pub fn refused_to_write(&self) {
+        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some(full) = &mut *full {
+            full.refused = now;
+            return;
+        }
+        *full = Some(Full { since: clock::now_ms(), refused: now });
+        self.0.is_full.store(true, Relaxed);
+        tracing::warn!(
+            "Redis is at its memory limit (maxmemory): publishing is refused, polls and streams go on"
+        );
+    }
+
+    /// Redis took an event.
+    pub fn wrote(&self) {
+        if !self.0.is_full.load(Relaxed) {
+            return;
+        }
+        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if full.as_ref().is_some_and(|full| full.refused.elapsed() >= SETTLED) {
+            *full = None;
+            self.0.is_full.store(false, Relaxed);
+            tracing::info!("Redis has memory again: it takes what is published");
+        }
+    }
+
+    /// Since when Redis is at its memory limit, Unix milliseconds.
+    pub fn full_since(&self) -> Option<i64> {
+        self.0.full.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|full| full.since)
     }
 
     /// Waits for the next command that fails.

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     broker::{BrokerError, Published},
     gauge::Recorder,
+    store::Endings,
     stream::Hub,
 };
 use sha2::{Digest, Sha256};
@@ -73,13 +74,20 @@ struct Brought {
 
 impl Plain {
     /// `told`: what this node took in, for whoever counts it.
-    pub fn start(store: &Store, hub: &Hub, heeded: bool, told: &mpsc::Sender<Published>) -> Plain {
+    pub fn start(
+        store: &Store,
+        hub: &Hub,
+        endings: &Endings,
+        heeded: bool,
+        told: &mpsc::Sender<Published>,
+    ) -> Plain {
         let recorder = hub.recorder().clone();
         let complaints = Arc::new(Complaints { recorder, unsaid: AtomicU64::new(0), said: Mutex::default() });
         let lane = || {
             let (sender, queue) = mpsc::channel(QUEUE);
-            let (store, hub) = (store.clone(), hub.clone());
-            tokio::spawn(Lane { store, hub, told: told.clone(), complaints: complaints.clone() }.run(queue));
+            let (store, hub, endings) = (store.clone(), hub.clone(), endings.clone());
+            let (told, complaints) = (told.clone(), complaints.clone());
+            tokio::spawn(Lane { store, hub, endings, told, complaints }.run(queue));
             sender
         };
         Plain {
@@ -127,6 +135,7 @@ impl Plain {
 struct Lane {
     store: Store,
     hub: Hub,
+    endings: Endings,
     told: mpsc::Sender<Published>,
     complaints: Arc<Complaints>,
 }
@@ -158,16 +167,20 @@ impl Lane {
             number: brought.number,
             since: brought.since,
         };
+        let mut why = BrokerError::Away("it waited too long".into());
         for _ in 0..TRIES {
             if brought.heard.elapsed() > LATE {
                 break;
             }
             match self.once(&brought.session, message.clone(), &claim).await {
-                Err(Refused::Broker(BrokerError::Away(_))) => tokio::time::sleep(PAUSE).await,
+                Err(Refused::Broker(error @ (BrokerError::Away(_) | BrokerError::OutOfMemory))) => {
+                    why = error;
+                    tokio::time::sleep(PAUSE).await;
+                }
                 done => return done,
             }
         }
-        Err(Refused::Broker(BrokerError::Away("it waited too long".into())))
+        Err(Refused::Broker(why))
     }
 
     async fn once(
@@ -182,7 +195,15 @@ impl Lane {
         };
         let draft = message.draft(last.as_deref())?;
         self.hub.room(session).await;
-        Ok(self.store.take_in(session, draft, claim).await?)
+        match self.store.take_in(session, draft, false, claim).await {
+            Err(BrokerError::NotBegun(draft)) => {
+                if self.endings.has(session).await {
+                    return Err(BrokerError::Ended.into());
+                }
+                Ok(self.store.take_in(session, *draft, true, claim).await?)
+            }
+            told => Ok(told?),
+        }
     }
 }
 

@@ -1,4 +1,6 @@
--- One event: number it, keep it, tell every node that watches. All or nothing.
+-- One event: number it, keep it, tell every node that watches. All or nothing: where Redis is at its memory limit, it
+-- refuses the first command of a script that writes, and none after that. So the first must be one that takes memory
+-- (HSET, HINCRBY), and not a DEL, which would let all the rest pass.
 --
 -- KEYS  1 state hash: e epoch, n sequence, x ended, c latest message, p polled until, f fell back
 --       2 history stream: entry id <seq>-0, field m
@@ -17,6 +19,8 @@ if ARGV[8] ~= '' then
   if seen then return {'repeated', seen, 0, 0} end
 end
 if state[2] == '1' then return {'ended', '', 0, 0} end
+-- Before a plain message is counted as taken: it is brought again.
+if ARGV[4] == '1' and not state[1] then return {'unknown', '', 0, 0} end
 
 -- All nodes hear each plainly published message, and bring it here. The n-th copy that one node brings is the n-th
 -- that was published: whoever is first to bring an n-th one is heeded, the others have brought the same. So nothing is
@@ -47,14 +51,12 @@ if ARGV[10] ~= '' then
 end
 
 local epoch, created = state[1], 0
+local seq = redis.call('HINCRBY', KEYS[1], 'n', 1)
 if not epoch then
-  if ARGV[4] == '1' then return {'unknown', '', 0, 0} end
   -- A history without a state is of a life before; its sequence numbers would collide.
   redis.call('DEL', KEYS[2])
   epoch, created = ARGV[1], 1
 end
-
-local seq = redis.call('HINCRBY', KEYS[1], 'n', 1)
 local message = epoch .. ' ' .. seq .. ' ' .. ARGV[7] .. ' ' .. ARGV[2]
 redis.call('HSET', KEYS[1], 'e', epoch, 'x', ARGV[3], 'c', message)
 redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[5], seq .. '-0', 'm', message)

@@ -82,10 +82,21 @@ pub struct Told {
     pub repeated: bool,
 }
 
+/// What the script did.
+enum Fate {
+    Published(Told),
+    /// Nothing: there is no such session, and it was to make none.
+    Unknown,
+    /// Nothing: another node had brought the same message.
+    Heard,
+}
+
 const CREATE: &str = include_str!("create.lua");
-/// A session that is gone gets no field: it would be a key that nothing removes.
-const FALLS_BACK: &str =
-    "return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('HSETNX', KEYS[1], 'f', 1) or 0";
+/// A session that is gone gets no field: it would be a key that nothing removes. Where Redis refuses to write, at its
+/// memory limit, nobody counts it.
+const FALLS_BACK: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+    local first = redis.pcall('HSETNX', KEYS[1], 'f', 1)
+    return type(first) == 'number' and first or 0";
 const HELD: &str = include_str!("held.lua");
 const POLL: &str = include_str!("poll.lua");
 const PUBLISH: &str = include_str!("publish.lua");
@@ -125,6 +136,12 @@ impl Store {
                 note(None);
                 Ok(value)
             }
+            Err(error) if is_out_of_memory(&error) => {
+                // It answers, and what only reads goes on: it is not away.
+                note(None);
+                self.outlook.refused_to_write();
+                Err(BrokerError::OutOfMemory)
+            }
             Err(error) => {
                 self.commands.mend(&error);
                 note(Some(error.to_string()));
@@ -153,7 +170,9 @@ impl Store {
         let arguments = [epoch, (self.abandon_after_ms + self.limits.age_ms).to_string()];
         let keys = [wire::state_key(session), wire::history_key(session)];
         let answer = self.commands.run((&self.scripts.create, CREATE), &keys, &arguments).await;
-        Ok(self.noted::<u8>(answer)? == 1)
+        let new = self.noted::<u8>(answer)?;
+        self.outlook.wrote();
+        Ok(new == 1)
     }
 
     pub async fn current(&self, session: &SessionId) -> Result<Option<Current>, BrokerError> {
@@ -175,7 +194,8 @@ impl Store {
         let arguments = [interval_ms.to_string(), watching.to_owned()];
         let answer = self.commands.run((&self.scripts.poll, POLL), &keys, &arguments).await;
         let (epoch, seq, latest, until, now, nodes): Row = self.noted(answer)?;
-        let followed_ms = followed_by_poll(until, now, interval_ms);
+        // Without a time the poll was not kept.
+        let followed_ms = if now == 0 { 0 } else { followed_by_poll(until, now, interval_ms) };
         Ok(read_current(session, epoch, seq, latest).map(|current| (current, followed_ms, nodes)))
     }
 
@@ -216,33 +236,49 @@ impl Store {
         key: Option<&str>,
     ) -> Result<Told, BrokerError> {
         let (draft, must_exist) = match say {
-            Say::Status(draft) => (draft, false),
+            Say::Status(draft) => (draft, true),
+            Say::First(draft) => (draft, false),
             Say::End { outcome, message } => {
                 let last = self.current(session).await?.ok_or(BrokerError::Unknown)?;
-                (Draft::ending(outcome, message, last.event.as_deref())?, true)
+                let draft = Draft::ending(outcome, message, last.event.as_deref())?;
+                return match self.run_publish(session, &draft, true, key, None).await? {
+                    Fate::Published(told) => Ok(told),
+                    Fate::Unknown => Err(BrokerError::Unknown),
+                    Fate::Heard => Err(BrokerError::Ended),
+                };
             }
         };
-        self.run_publish(session, draft, must_exist, key, None).await?.ok_or(BrokerError::Ended)
+        match self.run_publish(session, &draft, must_exist, key, None).await? {
+            Fate::Published(told) => Ok(told),
+            Fate::Unknown => Err(BrokerError::NotBegun(Box::new(draft))),
+            Fate::Heard => Err(BrokerError::Ended),
+        }
     }
 
-    /// The same for what a back end published by itself. `None`: another node was first to bring it.
+    /// The same for what a back end published by itself, which may be the first event of its session. `None`: another node
+    /// was first to bring it.
     pub async fn take_in(
         &self,
         session: &SessionId,
         draft: Draft,
+        is_first: bool,
         claim: &Claim,
     ) -> Result<Option<Told>, BrokerError> {
-        self.run_publish(session, draft, false, None, Some(claim)).await
+        match self.run_publish(session, &draft, !is_first, None, Some(claim)).await? {
+            Fate::Published(told) => Ok(Some(told)),
+            Fate::Unknown => Err(BrokerError::NotBegun(Box::new(draft))),
+            Fate::Heard => Ok(None),
+        }
     }
 
     async fn run_publish(
         &self,
         session: &SessionId,
-        draft: Draft,
+        draft: &Draft,
         must_exist: bool,
         key: Option<&str>,
         claim: Option<&Claim>,
-    ) -> Result<Option<Told>, BrokerError> {
+    ) -> Result<Fate, BrokerError> {
         let accepted_us = clock::now_us();
         // On a cluster a command whose answer was lost with its connection is sent again, where it may have been obeyed.
         let own = (self.in_cluster && key.is_none() && claim.is_none()).then(|| {
@@ -279,13 +315,15 @@ impl Store {
         let (fate, message, nodes, created): (String, String, u64, u8) = self.noted(answer)?;
         match fate.as_str() {
             "ended" => return Err(BrokerError::Ended),
-            "unknown" => return Err(BrokerError::Unknown),
-            "heard" => return Ok(None),
+            "unknown" => return Ok(Fate::Unknown),
+            "heard" => return Ok(Fate::Heard),
+            "published" => self.outlook.wrote(),
             _ => {}
         }
         let unreadable = || BrokerError::Away("Redis holds a message that this version cannot read".into());
         let (event, _) = wire::parse(session, &message).ok_or_else(unreadable)?;
-        Ok(Some(Told { event, nodes, created: created == 1, repeated: own.is_none() && fate == "repeated" }))
+        let repeated = own.is_none() && fate == "repeated";
+        Ok(Fate::Published(Told { event, nodes, created: created == 1, repeated }))
     }
 
     /// The session's latest events were lost with a failover: begins a new epoch, unless another node has done so.
@@ -336,6 +374,11 @@ fn read_current(
         id: EventId { epoch, seq: seq.unwrap_or(0) },
         event: latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event),
     })
+}
+
+/// Inside a script Redis 6 puts the code behind one of its own.
+fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed")
 }
 
 fn parse_epoch(text: &str) -> Option<Epoch> {

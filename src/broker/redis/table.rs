@@ -82,7 +82,7 @@ impl Table {
         // Since the last one left, messages may have passed by.
         let before = if heard.watches == 1 { heard.standing.rest() } else { None };
         if let Some(position) = before {
-            part.memory.keep(session.clone(), position, clock::now_ms(), self.abandon_after_ms);
+            part.memory.keep(session.clone(), position, clock::steady_ms(), self.abandon_after_ms);
         }
     }
 
@@ -103,7 +103,7 @@ impl Table {
             Some(_) => {}
         }
         if let Some(position) = part.heard.remove(session).and_then(|mut heard| heard.standing.rest()) {
-            part.memory.keep(session.clone(), position, clock::now_ms(), self.abandon_after_ms);
+            part.memory.keep(session.clone(), position, clock::steady_ms(), self.abandon_after_ms);
         }
         true
     }
@@ -136,9 +136,10 @@ impl Table {
     pub fn remembered(&self, session: &SessionId) -> Option<Position> {
         let part = self.part(session);
         let position = part.heard.get(session).and_then(|heard| heard.standing.position());
-        let running =
-            |position: &&Position| position.event.as_ref().is_none_or(|event| !event.state.has_ended());
-        position.filter(running).or_else(|| part.memory.of(session, clock::now_ms())).cloned()
+        let running = |position: &&Position| {
+            position.has_begun() && position.event.as_ref().is_none_or(|event| !event.state.has_ended())
+        };
+        position.filter(running).or_else(|| part.memory.of(session, clock::steady_ms())).cloned()
     }
 
     pub fn position(&self, session: &SessionId) -> Option<Position> {

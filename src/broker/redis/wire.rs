@@ -1,7 +1,7 @@
 //! How an event stands in Redis: `epoch seq accepted_us payload`, and the names of keys and channels.
 
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use streamgauge_core::{
     data::Data,
     ids::{EventId, SessionId},
@@ -53,22 +53,29 @@ pub fn session_of_channel(channel: &str) -> Option<SessionId> {
 
 /// An event without its id, which only the script knows.
 #[derive(Serialize, Deserialize)]
-struct Payload {
+struct Payload<'a> {
     state: State,
-    stage: String,
+    stage: Cow<'a, str>,
     progress: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    message: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<Data>,
+    data: Option<Cow<'a, Data>>,
     at: i64,
 }
 
 /// What the script is handed for a draft.
-pub fn payload(draft: Draft, at: i64) -> String {
-    let Draft { state, stage, progress, message, data } = draft;
+pub fn payload(draft: &Draft, at: i64) -> String {
+    let payload = Payload {
+        state: draft.state,
+        stage: Cow::Borrowed(&draft.stage),
+        progress: draft.progress,
+        message: draft.message.as_deref().map(Cow::Borrowed),
+        data: draft.data.as_ref().map(Cow::Borrowed),
+        at,
+    };
     // Strings, numbers and JSON values only: serde_json cannot refuse them.
-    serde_json::to_string(&Payload { state, stage, progress, message, data, at }).unwrap_or_default()
+    serde_json::to_string(&payload).unwrap_or_default()
 }
 
 /// A message as published and kept, with the time at which it was accepted (Unix microseconds).
@@ -77,7 +84,8 @@ pub fn parse(session: &SessionId, message: &str) -> Option<(Arc<StatusEvent>, i6
     let id: EventId = format!("{}-{}", parts.next()?, parts.next()?).parse().ok()?;
     let accepted_us = parts.next()?.parse().ok()?;
     let Payload { state, stage, progress, message, data, at } = serde_json::from_str(parts.next()?).ok()?;
-    let draft = Draft { state, stage, progress, message, data };
+    let (message, data) = (message.map(Cow::into_owned), data.map(Cow::into_owned));
+    let draft = Draft { state, stage: stage.into_owned(), progress, message, data };
     Some((Arc::new(StatusEvent::new(id, session.clone(), draft, at)), accepted_us))
 }
 
@@ -96,7 +104,7 @@ mod tests {
             message: Some("x y\nz".into()),
             data: serde_json::from_str(r#"{"k":[1,2]}"#).expect("JSON"),
         };
-        let text = format!("a1 3 1700000000000000 {}", payload(draft.clone(), 1_700_000_000_000));
+        let text = format!("a1 3 1700000000000000 {}", payload(&draft, 1_700_000_000_000));
         let (event, accepted_us) = parse(&session, &text).expect("a message");
         let id = EventId { epoch: Epoch(0xa1), seq: 3 };
         assert_eq!(*event, StatusEvent::new(id, session.clone(), draft, 1_700_000_000_000));

@@ -28,6 +28,7 @@ use std::{
 };
 use streamgauge_core::{
     frame,
+    ids::Epoch,
     limits::Knob,
     measure::{counters::Counter, sample::Measure},
 };
@@ -396,7 +397,10 @@ impl Engine {
         recorder.add(reason, 1);
         let lived = now.saturating_sub(parked.opened);
         recorder.record(Measure::Duration, lived);
-        closed(&recorder, &session.id, reason, lived);
+        // A name that never was a session's stands on no timeline.
+        if parked.position.epoch != Epoch::NONE {
+            closed(&recorder, &session.id, reason, lived);
+        }
         session.broker.unwatch(&session.id);
         if let Some(hub) = &self.hub {
             hub.unpark(&session.id, 1);

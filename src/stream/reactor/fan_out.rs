@@ -406,8 +406,7 @@ mod tests {
     ) -> (mio::Poll, Engine, Vec<TcpStream>) {
         let knobs = Knobs::new(&Limits::default());
         let hub = Hub::start(recorder.clone(), knobs.clone(), 1).expect("a hub");
-        let broker: Arc<dyn Broker> =
-            Arc::new(LocalBroker::new(hub, HistoryLimits::default(), 60_000, Epoch(1)));
+        let broker: Arc<dyn Broker> = Arc::new(LocalBroker::new(hub, HistoryLimits::default(), 60_000));
         let poll = mio::Poll::new().expect("an epoll");
         let registry = poll.registry().try_clone().expect("its registry");
         let mut engine = Engine::new(registry, knobs, recorder.clone(), sender);

@@ -1,7 +1,9 @@
 //! What a broker must do, seen from outside: one list of scenarios, run in process, through Redis, through a Redis that
 //! Sentinels name, and through a Redis Cluster.
 
+mod early; // before the first event
 mod following; // from any position, through any cut
+mod forgotten; // silent for longer than it is kept, or over
 mod places; // how many streams a user has
 mod requests; // repeated, and polled
 mod sessions; // made, numbered, ended
@@ -25,12 +27,13 @@ enum Through {
 
 /// A server with one of the brokers, and everything under it.
 struct Stage {
-    server: Server,
+    server: Option<Server>,
     client: Client,
     redis: Option<Arc<Redis>>,
-    _sentinels: Option<Arc<RedisSentinels>>,
-    _cluster: Option<Arc<RedisCluster>>,
-    _database: Database,
+    sentinels: Option<Arc<RedisSentinels>>,
+    cluster: Option<Arc<RedisCluster>>,
+    database: Database,
+    flags: Vec<(String, u32)>,
 }
 
 impl Stage {
@@ -42,33 +45,50 @@ impl Stage {
             SENTINELS.get(|| block_in_place(start))
         });
         let cluster = matches!(through, Through::Cluster).then(|| CLUSTER.get(RedisCluster::start));
-        let mut launch = Launch::on(&database);
-        for (name, value) in flags {
+        let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let (client, server) = (Client::new(0), None);
+        let mut stage = Stage { client, server, redis, sentinels, cluster, database, flags };
+        let server = stage.another();
+        stage.client = server.client();
+        stage.server = Some(server);
+        if stage.needs_to_find_redis() {
+            stage.client.is_ready().await;
+        }
+        stage
+    }
+
+    /// One more node with the same broker and database.
+    fn another(&self) -> Server {
+        let mut launch = Launch::on(&self.database);
+        for (name, value) in &self.flags {
             launch = launch.flag(name, value);
         }
-        if let Some(redis) = &redis {
+        if let Some(redis) = &self.redis {
             launch = launch.redis(redis);
         }
-        if let Some(sentinels) = &sentinels {
+        if let Some(sentinels) = &self.sentinels {
             launch = launch.sentinels(sentinels);
         }
-        if let Some(cluster) = &cluster {
+        if let Some(cluster) = &self.cluster {
             launch = launch.cluster(cluster);
         }
-        let server = launch.start();
-        let client = server.client();
-        if sentinels.is_some() {
-            // Until they have named the primary, a new node has no Redis that it could wait for.
-            client.is_ready().await;
-        }
-        Stage { client, server, redis, _sentinels: sentinels, _cluster: cluster, _database: database }
+        launch.start()
+    }
+
+    /// Until Sentinels have named the primary, a new node has no Redis that it could wait for.
+    fn needs_to_find_redis(&self) -> bool {
+        self.sentinels.is_some()
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until the stage ends")
     }
 }
 
 /// `version`: of HTTP.
 async fn run(through: Through, version: &str, flags: &[(&str, u32)], scenario: impl AsyncFnOnce(&Stage)) {
     let mut stage = Stage::new(through, flags).await;
-    stage.client = Client::over(stage.server.port, version);
+    stage.client = Client::over(stage.server().port, version);
     scenario(&stage).await;
 }
 
@@ -121,6 +141,18 @@ contract! {
         what_history_let_go_is_a_gap;
     following [("heartbeat-ms", 200), ("idle-close-ms", 1000)] =>
         silence_is_pinged_then_closed;
+    early [] =>
+        a_follower_that_comes_early_gets_every_event_from_the_first_on
+        several_that_come_while_a_session_begins_miss_nothing
+        a_follower_that_comes_early_with_a_position_is_told_of_the_gap
+        several_sessions_may_be_followed_before_they_begin
+        a_stream_that_waits_takes_a_place_and_gives_it_back;
+    early [("heartbeat-ms", 200), ("idle-close-ms", 1000)] =>
+        a_stream_that_waits_for_nothing_is_pinged_then_closed;
+    forgotten [("abandon-after-ms", 1_000), ("history-ms", 1_000), ("heartbeat-ms", 1_000)] =>
+        no_id_is_given_twice_to_a_session_that_was_forgotten
+        a_stream_that_stayed_open_hears_all_that_is_new
+        an_ended_session_takes_nothing_after_its_history_is_gone;
     places [] =>
         a_user_has_three_places_a_session;
     requests [] =>

@@ -25,9 +25,12 @@ pub(super) async fn a_session_is_created_once(Stage { client, .. }: &Stage) {
 
 pub(super) async fn nobody_knows_an_unknown_session(Stage { client, .. }: &Stage) {
     let session = fresh("unknown");
-    let stream = client.stream(&session).send().await.expect("an answer");
-    assert_eq!(stream.status(), StatusCode::NOT_FOUND);
-    assert_eq!(client.poll(&session).await.status(), StatusCode::NOT_FOUND);
+    // A stream waits for the first event, which is never published here.
+    let mut stream = client.follow(&session).await;
+    assert_eq!(stream.next().await.expect("a sign of life").name, "ping");
+    let poll = client.poll(&session).await;
+    assert_eq!(poll.status(), StatusCode::NOT_FOUND);
+    assert!(poll.headers().contains_key("retry-after"), "it may begin");
     assert_eq!(client.complete(&session).await.status(), StatusCode::NOT_FOUND);
     // Asking made none.
     assert_eq!(client.poll(&session).await.status(), StatusCode::NOT_FOUND);

@@ -1,7 +1,7 @@
 //! What stays in Redis: nothing, once nobody needs it.
 
 use super::{Stage, Through};
-use crate::support::{Database, Follower, Launch, Redis, eventually, fresh};
+use crate::support::{Client, Database, Follower, Launch, Redis, Scrape, eventually, fresh};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
 
@@ -30,17 +30,59 @@ async fn a_node_leaves_a_channel_with_its_last_follower() {
     listeners(1).await;
     drop(one);
     listeners(0).await;
-    // A request for a session that does not exist leaves nothing behind either.
-    let nothing = stage.client.stream(&fresh("nothing")).send().await.expect("an answer");
-    assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
+    // A stream of a session that does not exist leaves nothing behind either.
+    let nothing = Follower::open(stage.client.stream(&fresh("nothing")).query(&[("user", "ann")])).await;
     let mut redis = stage.redis.as_ref().expect("Redis").connect().await;
-    eventually("no channel of the unknown", 5, async || {
+    let mut traces = async || {
         let mut ask = redis::cmd("PUBSUB");
-        let left: Vec<String> =
+        let channels: Vec<String> =
             ask.arg("CHANNELS").arg("sg:{nothing-*").query_async(&mut redis).await.expect("Redis");
-        left.is_empty().then_some(())
+        let keys: Vec<String> = redis.keys("sg:{nothing-*").await.expect("Redis");
+        (channels.len(), keys.len())
+    };
+    assert_eq!(traces().await, (1, 1), "its channel, and its user's place");
+    drop(nothing);
+    eventually("no channel and no key of the unknown", 5, async || (traces().await == (0, 0)).then_some(()))
+        .await;
+}
+
+/// A client that invents names must not fill the memory or the database of an open server with them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_never_become_sessions_leave_nothing_behind() {
+    let stage = Stage::new(Through::Nothing, &[]).await;
+    for version in ["1.1", "2"] {
+        let client = Client::over(stage.server().port, version);
+        let mut held = Vec::new();
+        for n in 0..50 {
+            let last = if n % 2 == 0 { "" } else { "abc-1" };
+            let stream = client.stream(&fresh("invented")).header("last-event-id", last);
+            held.push(Follower::open(stream.query(&[("user", format!("u{n}"))])).await);
+        }
+    }
+    let client = &stage.client;
+    let real = fresh("real");
+    client.publish(&real, 1).await;
+    drop(client.follow(&real).await);
+    eventually("all streams are closed", 10, async || {
+        let scrape = Scrape::of(client.get("/metrics")).await;
+        (scrape.get("streamgauge_open_streams") == 0.0).then_some(())
     })
     .await;
+    let mut database = stage.database.connect().await;
+    let mut marked = async || {
+        let names =
+            sqlx::query_scalar("SELECT DISTINCT session FROM session_marks").fetch_all(&mut database).await;
+        names.expect("marks") as Vec<String>
+    };
+    let marked = eventually("what happened is stored", 10, async || {
+        let names = marked().await;
+        (!names.is_empty()).then_some(names)
+    })
+    .await;
+    assert_eq!(marked, std::slice::from_ref(&real));
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM sessions").fetch_all(&mut database).await.expect("rows");
+    assert_eq!(rows, [real]);
 }
 
 #[tokio::test]
@@ -58,7 +100,7 @@ async fn nothing_of_an_ended_session_stays_in_redis() {
         let left: i64 = redis.pttl(&key).await.expect("Redis");
         assert!((1..=60_000).contains(&left), "{key} lives for {left} ms");
     }
-    assert!(stage.server.log().contains("listens"), "the server still runs");
+    assert!(stage.server().log().contains("listens"), "the server still runs");
 }
 
 #[tokio::test]

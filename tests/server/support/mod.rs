@@ -25,7 +25,7 @@ mod ways; // by a reactor, or by hyper
 pub mod words_of_http2; // frames of HTTP/2, for clients that no library would be
 
 pub use bare::{Bare, streams};
-pub use client::Client;
+pub use client::{Client, body};
 pub use collector::{Collector, attribute};
 pub use contract::{Contract, Operation};
 pub use folder::Folder;

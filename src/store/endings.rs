@@ -1,0 +1,174 @@
+//! Which sessions have ended, for when the broker has forgotten them. An id that was used is not used again, and who comes
+//! late still learns the outcome.
+//!
+//! Only what the broker does not know is looked up here: an event of a running session never waits for PostgreSQL. Nor does
+//! any event wait for a PostgreSQL that does not answer: then the session counts as new.
+
+use super::{Health, sessions};
+use crate::{clock, telemetry::database};
+use sqlx::PgPool;
+use std::{
+    collections::{HashSet, VecDeque},
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use streamgauge_core::{
+    ids::SessionId,
+    status::{State, StatusEvent},
+};
+use tokio::sync::Semaphore;
+
+/// Sessions whose end this node saw, remembered until PostgreSQL has it, and beyond: one is a number of 8 bytes.
+const REMEMBERED: usize = 65_536;
+/// A question that takes longer has no answer.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// After one without an answer, none is asked for this long, ms.
+const QUIET_MS: i64 = 1_000;
+/// Questions at the same time, so that connections are left for all else.
+const AT_ONCE: usize = 2;
+
+/// Cloning shares it.
+#[derive(Clone)]
+pub struct Endings(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    health: Arc<Mutex<Health>>,
+    recent: Mutex<Recent>,
+    hasher: RandomState,
+    publishers: Line,
+    /// A line of their own, so that followers of invented sessions do not delay publishers.
+    followers: Line,
+}
+
+/// The latest, by a keyed hash of their ids.
+#[derive(Default)]
+struct Recent {
+    all: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Recent {
+    fn note(&mut self, session: u64) {
+        if !self.all.insert(session) {
+            return;
+        }
+        self.order.push_back(session);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+}
+
+/// Who asks at the same time.
+struct Line {
+    places: Semaphore,
+    /// By the steady clock, ms.
+    quiet_until: AtomicI64,
+}
+
+impl Line {
+    fn new() -> Line {
+        Line { places: Semaphore::new(AT_ONCE), quiet_until: AtomicI64::new(i64::MIN) }
+    }
+
+    /// `None`: there is no answer in time.
+    async fn ask<T>(&self, question: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
+        if clock::steady_ms() < self.quiet_until.load(Relaxed) {
+            return None;
+        }
+        let asked = async {
+            let _place = self.places.acquire().await.ok()?;
+            let answer = database("find an ended session", question).await;
+            answer.inspect_err(|error| tracing::debug!(%error, "ended sessions could not be read")).ok()
+        };
+        let answer = tokio::time::timeout(PATIENCE, asked).await;
+        if answer.is_err() {
+            self.quiet_until.store(clock::steady_ms() + QUIET_MS, Relaxed);
+        }
+        answer.ok().flatten()
+    }
+}
+
+impl Endings {
+    pub(super) fn new(pool: PgPool, health: Arc<Mutex<Health>>) -> Endings {
+        let (recent, hasher) = Default::default();
+        let (publishers, followers) = (Line::new(), Line::new());
+        Endings(Arc::new(Inner { pool, health, recent, hasher, publishers, followers }))
+    }
+
+    /// The session has ended just now.
+    pub fn note(&self, session: &SessionId) {
+        let hash = self.0.hasher.hash_one(session);
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).note(hash);
+    }
+
+    /// Whether the session has ended, as far as is known.
+    pub async fn has(&self, session: &SessionId) -> bool {
+        if session.is_probe() {
+            return false;
+        }
+        self.is_recent(session) || self.among(std::slice::from_ref(session)).await.contains(session)
+    }
+
+    /// Those that have ended, as far as is known: one question for all.
+    pub async fn among(&self, sessions: &[SessionId]) -> HashSet<SessionId> {
+        let mut ended: HashSet<SessionId> =
+            sessions.iter().filter(|one| self.is_recent(one)).cloned().collect();
+        if self.is_reachable() && ended.len() < sessions.len() {
+            ended.extend(
+                self.0.publishers.ask(sessions::ended(&self.0.pool, sessions)).await.unwrap_or_default(),
+            );
+        }
+        ended
+    }
+
+    /// The last event of a session that its publisher ended, for its followers.
+    pub async fn outcome(&self, session: &SessionId) -> Option<StatusEvent> {
+        if session.is_probe() || !self.is_reachable() {
+            return None;
+        }
+        let event = self.0.followers.ask(sessions::find(&self.0.pool, session)).await.flatten().flatten();
+        event.filter(|event| matches!(event.state, State::Completed | State::Failed))
+    }
+
+    fn is_recent(&self, session: &SessionId) -> bool {
+        let hash = self.0.hasher.hash_one(session);
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).all.contains(&hash)
+    }
+
+    fn is_reachable(&self) -> bool {
+        *self.0.health.lock().unwrap_or_else(PoisonError::into_inner) == Health::Good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_endings_are_remembered_and_no_more() {
+        let mut recent = Recent::default();
+        (0..=REMEMBERED as u64).for_each(|session| recent.note(session));
+        recent.note(5);
+        assert_eq!((recent.all.len(), recent.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(!recent.all.contains(&0) && recent.all.contains(&1));
+    }
+
+    #[tokio::test]
+    async fn a_question_without_an_answer_holds_nobody_up_again() {
+        let line = Line::new();
+        let before = std::time::Instant::now();
+        assert_eq!(line.ask(std::future::pending::<sqlx::Result<u8>>()).await, None);
+        assert!(before.elapsed() >= PATIENCE);
+        assert_eq!(line.ask(async { Ok(7) }).await, None, "not asked");
+        assert_eq!(Line::new().ask(async { Ok(7) }).await, Some(7));
+    }
+}
