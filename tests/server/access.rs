@@ -377,6 +377,16 @@ async fn a_cookie_that_was_copied_before_signing_out_opens_nothing_on_any_node()
         .await
         .expect("a count");
     assert_eq!(rows, 1);
+    // What has expired is of no use to any node, and is deleted.
+    let expired = "INSERT INTO ended_sign_ins VALUES ('0123456789abcdefghijkl', now() - interval '2 hours')";
+    sqlx::query(expired).execute(&mut closed.database.connect().await).await.expect("a row");
+    eventually("it is forgotten", 45, async || {
+        let mut database = closed.database.connect().await;
+        let ids: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM ended_sign_ins").fetch_all(&mut database).await.expect("rows");
+        (ids.len() == 1 && ids[0] != "0123456789abcdefghijkl").then_some(())
+    })
+    .await;
     closed.server.kill();
     let again = Launch::on(&closed.database).start();
     assert_eq!(opens(&again, &copied).await, StatusCode::UNAUTHORIZED, "nor after a restart");
