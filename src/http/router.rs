@@ -114,7 +114,7 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
     // Inside the gates: a request that is not let in takes no room.
     let made = from_fn_with_state(unsent.clone(), unsent::made);
     let made_for_all = from_fn_with_state(unsent.beside(), unsent::made);
-    let stored = from_fn_with_state(unsent, unsent::stored);
+    let stored = from_fn_with_state(unsent.beside(), unsent::stored);
     let publish = Router::new()
         .route("/api/v1/sessions", post(publish::create))
         .route("/api/v1/sessions/{id}/status", post(publish::status)) // and `reported`

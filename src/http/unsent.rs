@@ -102,8 +102,10 @@ impl Unsent {
             return full();
         }
         let response = next.run(request).await;
+        // An answer that turns out larger than was reserved waits for more room, and further ones are not made meanwhile.
+        let response = self.hold(room, response, &own, &caller.connection).await;
         drop(making);
-        self.hold(room, response, &own, &caller.connection).await
+        response
     }
 
     /// Waits for room, first that of the connection. `None`: there is none.
