@@ -16,7 +16,7 @@ use std::{
     thread,
     time::{Duration, SystemTime},
 };
-use streamgauge::testing::{Arrival, Broker, Hub, Knobs, LocalBroker, Recorder, Say};
+use streamgauge::testing::{Arrival, Broker, Hub, Knobs, LocalBroker, Place, Recorder, Say};
 use streamgauge_core::{
     cohort::Cohort,
     history::HistoryLimits,
@@ -128,7 +128,7 @@ fn follow(hub: &Hub, broker: &Arc<dyn Broker>, session: SessionId) -> Session {
             permit: None,
             expires_in: None,
             said: Default::default(),
-            place: places.clone().try_acquire_owned().expect("a place"),
+            place: Place::from(places.clone().try_acquire_owned().expect("a place")),
         };
         hub.park(seat, arrival);
     }

@@ -26,6 +26,6 @@ pub mod testing {
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::gauge::Recorder;
     pub use crate::store::{Store, Whose, load, load_regions, retain, roll_up};
-    pub use crate::stream::{Arrival, Hub, Knobs};
+    pub use crate::stream::{Arrival, Hub, Knobs, Place};
     pub use crate::telemetry::Telemetry;
 }

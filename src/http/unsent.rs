@@ -23,6 +23,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -33,16 +34,16 @@ use tokio::{
 /// Room is counted in units of so many bytes.
 const UNIT: usize = 1_000;
 /// Room for all answers, bytes.
-const ALL: usize = 32_000_000;
-/// Room for the answers of one connection, and so the largest answer, bytes.
-const OF_ONE: usize = 8_000_000;
+const ALL: usize = 64_000_000;
+/// Room for the answers of one connection, and so the largest answer, bytes: 10,000 rows of the history are 31 MB.
+const OF_ONE: usize = 40_000_000;
 /// What an answer may come to, before it is known: a page with its figures, bytes.
 const EXPECTED: usize = 500_000;
 /// A file out of the program is not copied, but its request costs a little, bytes.
 const FILE: usize = 16_000;
-/// Answers that are made at the same time. More at once would take longer together, and take every connection to
-/// PostgreSQL from what has to be stored.
-const MAKING: usize = 6;
+/// Answers that are made at the same time, beyond one a core. More at once would take longer together, more memory, and
+/// every connection to PostgreSQL from what has to be stored.
+const MAKING: usize = 1;
 /// How long a request waits for room.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// While room is short, a connection that has taken nothing of its answer for so long is closed.
@@ -71,8 +72,12 @@ impl Default for Unsent {
     fn default() -> Unsent {
         let room = Arc::new(Semaphore::new(ALL / UNIT));
         let all = Arc::new(All { room, short_until: Mutex::default() });
-        Unsent { all, making: Arc::new(Semaphore::new(MAKING)) }
+        Unsent { all, making: making() }
     }
+}
+
+fn making() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAKING + available_parallelism().map_or(2, usize::from)))
 }
 
 /// The layer of everything that is made for its request.
@@ -88,7 +93,7 @@ pub async fn stored(State(unsent): State<Unsent>, request: Request, next: Next) 
 impl Unsent {
     /// The same room for other routes, which are not made slower by those.
     pub fn beside(&self) -> Unsent {
-        Unsent { all: self.all.clone(), making: Arc::new(Semaphore::new(MAKING)) }
+        Unsent { all: self.all.clone(), making: making() }
     }
 
     async fn within(self, bytes: usize, request: Request, next: Next) -> Response {
@@ -145,8 +150,8 @@ impl Unsent {
         let whole = match Limited::new(body, OF_ONE).collect().await {
             Ok(whole) => whole.to_bytes(),
             Err(error) => {
-                tracing::error!(error, "an answer could not be made, or is larger than 8 MB");
-                let detail = "The answer is larger than 8 MB. Ask for less of it.";
+                tracing::error!(error, "an answer could not be made, or is larger than 40 MB");
+                let detail = "The answer is larger than 40 MB. Ask for less of it.";
                 return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
             }
         };

@@ -30,7 +30,7 @@ pub use limits::{Over, Turnstile, Who};
 pub use message::Message;
 pub use meter::{ConnectionMeter, Traffic};
 pub use open::{Door, Opened, Refusal, open};
-pub use places::{Connection, Places};
+pub use places::{Connection, Place, Places};
 pub use reactor::Arrival;
 pub use selftest::SelfTest;
 pub use server::{Answers, Caller, Serving, serve};

@@ -92,7 +92,7 @@ pub struct Place {
     _address: Option<Box<OfAddress>>,
 }
 
-#[cfg(test)]
+/// One that no address has to pay for.
 impl From<OwnedSemaphorePermit> for Place {
     fn from(permit: OwnedSemaphorePermit) -> Place {
         Place { _permit: permit, _address: None }
