@@ -29,6 +29,9 @@ const REMEMBERED: usize = 65_536;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// After one without an answer, none is asked for this long, ms.
 const QUIET_MS: i64 = 1_000;
+/// An end that this node saw is stored within a second or two: until then its outcome is asked for again, so many times.
+const LOOKS: u32 = 12;
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Questions at the same time, so that connections are left for all else.
 const AT_ONCE: usize = 2;
 
@@ -135,8 +138,16 @@ impl Endings {
         if session.is_probe() || !self.is_reachable() {
             return None;
         }
-        let event = self.0.followers.ask(sessions::find(&self.0.pool, session)).await.flatten().flatten();
-        event.filter(|event| matches!(event.state, State::Completed | State::Failed))
+        let mut looks = if self.is_recent(session) { LOOKS } else { 1 };
+        loop {
+            let event = self.0.followers.ask(sessions::find(&self.0.pool, session)).await.flatten().flatten();
+            let ended = event.filter(|event| matches!(event.state, State::Completed | State::Failed));
+            looks -= 1;
+            if ended.is_some() || looks == 0 {
+                return ended;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     fn is_recent(&self, session: &SessionId) -> bool {
