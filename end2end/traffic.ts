@@ -92,7 +92,8 @@ export class Traffic {
 export const test = base.extend<object, { traffic: Traffic }>({
   server: [
     async ({}, use) => {
-      const server = await Server.start([...TELLS_REGIONS, "--node", "fra-1"]);
+      // Its streams stay open to the last test, however slow the machine is.
+      const server = await Server.start([...TELLS_REGIONS, "--node", "fra-1", "--idle-close-ms", "3600000"]);
       await use(server);
       await server.stop();
     },
