@@ -88,12 +88,13 @@ def attack(process, port, name, open_all):
     back = time.monotonic() - since
     status, _, _ = Client(port).ask("GET", "/")
     worst = max(max(times) for times in took.values())
+    late = sum(seconds > SOON for times in took.values() for seconds in times)
     median = max(statistics.median(times) for times in took.values())
     grew = most - before
     missed = grew > GROWTH or worst > SOON or back > BACK or status != 200
     print(
         f"{name}: {before / 1e6:.0f} MB before, +{grew / 1e6:.0f} MB (bar {GROWTH / 1e6:.0f}); publish and /readyz "
-        f"median {median * 1e3:.1f} ms, worst {worst * 1e3:.1f} ms of {2 * len(took['readyz'])} (bar {SOON * 1e3:.0f}); "
+        f"median {median * 1e3:.1f} ms, worst {worst * 1e3:.1f} ms, {late} of {2 * len(took['readyz'])} over the bar of {SOON * 1e3:.0f}; "
         f"within {BACK_TO / 1e6:.0f} MB of before after {back:.1f} s (bar {BACK})  {'MISSED' if missed else 'met'}",
         flush=True,
     )

