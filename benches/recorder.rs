@@ -18,13 +18,17 @@ use std::{
 };
 use streamgauge::testing::{Arrival, Broker, Hub, Knobs, LocalBroker, Place, Recorder, Say};
 use streamgauge_core::{
-    cohort::Cohort,
-    history::HistoryLimits,
-    ids::{Epoch, EventId, SessionId},
-    limits::Limits,
-    measure::{counters::Counter, sample::Sample},
-    region::Region,
-    status::{Draft, State},
+    metric::{
+        measure::{counters::Counter, sample::Sample},
+        region::Region,
+    },
+    session::{
+        cohort::Cohort,
+        history::HistoryLimits,
+        ids::{Epoch, EventId, SessionId},
+        status::{Draft, State},
+    },
+    settings::limits::Limits,
 };
 use tokio::sync::Semaphore;
 

@@ -1,7 +1,7 @@
 //! Where settings come from: a file, then the environment, then flags; each overrides the one before.
 
 use std::{collections::HashMap, env, fs, path::PathBuf};
-use streamgauge_core::config::{BadSetting, KEYS, MachineDefaults, RawSettings, Settings};
+use streamgauge_core::settings::config::{BadSetting, KEYS, MachineDefaults, RawSettings, Settings};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

@@ -5,7 +5,7 @@ use crate::{
     store::{self, Store, Unusable},
 };
 use private_postgres::{Postgres, Started};
-use streamgauge_core::{access::Scope, config::Settings, text::is_label};
+use streamgauge_core::{access::Scope, settings::config::Settings, text::is_label};
 
 pub enum Task {
     Create { name: String, scopes: Vec<String> },

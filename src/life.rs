@@ -21,11 +21,10 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
-    age::AgeClock,
-    annotation::{Annotation, AnnotationKind},
-    config::Settings,
-    limits::Knob,
-    site::{PublicUrl, Site},
+    access::site::{PublicUrl, Site},
+    page::annotation::{Annotation, AnnotationKind},
+    session::age::AgeClock,
+    settings::{config::Settings, limits::Knob},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use std::{collections::HashMap, io::IsTerminal, process::ExitCode};
 use streamgauge::{config, keys, run};
-use streamgauge_core::config::{KEYS, Key, Settings};
+use streamgauge_core::settings::config::{KEYS, Key, Settings};
 use tracing_subscriber::EnvFilter;
 
 /// Small allocations by the million, freed on other threads: glibc's allocator keeps twice the memory. Without huge

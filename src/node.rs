@@ -15,8 +15,10 @@ use std::{
     time::Instant,
 };
 use streamgauge_core::{
-    age::AgeClock, board::Notice, cohort::Cohort, config::Settings, ids::SessionId,
-    measure::counters::Counter, site::Site, status::State,
+    access::site::Site,
+    metric::{measure::counters::Counter, notice::Notice},
+    session::{age::AgeClock, cohort::Cohort, ids::SessionId, status::State},
+    settings::config::Settings,
 };
 use tokio::sync::watch;
 

@@ -8,9 +8,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use streamgauge_core::{
-    config::Settings,
-    fallback::Routes,
-    region::{Network, Region, Regions, client_address, normal},
+    metric::{
+        fallback::Routes,
+        region::{Network, Region, Regions, client_address, normal},
+    },
+    settings::config::Settings,
 };
 
 pub struct Whereabouts {

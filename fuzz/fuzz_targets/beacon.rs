@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use streamgauge_core::beacon::{Beacon, LONGEST};
+use streamgauge_core::metric::beacon::{Beacon, LONGEST};
 
 fuzz_target!(|body: &[u8]| {
     match Beacon::parse(body) {

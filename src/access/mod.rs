@@ -26,7 +26,7 @@ use std::{
 };
 use streamgauge_core::{
     access::{ApiKey, BadTicket, Claims, Scope},
-    ids::SessionId,
+    session::ids::SessionId,
 };
 use throttle::Throttle;
 use tickets::SignIn;

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use streamgauge_core::limits::network;
+use streamgauge_core::settings::limits::network;
 
 /// Wrong ones that an address may send at once, and again within each minute.
 const MISTAKES: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{
+use streamgauge_core::session::{
     cohort::followed_by_poll,
     history::{Held, HistoryLimits},
     ids::{Epoch, EventId, SessionId},
@@ -322,7 +322,10 @@ impl Broker for LocalBroker {
 mod tests {
     use super::*;
     use crate::{gauge::Recorder, stream::Knobs};
-    use streamgauge_core::{cohort::Cohort, limits::Limits, status::State};
+    use streamgauge_core::{
+        session::{cohort::Cohort, status::State},
+        settings::limits::Limits,
+    };
 
     #[test]
     fn histories_have_their_room_and_no_more() {

@@ -9,7 +9,7 @@ pub use local::LocalBroker;
 pub use traced::TracedBroker;
 
 use std::{future::Future, pin::Pin, sync::Arc};
-use streamgauge_core::{
+use streamgauge_core::session::{
     history::Held,
     ids::{EventId, SessionId},
     status::{BadDraft, Draft, State, StatusEvent},

@@ -3,7 +3,7 @@
 use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
 use crate::telemetry::{System, step};
 use std::sync::Arc;
-use streamgauge_core::{history::Held, ids::SessionId};
+use streamgauge_core::session::{history::Held, ids::SessionId};
 
 pub struct TracedBroker {
     broker: Arc<dyn Broker>,

@@ -7,9 +7,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streamgauge_core::{
-    beacon::{Beacon, Numbers},
-    cohort::Cohort,
-    measure::{counters::Counter, sample::Measure},
+    metric::{
+        beacon::{Beacon, Numbers},
+        measure::{counters::Counter, sample::Measure},
+    },
+    session::cohort::Cohort,
 };
 
 /// Pages that are remembered, by a number of eight bytes each. Past that the older half is forgotten: a repetition that
@@ -67,7 +69,7 @@ impl Beacons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::measure::sample::Sample;
+    use streamgauge_core::metric::measure::sample::Sample;
 
     #[test]
     fn a_beacon_counts_once() {

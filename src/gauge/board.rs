@@ -9,16 +9,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
-    board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Notice, Origin, Overview, Point, SsePerformanceMetrics},
-    limits::Knob,
-    measure::{
-        counters::Counter,
-        history::{Headline, all_nodes, point},
-        packed::Packed,
-        sample::{Measure, Sample},
+    metric::{
+        measure::{
+            counters::Counter,
+            history::{Headline, all_nodes, point},
+            packed::Packed,
+            sample::{Measure, Sample},
+        },
+        notice::Notice,
+        numbers,
+        range::{Range, View},
     },
-    numbers,
-    range::{Range, View},
+    page::board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Origin, Overview, Point, SsePerformanceMetrics},
+    settings::limits::Knob,
 };
 
 /// What does not change while the server runs.
@@ -370,7 +373,7 @@ fn bucket(now: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::limits::Limits;
+    use streamgauge_core::settings::limits::Limits;
 
     fn board(now: i64) -> Board {
         let facts = Facts {

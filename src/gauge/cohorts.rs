@@ -7,10 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
-    cohort::Cohort,
-    ids::SessionId,
-    measure::{counters::Counter, sample::Sample},
-    timeline::MarkKind,
+    metric::measure::{counters::Counter, sample::Sample},
+    session::{cohort::Cohort, ids::SessionId, timeline::MarkKind},
 };
 
 /// Sessions that were polled lately. Cloning shares it.
@@ -122,7 +120,7 @@ fn seconds(cohort: Cohort) -> Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::ids::{Epoch, EventId};
+    use streamgauge_core::session::ids::{Epoch, EventId};
 
     /// Sessions of the stream cohort that have a stream.
     struct Streams(Vec<SessionId>);

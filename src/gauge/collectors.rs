@@ -4,8 +4,8 @@ use super::{Polled, Recorder};
 use crate::stream::Hub;
 use procfs::WithCurrentSystemInfo;
 use streamgauge_core::{
-    limits::Knob,
-    measure::{counters::Counter, sample::Sample},
+    metric::measure::{counters::Counter, sample::Sample},
+    settings::limits::Knob,
 };
 
 /// Connections: how many streams are open, and may be. Their beginnings and ends are counted where they happen.

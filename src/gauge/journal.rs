@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{
+use streamgauge_core::session::{
     ids::SessionId,
     status::StatusEvent,
     timeline::{Mark, MarkKind, is_marked},

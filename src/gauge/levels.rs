@@ -2,7 +2,7 @@
 
 use crate::store::{self, Whose};
 use sqlx::PgPool;
-use streamgauge_core::{
+use streamgauge_core::metric::{
     measure::{counters::Counter, sample::Sample},
     sla::{BUDGET_DAYS, BURN_WINDOWS, Counted, Day, Level, Objective, STRIP_DAYS},
 };

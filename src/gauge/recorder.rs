@@ -12,13 +12,15 @@ use std::{
     },
 };
 use streamgauge_core::{
-    ids::SessionId,
-    measure::{
-        counters::{Counter, Counters},
-        layout,
-        sample::{Measure, Sample},
+    metric::{
+        measure::{
+            counters::{Counter, Counters},
+            layout,
+            sample::{Measure, Sample},
+        },
+        region::Region,
     },
-    region::Region,
+    session::ids::SessionId,
 };
 
 /// Cloning shares the counts.

@@ -6,7 +6,7 @@ use std::{
     array,
     sync::{Mutex, PoisonError},
 };
-use streamgauge_core::{
+use streamgauge_core::metric::{
     measure::{counters::Counter, packed::Packed, sample::Sample},
     region::Region,
 };

@@ -20,10 +20,10 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::{
-    board::{Level, Notice},
+use streamgauge_core::metric::{
     kpi::thousands,
     measure::{counters::Counter, sample::Sample},
+    notice::{Notice, Severity},
     range::Range,
 };
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -145,7 +145,7 @@ fn notices(node: &Node) -> Vec<Notice> {
             String::new()
         };
         notices.push(Notice {
-            level: Level::Warning,
+            severity: Severity::Warning,
             fact: format!("PostgreSQL has been unreachable since {}.", utc(since)),
             detail: format!(
                 "Streams and polls go on. {} samples wait and are stored when it is back.{lost}",
@@ -155,7 +155,7 @@ fn notices(node: &Node) -> Vec<Notice> {
     }
     if let BrokerHealth::Away { since, .. } = node.door.broker.health() {
         notices.push(Notice {
-            level: Level::Critical,
+            severity: Severity::Critical,
             fact: format!("Redis has been unreachable since {}.", utc(since)),
             detail: "Open streams stay, publishing and polling are refused. What was missed is delivered when it is back."
                 .into(),
@@ -163,7 +163,7 @@ fn notices(node: &Node) -> Vec<Notice> {
     }
     if let Some(since) = node.redis.as_ref().and_then(|redis| redis.full_since()) {
         notices.push(Notice {
-            level: Level::Critical,
+            severity: Severity::Critical,
             fact: format!("Redis has been at its memory limit since {}.", utc(since)),
             detail:
                 "Publishing is refused; polls and streams go on. Raise maxmemory, or let sessions end sooner."

@@ -1,7 +1,7 @@
 //! Everything since the process started, for those who make rates of it themselves.
 
 use std::sync::{Mutex, PoisonError};
-use streamgauge_core::{
+use streamgauge_core::metric::{
     export::{Family, counters, distributions},
     measure::sample::Sample,
 };

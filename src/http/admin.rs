@@ -14,9 +14,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
-    annotation::{Annotation, AnnotationKind, LONGEST},
-    frame,
-    limits::Limits,
+    page::annotation::{Annotation, AnnotationKind, LONGEST},
+    session::frame,
+    settings::limits::Limits,
 };
 use tokio::sync::watch;
 

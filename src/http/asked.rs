@@ -5,8 +5,8 @@ use axum::extract::{FromRequestParts, Path, Query};
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 use streamgauge_core::{
-    ids::{BadSessionId, SessionId},
-    said::plainly,
+    session::ids::{BadSessionId, SessionId},
+    text::said::plainly,
 };
 
 /// The session that the path names.

@@ -17,11 +17,12 @@ use http::{StatusCode, header, request::Parts};
 use serde::Deserialize;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
-    beacon::{BadBeacon, Beacon, LONGEST},
-    cohort::Cohort,
-    fallback, frame,
-    measure::{counters::Counter, sample::Measure},
-    timeline::MarkKind,
+    metric::{
+        beacon::{BadBeacon, Beacon, LONGEST},
+        fallback,
+        measure::{counters::Counter, sample::Measure},
+    },
+    session::{cohort::Cohort, frame, timeline::MarkKind},
 };
 
 /// Sent as text/plain, since a page that closes has no time for a preflight: the type says nothing here. Cookies come

@@ -15,20 +15,24 @@ use std::{
 };
 use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
-    annotation::Annotation,
-    board::{Overview, Point},
-    fallback::Analysis,
-    ledger::ledger,
-    measure::{
-        counters::Counter,
-        history::{Headline, point},
-        sample::Sample,
+    metric::{
+        fallback::Analysis,
+        ledger::ledger,
+        measure::{
+            counters::Counter,
+            history::{Headline, point},
+            sample::Sample,
+        },
+        range::View,
+        sla::{Day, Level},
+        sources::{Account, pairs},
     },
-    panels::{Panels, RegionHealth},
-    range::View,
+    page::{
+        annotation::Annotation,
+        board::{Overview, Point},
+        panels::{Panels, RegionHealth},
+    },
     savings::{Saved, break_even_seconds},
-    sla::{Day, Level},
-    sources::{Account, pairs},
 };
 
 /// How long what was read serves everybody, ms. Its newest row is ten seconds old at best, and a month merges thousands

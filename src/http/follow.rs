@@ -21,14 +21,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use serde::Serialize;
 use std::sync::Arc;
 use streamgauge_core::{
-    cohort::Cohort,
-    fallback::browser,
-    follow::{self, BadSessions, Following, Headers},
-    history::Ask,
-    ids::SessionId,
-    measure::{counters::Counter, sample::Measure},
-    region::Region,
-    status::{Draft, StatusEvent},
+    metric::{
+        fallback::browser,
+        measure::{counters::Counter, sample::Measure},
+        region::Region,
+    },
+    session::{
+        cohort::Cohort,
+        follow::{self, BadSessions, Following, Headers},
+        history::Ask,
+        ids::SessionId,
+        status::{Draft, StatusEvent},
+    },
     text::is_label,
 };
 

@@ -18,7 +18,7 @@ use axum::{
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use std::{panic::AssertUnwindSafe, sync::Arc};
-use streamgauge_core::site::Sender;
+use streamgauge_core::access::site::Sender;
 
 /// Sixteen sessions of the longest names, and a ticket for them.
 const MAX_ADDRESS: usize = 8 * 1024;

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use streamgauge_core::{
     access::{BadTicket, Scope, way_back},
-    ids::SessionId,
+    session::ids::SessionId,
 };
 
 const ADMIN_COOKIE: &str = "sg_admin";

@@ -17,15 +17,19 @@ use serde_json::{Map, Value, json};
 use std::{fmt::Write, sync::Arc};
 use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
-    annotation::{Annotation, Wish},
-    measure::{
-        counters::Counter,
-        sample::{Measure, Sample},
-        tiers::tier_of,
+    metric::{
+        measure::{
+            counters::Counter,
+            sample::{Measure, Sample},
+            tiers::tier_of,
+        },
+        numbers::{Basis, Reduction},
+        range::{Range, STEPS, View},
     },
-    numbers::{Basis, Reduction},
-    panels::Panels,
-    range::{Range, STEPS, View},
+    page::{
+        annotation::{Annotation, Wish},
+        panels::Panels,
+    },
 };
 
 /// Steps of one answer, and rows of the history, of one node, that it is made of.

@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{error::Error, sync::Arc};
 use streamgauge_core::{
     load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
-    said::plainly,
-    text::is_label,
+    text::{is_label, said::plainly},
 };
 
 /// Rows of a list, unless fewer are asked for.

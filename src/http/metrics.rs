@@ -8,8 +8,8 @@ use axum::{
 use http::{HeaderMap, header};
 use std::sync::Arc;
 use streamgauge_core::{
-    export::{self, Family, Format, PREFIX, Point, Unit, Values},
-    limits::Knob,
+    metric::export::{self, Family, Format, PREFIX, Point, Unit, Values},
+    settings::limits::Knob,
 };
 
 pub async fn metrics(State(node): State<Arc<Node>>, headers: HeaderMap) -> Response {

@@ -23,15 +23,16 @@ use streamgauge_app::{
     shell,
 };
 use streamgauge_core::{
-    board::Overview,
-    ids::SessionId,
-    limits::Knob,
     load_test::{Kept, KeptList},
-    panels::Panels,
-    range::View,
+    metric::range::View,
+    page::{
+        board::Overview,
+        panels::Panels,
+        view::{Found, PublicSession, Search, SessionList},
+    },
+    session::{ids::SessionId, timeline::Story},
+    settings::limits::Knob,
     text::is_label,
-    timeline::Story,
-    view::{Found, PublicSession, Search, SessionList},
 };
 
 /// Rows of the list of sessions.

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::borrow::Cow;
-use streamgauge_core::{follow::BadSessions, ids::BadSessionId, status::BadDraft};
+use streamgauge_core::session::{follow::BadSessions, ids::BadSessionId, status::BadDraft};
 
 /// Seconds after which a refused client should come back; by chance within it, so that they do not return as one.
 const RETRY_AFTER: std::ops::Range<u32> = 2..8;

@@ -23,10 +23,12 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, sync::Arc};
 use streamgauge_core::{
     access::Claims,
-    cohort::Cohort,
-    ids::{EventId, SessionId},
-    measure::counters::Counter,
-    status::{Draft, RawDraft, RawLine, State as SessionState},
+    metric::measure::counters::Counter,
+    session::{
+        cohort::Cohort,
+        ids::{EventId, SessionId},
+        status::{Draft, RawDraft, RawLine, State as SessionState},
+    },
     text::is_label,
 };
 

@@ -23,7 +23,7 @@ use futures::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::session::ids::SessionId;
 use tokio::runtime::Handle;
 use tower::Service;
 

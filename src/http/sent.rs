@@ -15,7 +15,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use streamgauge_core::{object::Object, said::plainly};
+use streamgauge_core::text::{object::Object, said::plainly};
 
 /// A status event of 8 kB of data fits many times.
 pub const MAX_JSON: usize = 64 * 1024;

@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
-use streamgauge_core::{measure::counters::Counter, sla::Level};
+use streamgauge_core::metric::{measure::counters::Counter, sla::Level};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,

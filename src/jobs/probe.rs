@@ -16,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    ids::SessionId,
-    measure::{counters::Counter, sample::Measure},
+    metric::measure::{counters::Counter, sample::Measure},
+    session::ids::SessionId,
 };
 use tokio::{sync::watch, time::MissedTickBehavior};
 

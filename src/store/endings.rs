@@ -17,7 +17,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::{
+use streamgauge_core::session::{
     ids::SessionId,
     status::{State, StatusEvent},
 };

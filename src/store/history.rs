@@ -6,7 +6,7 @@ use super::{
 };
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use streamgauge_core::measure::{
+use streamgauge_core::metric::measure::{
     history::Together,
     packed::Packed,
     sample::Sample,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{gauge::Journal, telemetry::database};
 use sqlx::{PgConnection, Postgres, Transaction};
-use streamgauge_core::{ids::SessionId, timeline::Mark};
+use streamgauge_core::session::{ids::SessionId, timeline::Mark};
 
 /// Marks of sessions' timelines that are written at once.
 const MARKS: usize = 2_000;

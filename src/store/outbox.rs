@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
-    annotation::Annotation,
-    beacon::FallbackReason,
-    cohort::Cohort,
-    ids::SessionId,
-    measure::packed::Packed,
-    status::{State, StatusEvent},
+    metric::{beacon::FallbackReason, measure::packed::Packed},
+    page::annotation::Annotation,
+    session::{
+        cohort::Cohort,
+        ids::SessionId,
+        status::{State, StatusEvent},
+    },
 };
 
 /// Two days of 10 s rows, or hours of them where there are several regions; about 20 MB. After that the oldest goes.
@@ -272,7 +273,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::measure::sample::Sample;
+    use streamgauge_core::metric::measure::sample::Sample;
 
     #[test]
     fn the_outbox_is_bounded_and_keeps_the_newest() {

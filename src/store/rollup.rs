@@ -9,7 +9,7 @@ use super::{
 use futures::TryStreamExt;
 use sqlx::{Connection, PgConnection, PgPool, types::Json};
 use std::collections::BTreeMap;
-use streamgauge_core::measure::{
+use streamgauge_core::metric::measure::{
     history::all_nodes,
     sample::Sample,
     tiers::{Dropped, Due, TIERS, finer},

@@ -3,7 +3,7 @@
 use super::seconds;
 use futures::{TryStreamExt, stream::BoxStream};
 use sqlx::{PgConnection, PgPool, types::Json};
-use streamgauge_core::measure::{
+use streamgauge_core::metric::measure::{
     counters::Counters,
     packed::Packed,
     tiers::{Stretch, TIERS},

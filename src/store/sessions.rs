@@ -4,12 +4,14 @@ use super::{SessionNote, millis};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::{
-    beacon::FallbackReason,
-    cohort::Cohort,
-    ids::SessionId,
-    status::{State, StatusEvent},
-    timeline::Story,
-    view::{Found, PAGE, Search, SessionRow},
+    metric::beacon::FallbackReason,
+    page::view::{Found, PAGE, Search, SessionRow},
+    session::{
+        cohort::Cohort,
+        ids::SessionId,
+        status::{State, StatusEvent},
+        timeline::Story,
+    },
 };
 
 /// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it, and a session that its

@@ -8,11 +8,15 @@ use super::{
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 use streamgauge_core::{
-    annotation::{Annotation, AnnotationKind},
-    beacon::FallbackReason,
-    fallback::{Fallbacks, Seen},
-    ids::SessionId,
-    timeline::{MOST, Mark, MarkKind},
+    metric::{
+        beacon::FallbackReason,
+        fallback::{Fallbacks, Seen},
+    },
+    page::annotation::{Annotation, AnnotationKind},
+    session::{
+        ids::SessionId,
+        timeline::{MOST, Mark, MarkKind},
+    },
 };
 
 /// All or nothing.

@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use streamgauge_core::measure::{counters::Counter, packed::Packed};
+use streamgauge_core::metric::measure::{counters::Counter, packed::Packed};
 use tokio::sync::watch;
 
 /// A database that gives no connection for this long is away.

@@ -14,10 +14,12 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
-    follow, frame,
-    ids::{Epoch, EventId},
-    limits::Knob,
-    measure::counters::Counter,
+    metric::measure::counters::Counter,
+    session::{
+        follow, frame,
+        ids::{Epoch, EventId},
+    },
+    settings::limits::Knob,
 };
 use tokio::{
     sync::watch,

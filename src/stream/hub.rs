@@ -21,7 +21,11 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{cohort::Cohort, ids::SessionId, limits::Knob, measure::counters::Counter};
+use streamgauge_core::{
+    metric::measure::counters::Counter,
+    session::{cohort::Cohort, ids::SessionId},
+    settings::limits::Knob,
+};
 
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
 const SHARDS: usize = 64;
@@ -391,8 +395,8 @@ mod tests {
     use super::{super::queue::OPENING, *};
     use bytes::Bytes;
     use streamgauge_core::{
-        ids::{Epoch, EventId},
-        limits::Limits,
+        session::ids::{Epoch, EventId},
+        settings::limits::Limits,
     };
 
     fn message(seq: u64) -> Message {

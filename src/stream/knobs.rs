@@ -7,7 +7,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::limits::{Knob, Limits};
+use streamgauge_core::settings::limits::{Knob, Limits};
 
 /// The limits in force. Cloning shares them; a stream reads them when it needs them, so that a change counts at once.
 #[derive(Clone)]

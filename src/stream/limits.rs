@@ -8,9 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use streamgauge_core::{
-    ids::SessionId,
-    limits::{Knob, network},
-    region::Region,
+    metric::region::Region,
+    session::ids::SessionId,
+    settings::limits::{Knob, network},
 };
 
 /// Who asks for a stream.
@@ -137,7 +137,7 @@ fn give_back<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::limits::Limits;
+    use streamgauge_core::settings::limits::Limits;
 
     #[test]
     fn each_bound_refuses_by_its_own_name_and_nothing_stays() {

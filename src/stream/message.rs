@@ -1,7 +1,7 @@
 //! One status event, framed once for all its followers.
 
 use bytes::{Bytes, BytesMut};
-use streamgauge_core::{frame, frame::GapReason, ids::EventId, status::StatusEvent};
+use streamgauge_core::session::{frame, frame::GapReason, ids::EventId, status::StatusEvent};
 
 /// What ends a chunked body.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -77,7 +77,7 @@ fn stage(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::{
+    use streamgauge_core::session::{
         ids::Epoch,
         status::{Draft, State},
     };

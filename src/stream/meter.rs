@@ -21,9 +21,11 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
-    cohort::Cohort,
-    measure::{counters::Counter, sample::Measure},
-    region::Region,
+    metric::{
+        measure::{counters::Counter, sample::Measure},
+        region::Region,
+    },
+    session::cohort::Cohort,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},

@@ -20,14 +20,18 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    cohort::Cohort,
-    frame::{self, GapReason},
-    history::{self, Ask, Held},
-    ids::{Epoch, EventId, SessionId},
-    limits::Knob,
-    measure::{counters::Counter, sample::Measure},
-    region::Region,
-    timeline::MarkKind,
+    metric::{
+        measure::{counters::Counter, sample::Measure},
+        region::Region,
+    },
+    session::{
+        cohort::Cohort,
+        frame::{self, GapReason},
+        history::{self, Ask, Held},
+        ids::{Epoch, EventId, SessionId},
+        timeline::MarkKind,
+    },
+    settings::limits::Knob,
 };
 use tokio::sync::watch;
 

@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
-use streamgauge_core::{cohort::Cohort, follow::Said};
+use streamgauge_core::session::{cohort::Cohort, follow::Said};
 
 /// The kernel holds at most about twice this for a reader that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;

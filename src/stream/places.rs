@@ -17,9 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    limits::{Knob, network},
-    places::{Quiet, close_first, most_an_address, reserve, wanted},
-    region::Network,
+    access::places::{Quiet, close_first, most_an_address, reserve, wanted},
+    metric::region::Network,
+    settings::limits::{Knob, network},
 };
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -274,7 +274,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::limits::Limits;
+    use streamgauge_core::settings::limits::Limits;
 
     struct Busy(bool);
 

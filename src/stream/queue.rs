@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use proptest::prelude::*;
-    use streamgauge_core::ids::{Epoch, EventId};
+    use streamgauge_core::session::ids::{Epoch, EventId};
 
     fn message(seq: u64, stage: u64, must: bool, bytes: usize) -> Arc<Message> {
         let (frame, chunk) = (Bytes::from(vec![b'x'; bytes]), Bytes::new());

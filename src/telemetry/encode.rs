@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span as Sent, Status, span::SpanKind, status::StatusCode},
 };
-use streamgauge_core::export::{Family, Label, Point, Unit, Values};
+use streamgauge_core::metric::export::{Family, Label, Point, Unit, Values};
 
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
-use streamgauge_core::config::Otlp;
+use streamgauge_core::settings::config::Otlp;
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,

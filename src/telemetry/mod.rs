@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use streamgauge_core::{config::Otlp, trace::TraceParent};
+use streamgauge_core::{settings::config::Otlp, trace::TraceParent};
 use tokio::sync::mpsc;
 
 /// Spans that wait to be sent; about 500 kB.

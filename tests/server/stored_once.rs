@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge::testing::{Recorder, Store, Telemetry};
-use streamgauge_core::annotation::{Annotation, AnnotationKind};
+use streamgauge_core::page::annotation::{Annotation, AnnotationKind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},

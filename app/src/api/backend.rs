@@ -2,13 +2,14 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 use streamgauge_core::{
-    board::Overview,
-    ids::SessionId,
     load_test::{Kept, KeptList},
-    panels::Panels,
-    range::View,
-    timeline::Story,
-    view::{Found, PublicSession, Search, SessionList},
+    metric::range::View,
+    page::{
+        board::Overview,
+        panels::Panels,
+        view::{Found, PublicSession, Search, SessionList},
+    },
+    session::{ids::SessionId, timeline::Story},
 };
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;

@@ -16,15 +16,16 @@ use leptos::{
     prelude::*,
     server_fn::codec::{GetUrl, Post},
 };
-use streamgauge_core::view::SessionList;
+use streamgauge_core::page::view::SessionList;
 #[cfg(feature = "ssr")]
 use streamgauge_core::{
-    ids::SessionId,
     load_test::{Kept, KeptList},
-    panels::Panels,
-    range::View,
-    timeline::Story,
-    view::{Found, PublicSession, Search},
+    metric::range::View,
+    page::{
+        panels::Panels,
+        view::{Found, PublicSession, Search},
+    },
+    session::{ids::SessionId, timeline::Story},
 };
 
 /// The Overview's figures. `view`: [`View::query`].

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::text::{html::escape, time::Zone};
 use std::fmt::Write;
-use streamgauge_core::board::Overview;
+use streamgauge_core::page::board::Overview;
 
 const WIDTH: f64 = 900.0;
 /// Around the plot.

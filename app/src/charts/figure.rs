@@ -14,9 +14,11 @@ use crate::{
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
 use streamgauge_core::{
-    annotation::Annotation,
-    board::{Overview, Point},
-    range::Range,
+    metric::range::Range,
+    page::{
+        annotation::Annotation,
+        board::{Overview, Point},
+    },
 };
 
 /// What the charts of a page show: the same window for all.

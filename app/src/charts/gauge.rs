@@ -2,7 +2,7 @@
 
 use crate::text::number::{figure, fixed, tick};
 use std::fmt::Write;
-use streamgauge_core::kpi::{Better, Kpi, KpiKey, KpiState};
+use streamgauge_core::metric::kpi::{Better, Kpi, KpiKey, KpiState};
 
 /// How values lie on the rail.
 struct Rail {

@@ -7,7 +7,7 @@ use super::{
     plot::{Layer, Read},
 };
 use crate::text::number::{brief, fixed, megabytes};
-use streamgauge_core::kpi::{KpiKey, thousands};
+use streamgauge_core::metric::kpi::{KpiKey, thousands};
 
 const P50: Read = |point| point.p50;
 const P95: Read = |point| point.p95;

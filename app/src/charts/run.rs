@@ -9,7 +9,11 @@ use super::{
 use crate::text::{number::brief, time};
 use leptos::prelude::*;
 use std::fmt::Write;
-use streamgauge_core::{board::Point as Drawn, kpi::KpiKey, kpi::thousands, load_test::Point};
+use streamgauge_core::{
+    load_test::Point,
+    metric::{kpi::KpiKey, kpi::thousands},
+    page::board::Point as Drawn,
+};
 
 const P50: Read = |point| point.p50;
 const P95: Read = |point| point.p95;

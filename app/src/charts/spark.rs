@@ -4,7 +4,7 @@ use super::{figure::Window, plot::Read};
 use crate::components::bound::text;
 use leptos::prelude::*;
 use std::fmt::Write;
-use streamgauge_core::kpi::KpiKey;
+use streamgauge_core::metric::kpi::KpiKey;
 
 const WIDTH: f64 = 96.0;
 const HEIGHT: f64 = 28.0;

@@ -10,9 +10,11 @@ use crate::{
 };
 use leptos::prelude::*;
 use streamgauge_core::{
-    board::Overview,
-    kpi::{Better, Kpi, KpiKey, KpiState, thousands},
-    range::Range,
+    metric::{
+        kpi::{Better, Kpi, KpiKey, KpiState, thousands},
+        range::Range,
+    },
+    page::board::Overview,
 };
 
 /// The figure at `index` of the board.

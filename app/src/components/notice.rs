@@ -3,15 +3,18 @@
 use super::bound::part;
 use crate::{live::Live, text::zone};
 use leptos::prelude::*;
-use streamgauge_core::board::{Level, Notice, Overview};
+use streamgauge_core::{
+    metric::notice::{Notice, Severity},
+    page::board::Overview,
+};
 
 #[component]
 pub fn Notices(board: RwSignal<Overview>) -> impl IntoView {
     let one = |notice: Notice| {
-        let (class, word) = match notice.level {
-            Level::Info => ("notice info", "Note"),
-            Level::Warning => ("notice warning", "Warning"),
-            Level::Critical => ("notice critical", "Critical"),
+        let (class, word) = match notice.severity {
+            Severity::Info => ("notice info", "Note"),
+            Severity::Warning => ("notice warning", "Warning"),
+            Severity::Critical => ("notice critical", "Critical"),
         };
         view! {
             <p class=class>

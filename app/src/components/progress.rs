@@ -1,7 +1,7 @@
 //! How far a session is.
 
 use leptos::prelude::*;
-use streamgauge_core::status::State;
+use streamgauge_core::session::status::State;
 
 /// A bar with its number. SVG, because a width in a style attribute is what the content security policy forbids.
 pub fn progress(percent: u8, state: State) -> AnyView {

@@ -8,8 +8,8 @@ use crate::{api::Failure, live::Live};
 use leptos::prelude::*;
 use std::sync::Arc;
 use streamgauge_core::{
-    kpi::thousands,
-    view::{SessionList, SessionRow},
+    metric::kpi::thousands,
+    page::view::{SessionList, SessionRow},
 };
 
 const SHOWN: usize = 8;

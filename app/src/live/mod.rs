@@ -11,7 +11,7 @@ mod watch; // the admin stream's messages and silences
 
 use leptos::prelude::*;
 use std::sync::Arc;
-use streamgauge_core::{board::Told, view::SessionList};
+use streamgauge_core::page::{board::Told, view::SessionList};
 
 /// How the page stands to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

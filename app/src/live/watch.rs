@@ -6,7 +6,7 @@ use super::{
 };
 use leptos::prelude::*;
 use std::{sync::Arc, time::Duration};
-use streamgauge_core::board::{Origin, Told};
+use streamgauge_core::page::board::{Origin, Told};
 use web_sys::js_sys;
 
 /// Figures come every second: five missed ones are no jitter.

@@ -19,7 +19,10 @@ use crate::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::{cell::Cell, time::Duration};
-use streamgauge_core::{board::Overview, kpi::Kpi, view::SessionList};
+use streamgauge_core::{
+    metric::kpi::Kpi,
+    page::{board::Overview, view::SessionList},
+};
 
 #[component]
 pub fn Board(
@@ -78,7 +81,7 @@ pub type Quiet = Vec<(&'static str, String)>;
 /// Asked while the context is there.
 pub fn quiet(asked: &str) -> impl Future<Output = Quiet> + Send + use<> {
     #[cfg(feature = "ssr")]
-    let panels = api::panels(streamgauge_core::range::View::parse(asked));
+    let panels = api::panels(streamgauge_core::metric::range::View::parse(asked));
     #[cfg(not(feature = "ssr"))]
     let _ = asked;
     async move {

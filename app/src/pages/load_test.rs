@@ -19,8 +19,8 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use streamgauge_core::{
-    kpi::thousands,
     load_test::{self, Finding, Kept, Outcome, Row, Step, Verdict},
+    metric::kpi::thousands,
 };
 
 #[component]

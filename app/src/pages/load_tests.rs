@@ -20,8 +20,8 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use streamgauge_core::{
-    kpi::thousands,
     load_test::{KeptList, Row, Trend},
+    metric::kpi::thousands,
 };
 
 #[component]

@@ -15,7 +15,7 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use streamgauge_core::board::Overview;
+use streamgauge_core::page::board::Overview;
 
 #[component]
 pub fn OverviewPage() -> impl IntoView {

@@ -17,11 +17,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use streamgauge_core::{
-    beacon::FallbackReason,
-    kpi::thousands,
-    region::shown_name,
-    status::State,
-    view::{Found, Search, SessionRow},
+    metric::{beacon::FallbackReason, kpi::thousands, region::shown_name},
+    page::view::{Found, Search, SessionRow},
+    session::status::State,
 };
 
 #[component]

@@ -16,11 +16,13 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use streamgauge_core::{
-    cohort::Cohort,
-    data::Data,
-    ids::SessionId,
-    status::{State, StatusEvent},
-    view::PublicSession,
+    page::view::PublicSession,
+    session::{
+        cohort::Cohort,
+        data::Data,
+        ids::SessionId,
+        status::{State, StatusEvent},
+    },
 };
 
 #[component]

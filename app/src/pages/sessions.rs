@@ -21,9 +21,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use std::sync::Arc;
 use streamgauge_core::{
-    cohort::Cohort,
-    kpi::thousands,
-    view::{SessionList, SessionRow},
+    metric::kpi::thousands,
+    page::view::{SessionList, SessionRow},
+    session::cohort::Cohort,
 };
 
 #[component]

@@ -20,9 +20,11 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use std::fmt::Write;
 use streamgauge_core::{
-    ids::SessionId,
-    kpi::thousands,
-    timeline::{Mark, MarkKind, Story},
+    metric::kpi::thousands,
+    session::{
+        ids::SessionId,
+        timeline::{Mark, MarkKind, Story},
+    },
 };
 
 #[component]

@@ -8,11 +8,12 @@ use crate::text::{
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
-    annotation::Annotation,
-    fallback::{Analysis, Count, Dimension, Pattern},
-    kpi::thousands,
-    panels::Panels,
-    region::shown_name,
+    metric::{
+        fallback::{Analysis, Count, Dimension, Pattern},
+        kpi::thousands,
+        region::shown_name,
+    },
+    page::{annotation::Annotation, panels::Panels},
 };
 
 pub fn fallback(panels: &Panels) -> AnyView {

@@ -2,7 +2,7 @@
 
 use crate::text::time::{self, Zone};
 use leptos::prelude::*;
-use streamgauge_core::{annotation::Annotation, panels::Panels};
+use streamgauge_core::page::{annotation::Annotation, panels::Panels};
 
 /// More are in the admin API.
 const SHOWN: usize = 12;

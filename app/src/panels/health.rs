@@ -7,10 +7,12 @@ use crate::text::{
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
-    kpi::thousands,
-    panels::{Health, Panels, RegionHealth},
-    range::View,
-    region::{Place, place, shown_name},
+    metric::{
+        kpi::thousands,
+        range::View,
+        region::{Place, place, shown_name},
+    },
+    page::panels::{Health, Panels, RegionHealth},
 };
 
 /// The map's box; `public/world.svg` is drawn in the same.

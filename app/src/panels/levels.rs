@@ -7,9 +7,11 @@ use crate::text::{
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
-    kpi::thousands,
-    panels::Panels,
-    sla::{BUDGET_DAYS, BURN_WINDOWS, Day, DayState, Level, LevelState, Objective, STRIP_DAYS},
+    metric::{
+        kpi::thousands,
+        sla::{BUDGET_DAYS, BURN_WINDOWS, Day, DayState, Level, LevelState, Objective, STRIP_DAYS},
+    },
+    page::panels::Panels,
 };
 
 pub fn levels(panels: &Panels) -> AnyView {

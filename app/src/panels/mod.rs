@@ -11,7 +11,7 @@ mod worth; // what it spares, and what users say
 
 use crate::api::Failure;
 use leptos::{prelude::*, tachys::view::RenderHtml};
-use streamgauge_core::panels::Panels;
+use streamgauge_core::page::panels::Panels;
 
 /// The panels as HTML, by the name of their slot.
 pub type Slots = [(&'static str, String); 7];

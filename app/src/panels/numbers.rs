@@ -2,7 +2,10 @@
 
 use crate::text::number::{brief, fixed};
 use leptos::prelude::*;
-use streamgauge_core::{kpi::thousands, ledger::Entry, numbers::Basis, panels::Panels};
+use streamgauge_core::{
+    metric::{kpi::thousands, ledger::Entry, numbers::Basis},
+    page::panels::Panels,
+};
 
 pub fn numbers(panels: &Panels) -> AnyView {
     let told = panels.numbers.iter().filter(|entry| entry.value.is_some()).count();

@@ -3,9 +3,11 @@
 use crate::text::number::{brief, fixed};
 use leptos::prelude::*;
 use streamgauge_core::{
-    kpi::thousands,
-    panels::Panels,
-    sources::{Account, Agreement, Pair, Tolerance},
+    metric::{
+        kpi::thousands,
+        sources::{Account, Agreement, Pair, Tolerance},
+    },
+    page::panels::Panels,
 };
 
 pub fn sources(panels: &Panels) -> AnyView {

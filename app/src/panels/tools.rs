@@ -4,8 +4,8 @@
 use crate::text::time;
 use leptos::prelude::*;
 use streamgauge_core::{
-    panels::Panels,
-    range::{Range, View},
+    metric::range::{Range, View},
+    page::panels::Panels,
 };
 
 pub fn tools(panels: &Panels) -> AnyView {

@@ -6,9 +6,8 @@ use crate::text::{
 };
 use leptos::prelude::*;
 use streamgauge_core::{
-    kpi::thousands,
-    numbers::Basis,
-    panels::Panels,
+    metric::{kpi::thousands, numbers::Basis},
+    page::panels::Panels,
     savings::{MicroUsd, Saved},
 };
 

@@ -1,6 +1,6 @@
 //! Figures as they are read: thousands separated, as many decimals as mean something, a true minus.
 
-use streamgauge_core::kpi::{KpiKey, thousands};
+use streamgauge_core::metric::kpi::{KpiKey, thousands};
 
 /// Rounded to `decimals`, thousands separated: `1,520` or `0.021`. Trailing zeros stay: digits must not jump about.
 pub fn fixed(value: f64, decimals: usize) -> String {

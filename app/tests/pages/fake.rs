@@ -3,18 +3,25 @@
 use crate::{load_tests, panels};
 use streamgauge_app::api::backend::{Answer, Backend, Unavailable};
 use streamgauge_core::{
-    board::{Level, Notice, Origin, Overview, Point},
-    cohort::Cohort,
-    data::Data,
-    ids::{Epoch, EventId, SessionId},
-    kpi,
     load_test::{Kept, KeptList, Row},
-    numbers::{Basis, Reduction},
-    panels::Panels,
-    range::View,
-    status::{State, StatusEvent},
-    timeline::Story,
-    view::{Found, PublicSession, Search, SessionList, SessionRow},
+    metric::{
+        kpi,
+        notice::{Notice, Severity},
+        numbers::{Basis, Reduction},
+        range::View,
+    },
+    page::{
+        board::{Origin, Overview, Point},
+        panels::Panels,
+        view::{Found, PublicSession, Search, SessionList, SessionRow},
+    },
+    session::{
+        cohort::Cohort,
+        data::Data,
+        ids::{Epoch, EventId, SessionId},
+        status::{State, StatusEvent},
+        timeline::Story,
+    },
 };
 
 /// 23 November 2026, 14:42:07 UTC.
@@ -181,7 +188,7 @@ pub fn overview(view: View, fresh: bool) -> Overview {
         ],
         points: if fresh { Vec::new() } else { points },
         notices: vec![Notice {
-            level: Level::Warning,
+            severity: Severity::Warning,
             fact: "The history is not reachable.".into(),
             detail: "Streams go on; 3 samples wait to be stored.".into(),
         }],

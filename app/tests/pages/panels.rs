@@ -5,20 +5,26 @@ use crate::{
     render::get,
 };
 use streamgauge_core::{
-    annotation::{Annotation, AnnotationKind},
-    beacon::FallbackReason,
-    cohort::Cohort,
-    fallback::{Analysis, Fallbacks, Seen},
-    ids::SessionId,
-    ledger::{Entry, Number},
-    numbers::{Basis, Reduction},
-    panels::{Panels, RegionHealth},
-    range::View,
+    metric::{
+        beacon::FallbackReason,
+        fallback::{Analysis, Fallbacks, Seen},
+        ledger::{Entry, Number},
+        numbers::{Basis, Reduction},
+        range::View,
+        sla::{Counted, Day, Level, Objective, STRIP_DAYS},
+        sources::{Account, Pair, Tolerance},
+    },
+    page::{
+        annotation::{Annotation, AnnotationKind},
+        panels::{Panels, RegionHealth},
+    },
     savings::Saved,
-    sla::{Counted, Day, Level, Objective, STRIP_DAYS},
-    sources::{Account, Pair, Tolerance},
-    status::State,
-    timeline::{Mark, MarkKind, Story},
+    session::{
+        cohort::Cohort,
+        ids::SessionId,
+        status::State,
+        timeline::{Mark, MarkKind, Story},
+    },
 };
 
 pub fn annotations(from: i64, to: i64) -> Vec<Annotation> {

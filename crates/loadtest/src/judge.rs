@@ -2,9 +2,11 @@
 
 use crate::{limit, scenario::Scenario};
 use streamgauge_core::{
-    kpi::thousands,
     load_test::{Figures, Finding, MEMORY_DRIFT, Verdict},
-    numbers::{self, PERCENTILE_FLOOR, RATE_FLOOR},
+    metric::{
+        kpi::thousands,
+        numbers::{self, PERCENTILE_FLOOR, RATE_FLOOR},
+    },
 };
 
 /// "Connection Establishment: 95th percentile < 200ms".

@@ -6,7 +6,7 @@ use crate::{
     tally::{Tally, Times},
 };
 use std::collections::{BTreeSet, VecDeque};
-use streamgauge_core::{load_test::Step, numbers::PERCENTILE_FLOOR};
+use streamgauge_core::{load_test::Step, metric::numbers::PERCENTILE_FLOOR};
 
 pub struct Steps {
     plan: Plan,

@@ -10,11 +10,8 @@ use crate::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use streamgauge_core::{
-    frame::GapReason,
-    heard::Verdict,
-    ids::SessionId,
-    measure::{counters::Counter, sample::Measure},
-    status::StatusEvent,
+    metric::measure::{counters::Counter, sample::Measure},
+    session::{frame::GapReason, heard::Verdict, ids::SessionId, status::StatusEvent},
 };
 
 /// Histories read at the same time.

@@ -14,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::session::ids::SessionId;
 use tokio::sync::mpsc;
 
 /// How long a place stays taken after its node was last heard of.

@@ -14,7 +14,7 @@ use super::{
 use crate::broker::BrokerError;
 use ::redis::ConnectionInfo;
 use std::{sync::Arc, time::Duration};
-use streamgauge_core::{history::Held, ids::SessionId};
+use streamgauge_core::session::{history::Held, ids::SessionId};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,

@@ -2,7 +2,7 @@
 //! comes back must not hear that there is no such session, since an EventSource stops for good at that.
 
 use std::collections::HashMap;
-use streamgauge_core::{heard::Position, ids::SessionId};
+use streamgauge_core::session::{heard::Position, ids::SessionId};
 
 /// Sessions in one of the table's parts: 10,240 a node, some 5 MB.
 const MOST: usize = 160;
@@ -47,7 +47,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::ids::{Epoch, EventId};
+    use streamgauge_core::session::ids::{Epoch, EventId};
 
     #[test]
     fn it_is_bounded_in_number_and_in_time() {

@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 use store::{Store, Told};
-use streamgauge_core::{
+use streamgauge_core::session::{
     history::{Held, HistoryLimits},
     ids::{EventId, SessionId},
     status::Draft,

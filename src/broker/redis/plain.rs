@@ -24,9 +24,11 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    ids::SessionId,
-    measure::counters::Counter,
-    plain::{BadPlain, Plain as Message},
+    metric::measure::counters::Counter,
+    session::{
+        ids::SessionId,
+        plain::{BadPlain, Plain as Message},
+    },
 };
 use tokio::sync::mpsc;
 

@@ -6,7 +6,7 @@ use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::session::ids::SessionId;
 use tokio::sync::{Notify, mpsc};
 
 /// Slots from, to; host and port of their primary. A host is empty when it is the one that was asked.

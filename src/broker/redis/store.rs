@@ -20,7 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::{
+use streamgauge_core::session::{
     cohort::followed_by_poll,
     history::{Held, HistoryLimits},
     ids::{Epoch, EventId, SessionId},

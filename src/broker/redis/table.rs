@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use streamgauge_core::{
+use streamgauge_core::session::{
     heard::{Position, Reading, Standing},
     history::Held,
     ids::SessionId,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, sync::Arc};
-use streamgauge_core::{
+use streamgauge_core::session::{
     data::Data,
     ids::{EventId, SessionId},
     status::{Draft, State, StatusEvent},
@@ -92,7 +92,7 @@ pub fn parse(session: &SessionId, message: &str) -> Option<(Arc<StatusEvent>, i6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::ids::Epoch;
+    use streamgauge_core::session::ids::Epoch;
 
     #[test]
     fn a_message_reads_back_and_anything_else_is_passed_over() {

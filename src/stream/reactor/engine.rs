@@ -27,10 +27,9 @@ use std::{
     time::{Duration, Instant},
 };
 use streamgauge_core::{
-    frame,
-    ids::Epoch,
-    limits::Knob,
-    measure::{counters::Counter, sample::Measure},
+    metric::measure::{counters::Counter, sample::Measure},
+    session::{frame, ids::Epoch},
+    settings::limits::Knob,
 };
 
 const NEVER: u64 = u64::MAX;

@@ -15,11 +15,12 @@ use std::{
     sync::Arc,
 };
 use streamgauge_core::{
-    cohort::Cohort,
-    frame,
-    limits::Knob,
-    measure::{counters::Counter, sample::Measure},
-    region::{Counts, Region},
+    metric::{
+        measure::{counters::Counter, sample::Measure},
+        region::{Counts, Region},
+    },
+    session::{cohort::Cohort, frame},
+    settings::limits::Knob,
 };
 
 /// So many followers are written to by one system call, where the kernel does that, and with one look at the clock
@@ -351,12 +352,14 @@ mod tests {
         time::Duration,
     };
     use streamgauge_core::{
-        follow::Said,
-        history::HistoryLimits,
-        ids::{Epoch, EventId, SessionId},
-        limits::Limits,
-        measure::sample::Sample,
-        status::{Draft, State, StatusEvent},
+        metric::measure::sample::Sample,
+        session::{
+            follow::Said,
+            history::HistoryLimits,
+            ids::{Epoch, EventId, SessionId},
+            status::{Draft, State, StatusEvent},
+        },
+        settings::limits::Limits,
     };
     use tokio::sync::Semaphore;
 

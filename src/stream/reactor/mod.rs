@@ -34,10 +34,12 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
-    cohort::Cohort,
-    follow::Said,
-    ids::{EventId, SessionId},
-    region::Region,
+    metric::region::Region,
+    session::{
+        cohort::Cohort,
+        follow::Said,
+        ids::{EventId, SessionId},
+    },
 };
 use tokio::sync::Notify;
 

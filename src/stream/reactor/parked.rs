@@ -7,7 +7,10 @@ use super::{
 use kernel_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
-use streamgauge_core::{follow::Said, ids::EventId, measure::counters::Counter, region::Region};
+use streamgauge_core::{
+    metric::{measure::counters::Counter, region::Region},
+    session::{follow::Said, ids::EventId},
+};
 
 /// Times are ms on the reactor's clock. This struct is what an idle stream costs: mind its size.
 pub struct Parked {

@@ -9,7 +9,7 @@ use super::super::{
 };
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
-use streamgauge_core::measure::counters::Counter;
+use streamgauge_core::metric::measure::counters::Counter;
 
 /// Something to write, as a whole.
 #[derive(Clone)]
@@ -137,7 +137,7 @@ impl Pending {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use streamgauge_core::{
+    use streamgauge_core::session::{
         frame::GapReason,
         ids::{Epoch, EventId},
         status::{Draft, State, StatusEvent},

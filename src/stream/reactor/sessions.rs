@@ -4,7 +4,7 @@ use super::super::message::Message;
 use crate::{broker::Broker, gauge::Recorder};
 use slab::Slab;
 use std::{collections::HashMap, sync::Arc};
-use streamgauge_core::{cohort::Cohort, ids::SessionId};
+use streamgauge_core::session::{cohort::Cohort, ids::SessionId};
 
 pub struct Session {
     pub key: u64,

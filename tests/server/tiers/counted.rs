@@ -3,7 +3,7 @@
 use hdrhistogram::{Histogram, serialization::Deserializer};
 use sqlx::{PgPool, Row as _, types::Json};
 use std::collections::BTreeMap;
-use streamgauge_core::measure::{counters::Counter, sample::Measure};
+use streamgauge_core::metric::measure::{counters::Counter, sample::Measure};
 
 /// What a row counts, by name. Histograms are their values, by measure.
 #[derive(Clone, Debug, Default, PartialEq)]

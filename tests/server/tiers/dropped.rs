@@ -9,7 +9,7 @@ use super::{
 use crate::support::Database;
 use sqlx::{PgPool, Row as _};
 use streamgauge::testing::Store;
-use streamgauge_core::measure::counters::Counter;
+use streamgauge_core::metric::measure::counters::Counter;
 
 const DAY_GONE: [i64; 4] = [1, 0, 0, 0];
 const NOON: i64 = FROM + 43_200;

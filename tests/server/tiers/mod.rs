@@ -13,7 +13,7 @@ use sqlx::{PgPool, Row as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use story::{Batch, DAY, FROM, TO, Then, story};
 use streamgauge::testing::{Recorder, Store, Telemetry, Whose, load, load_regions, retain, roll_up};
-use streamgauge_core::measure::{
+use streamgauge_core::metric::measure::{
     counters::Counter,
     sample::{Measure, Sample},
 };

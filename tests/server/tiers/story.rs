@@ -2,7 +2,7 @@
 
 use super::counted::Counted;
 use proptest::prelude::*;
-use streamgauge_core::measure::{counters::Counter, sample::Measure};
+use streamgauge_core::metric::measure::{counters::Counter, sample::Measure};
 
 pub const DAY: i64 = 86_400;
 /// A midnight: the days of a story lie in two months and two years.

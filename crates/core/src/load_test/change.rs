@@ -1,6 +1,6 @@
 //! Better or worse than the run before.
 
-use crate::numbers::PERCENTILE_FLOOR;
+use crate::metric::numbers::PERCENTILE_FLOOR;
 use serde::{Deserialize, Serialize};
 
 /// Two runs of the same load on the same machine differ by about this much without any cause.

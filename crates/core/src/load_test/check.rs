@@ -2,7 +2,7 @@
 //! is stored, sorted by, and shown.
 
 use super::{Finding, Outcome, Point, Step, Summary, Verdict};
-use crate::{object::Object, text::is_label};
+use crate::text::{is_label, object::Object};
 
 /// Bytes of a whole document. A run of 200 points has about 50 kB.
 pub const LONGEST: usize = 512 * 1024;

@@ -1,7 +1,7 @@
 //! What a run came to, as `streamgauge loadtest` writes it and the server keeps it: one definition of the shape.
 
 use super::{Changes, Counts};
-use crate::object;
+use crate::text::object;
 use serde::{Deserialize, Serialize};
 
 /// A whole run.

@@ -1,7 +1,7 @@
 //! One line of the list of runs, and the runs of one load in a row.
 
 use super::{Change, Outcome, change};
-use crate::numbers::PERCENTILE_FLOOR;
+use crate::metric::numbers::PERCENTILE_FLOOR;
 use serde::{Deserialize, Serialize};
 
 /// A run as the list shows it.

@@ -1,7 +1,7 @@
 //! A run in words: the same in the terminal, in the HTML file and on the page.
 
 use super::{Finding, Outcome, Summary, Verdict};
-use crate::kpi::thousands;
+use crate::metric::kpi::thousands;
 
 /// The name of that figure, and of its target.
 pub const MEMORY_DRIFT: &str = "Memory, last quarter against first";

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use std::os::fd::OwnedFd;
-use streamgauge_core::ids::EventId;
+use streamgauge_core::session::ids::EventId;
 
 use super::fanout::Fanout;
 

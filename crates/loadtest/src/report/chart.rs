@@ -142,7 +142,7 @@ fn nice(value: f64) -> f64 {
 
 fn tick(value: f64) -> String {
     if value >= 100.0 || value.fract() == 0.0 {
-        streamgauge_core::kpi::thousands(value.round() as u64)
+        streamgauge_core::metric::kpi::thousands(value.round() as u64)
     } else if value >= 1.0 {
         format!("{value:.1}")
     } else {

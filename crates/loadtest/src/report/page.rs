@@ -3,8 +3,8 @@
 use super::chart::{Chart, Line};
 use std::fmt::Write;
 use streamgauge_core::{
-    kpi::thousands,
     load_test::{self, Outcome, Point, Verdict},
+    metric::kpi::thousands,
 };
 
 pub fn page(outcome: &Outcome) -> String {

@@ -2,7 +2,7 @@
 
 use crate::{run::Progress, scenario::span::clock};
 use std::time::Duration;
-use streamgauge_core::kpi::thousands;
+use streamgauge_core::metric::kpi::thousands;
 
 /// Ten lines or so for a short test, one a minute for a long one.
 pub struct Lines {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 use streamgauge_core::{
-    kpi::thousands,
     load_test::{Outcome, figures, verdict},
+    metric::kpi::thousands,
 };
 
 pub fn table(outcome: &Outcome) -> String {

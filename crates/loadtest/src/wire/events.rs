@@ -2,7 +2,7 @@
 //! event turned out to be; bytes are copied only for a line that a read has cut in two.
 
 use super::mark::Mark;
-use streamgauge_core::ids::EventId;
+use streamgauge_core::session::ids::EventId;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -110,7 +110,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use streamgauge_core::{
+    use streamgauge_core::session::{
         frame,
         status::{Draft, RawDraft, StatusEvent},
     };

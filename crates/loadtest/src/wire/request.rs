@@ -2,7 +2,7 @@
 
 use super::mark::Mark;
 use std::io::Write;
-use streamgauge_core::ids::EventId;
+use streamgauge_core::session::ids::EventId;
 
 /// What all requests of a run have in common.
 #[derive(Clone)]

@@ -30,7 +30,7 @@ use std::{
     },
     time::Duration,
 };
-use streamgauge_core::{ids::SessionId, measure::counters::Counter};
+use streamgauge_core::{metric::measure::counters::Counter, session::ids::SessionId};
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages that may wait. Those that do not fit are read from history.

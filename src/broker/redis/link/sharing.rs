@@ -3,7 +3,7 @@
 use crate::broker::redis::{listener::Shared, routes::Road, wire};
 use ::redis::{RedisError, aio::MultiplexedConnection};
 use std::{sync::Arc, time::Duration};
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::session::ids::SessionId;
 use tokio::task::AbortHandle;
 
 /// How often it is asked. Until then a node takes a session's time for its own.

@@ -7,7 +7,7 @@ use ::redis::{
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{collections::HashSet, sync::Arc};
-use streamgauge_core::ids::SessionId;
+use streamgauge_core::session::ids::SessionId;
 
 /// Channels in one round trip.
 const BATCH: usize = 500;

@@ -1,0 +1,17 @@
+//! What is measured: how it is counted, what each metric means, and how good it is.
+
+pub mod beacon; // what a page saw, within its bounds
+pub mod fallback; // why followers left the stream: counts, patterns in words
+pub mod kpi; // the four headline figures: value, target, state, trend, comparison
+pub mod ledger; // every metric of a window: value, unit, samples, formula
+pub mod notice; // what an operator should know at once
+pub mod numbers; // every metric's formula
+pub mod range; // which time a page shows: range, step, whose figures; as the address has it
+pub mod region; // where followers are: names, networks, places on the map
+pub mod sla; // service levels: objectives, budgets, burn rates, uptime
+pub mod sources; // one metric from several sources, and every delivery accounted for
+
+#[cfg(feature = "measure")]
+pub mod export; // the names by which other systems know the metrics
+#[cfg(feature = "measure")]
+pub mod measure; // counters, histograms, samples: how metrics are counted and merged

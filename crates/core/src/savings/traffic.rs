@@ -1,0 +1,115 @@
+//! What streaming saves against polling, from what both cohorts cost on the wire. Money is whole micro-dollars.
+//!
+//! Source of the prices and formulas: the product's epic, "Cost Savings Tracker".
+
+use crate::metric::numbers::{Basis, Reduction};
+use serde::{Deserialize, Serialize};
+
+/// A millionth of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MicroUsd(pub i64);
+
+/// USD 0.12 a GB, where a GB is 1,024 MB of 1,024 kB of 1,024 bytes, as the epic counts.
+const PER_GB: i128 = 120_000;
+/// USD 0.40 a million requests.
+const PER_MILLION_REQUESTS: i128 = 400_000;
+const GB: i128 = 1 << 30;
+
+/// What the sessions of the stream cohort spared in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// Negative where streaming cost more.
+    pub bytes: i64,
+    pub requests: i64,
+    pub bandwidth: MicroUsd,
+    pub request_cost: MicroUsd,
+    /// Hours for which sessions of the stream cohort were followed.
+    pub session_hours: f64,
+    pub basis: Basis,
+}
+
+impl Saved {
+    /// Reductions are per session hour.
+    pub fn of(requests: Reduction, bytes: Reduction, session_seconds: u64) -> Saved {
+        let hours = session_seconds as f64 / 3_600.0;
+        let spared =
+            |reduction: Reduction| ((reduction.polling - reduction.streaming) * hours).round() as i64;
+        let (bytes_spared, requests_spared) = (spared(bytes), spared(requests));
+        let basis = if requests.basis == Basis::Measured && bytes.basis == Basis::Measured {
+            Basis::Measured
+        } else {
+            Basis::Modelled
+        };
+        Saved {
+            bytes: bytes_spared,
+            requests: requests_spared,
+            bandwidth: price(bytes_spared, PER_GB, GB),
+            request_cost: price(requests_spared, PER_MILLION_REQUESTS, 1_000_000),
+            session_hours: hours,
+            basis,
+        }
+    }
+
+    pub fn total(self) -> MicroUsd {
+        MicroUsd(self.bandwidth.0.saturating_add(self.request_cost.0))
+    }
+}
+
+/// `count` units at `price` micro-dollars each `per` units, rounded to the nearest.
+fn price(count: i64, price: i128, per: i128) -> MicroUsd {
+    let exact = i128::from(count) * price;
+    let half = if exact < 0 { -per / 2 } else { per / 2 };
+    MicroUsd(i64::try_from((exact + half) / per).unwrap_or(i64::MAX))
+}
+
+/// Session length, seconds, under which polling takes fewer bytes than streaming; `None`: streaming always costs more.
+///
+/// A stream costs its opening and then so much an hour, a poll so much each interval: `opening / (polling - streaming)`.
+pub fn break_even_seconds(
+    opening_bytes: f64,
+    stream_bytes_per_hour: f64,
+    poll_bytes_per_hour: f64,
+) -> Option<f64> {
+    let gain = poll_bytes_per_hour - stream_bytes_per_hour;
+    (gain > 0.0).then(|| opening_bytes / gain * 3_600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reduction(polling: f64, streaming: f64) -> Reduction {
+        Reduction { polling, streaming, basis: Basis::Measured }
+    }
+
+    #[test]
+    fn an_hour_of_the_epics_workload() {
+        // 1,000 session hours: 1,200 polls of 500 bytes each against two requests of 20 kB.
+        let saved = Saved::of(reduction(1_200.0, 2.0), reduction(600_000.0, 40_000.0), 3_600_000);
+        assert_eq!((saved.requests, saved.bytes), (1_198_000, 560_000_000));
+        assert_eq!(saved.request_cost, MicroUsd(479_200));
+        assert_eq!(saved.bandwidth, MicroUsd(62_585));
+        assert_eq!(saved.total(), MicroUsd(541_785));
+    }
+
+    #[test]
+    fn what_costs_more_saves_less_than_nothing() {
+        let saved = Saved::of(reduction(10.0, 40.0), reduction(5_000.0, 9_000.0), 3_600);
+        assert_eq!((saved.requests, saved.bytes), (-30, -4_000));
+        assert!(saved.total() < MicroUsd(0));
+    }
+
+    #[test]
+    fn money_is_exact_at_any_size() {
+        assert_eq!(price(1 << 30, PER_GB, GB), MicroUsd(120_000));
+        assert_eq!(price(1_000_000_000_000_000, PER_GB, GB), MicroUsd(111_758_708_954));
+        assert_eq!(price(-1_000_000, PER_MILLION_REQUESTS, 1_000_000), MicroUsd(-400_000));
+    }
+
+    #[test]
+    fn short_sessions_are_cheaper_to_poll() {
+        assert_eq!(break_even_seconds(1_000.0, 40_000.0, 640_000.0), Some(6.0));
+        assert_eq!(break_even_seconds(1_000.0, 40_000.0, 30_000.0), None);
+    }
+}
