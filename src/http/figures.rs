@@ -17,7 +17,6 @@ use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
     metric::{
         fallback::Analysis,
-        ledger::ledger,
         measure::{
             counters::Counter,
             history::{Headline, point},
@@ -26,6 +25,7 @@ use streamgauge_core::{
         range::View,
         sla::{Day, Level},
         sources::{Account, pairs},
+        table::entries,
     },
     page::{
         annotation::Annotation,
@@ -283,7 +283,7 @@ impl Figures {
             break_even: bytes.and_then(|bytes| break_even(&whole, bytes.polling)),
             pairs: pairs(&whole),
             account: Account::of(&whole),
-            numbers: ledger(&whole, interval),
+            numbers: entries(&whole, interval),
             annotations: store::annotations(pool, from, to, &view.node).await?,
         })
     }

@@ -23,8 +23,8 @@ use streamgauge_core::{
             sample::{Measure, Sample},
             tiers::tier_of,
         },
-        numbers::{Basis, Reduction},
         range::{Range, STEPS, View},
+        table::{Given, Metric, Unit},
     },
     page::{
         annotation::{Annotation, Wish},
@@ -144,33 +144,23 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     let mut put = |name: &str, value| {
         row.insert(name.to_owned(), number(value));
     };
-    let percent = |reduction: Option<Reduction>| reduction.and_then(Reduction::percent);
-    put("streams", sample.level(Counter::StreamSeconds));
-    put("pollers", sample.level(Counter::PollerSeconds));
-    put("published_per_second", sample.level(Counter::Published));
-    put("delivered_per_second", sample.level(Counter::Delivered));
-    put("memory_bytes", sample.level(Counter::MemorySum));
-    put("cpu_percent", sample.level(Counter::CpuMicros).map(|micros| micros / 10_000.0));
-    put("error_rate_percent", sample.error_rate());
-    put("connection_success_percent", sample.connection_success_rate());
-    put("session_completion_percent", sample.session_completion_rate());
-    put("fallback_rate_percent", sample.fallback_activation_rate());
-    put("uptime_percent", sample.uptime());
-    put("latency_improvement_percent", sample.latency_improvement(poll_interval_ms));
-    put("memory_per_connection_bytes", sample.memory_per_connection());
-    put("request_reduction_percent", percent(sample.request_reduction(poll_interval_ms)));
-    put("bandwidth_reduction_percent", percent(sample.bandwidth_reduction(poll_interval_ms)));
-    let mut rests_on = |name: &str, basis: Option<Basis>| {
-        row.insert(name.to_owned(), basis.map_or(Value::Null, |basis| basis.as_str().into()));
-    };
-    let basis = |reduction: Option<Reduction>| reduction.map(|reduction| reduction.basis);
-    rests_on("latency_improvement_basis", Some(sample.staleness(poll_interval_ms).1));
-    rests_on("request_reduction_basis", basis(sample.request_reduction(poll_interval_ms)));
-    rests_on("bandwidth_reduction_basis", basis(sample.bandwidth_reduction(poll_interval_ms)));
+    let given = Given { sample, poll_interval_ms };
+    let readings = Metric::ALL.map(|metric| (metric, metric.read(&given)));
+    // The percentiles follow, three of each histogram.
+    let derived = readings.iter().filter(|(metric, _)| metric.unit() != Unit::MsP95);
+    for (metric, reading) in derived {
+        put(&metric.column(), reading.value);
+    }
+    for (metric, reading) in readings {
+        if let Some(basis) = reading.basis {
+            row.insert(format!("{}_basis", metric.name()), basis.as_str().into());
+        } else if metric.is_compared() {
+            row.insert(format!("{}_basis", metric.name()), Value::Null);
+        }
+    }
     for measure in Measure::ALL {
-        let scale = if measure.is_micros() { 1_000.0 } else { 1.0 };
         for (name, percentile) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {
-            let value = sample.percentile(measure, percentile, 1).map(|value| value / scale);
+            let value = sample.percentile(measure, percentile, 1).map(|value| measure.ms(value));
             row.insert(format!("{}_{name}_ms", measure.name()), number(value));
         }
         let told = sample.region.is_empty() || measure.is_by_region();

@@ -66,7 +66,7 @@ async fn nodes_are_merged_into_one_truth_and_late_rows_are_not_lost() {
         let rows = metrics(&client, &minutes).await;
         assert_eq!(rows.len(), 10, "{when}");
         assert_eq!(
-            (rows[0]["streams"].as_f64(), rows[9]["streams"].as_f64()),
+            (rows[0]["active_connections"].as_f64(), rows[9]["active_connections"].as_f64()),
             (Some(10.0), Some(7.0)),
             "{when}"
         );
@@ -96,7 +96,10 @@ async fn nodes_are_merged_into_one_truth_and_late_rows_are_not_lost() {
     check("late and merged", 60 * 5 + 30 + 1_000).await;
     // One node alone.
     let alone = metrics(&client, &format!("{whole}&node=b")).await;
-    assert_eq!((alone[0]["published"].as_u64(), alone[0]["streams"].as_f64()), (Some(30), Some(3.0)));
+    assert_eq!(
+        (alone[0]["published"].as_u64(), alone[0]["active_connections"].as_f64()),
+        (Some(30), Some(3.0))
+    );
     server.stop();
 }
 

@@ -2,7 +2,10 @@
 
 use crate::text::number::{figure, fixed, tick};
 use std::fmt::Write;
-use streamgauge_core::metric::kpi::{Better, Kpi, KpiKey, KpiState};
+use streamgauge_core::metric::{
+    kpi::{Kpi, KpiKey, KpiState},
+    table::Better,
+};
 
 /// How values lie on the rail.
 struct Rail {

@@ -7,7 +7,10 @@ use super::{
     plot::{Layer, Read},
 };
 use crate::text::number::{brief, fixed, megabytes};
-use streamgauge_core::metric::kpi::{KpiKey, thousands};
+use streamgauge_core::metric::{
+    kpi::{KpiKey, thousands},
+    table::Better,
+};
 
 const P50: Read = |point| point.p50;
 const P95: Read = |point| point.p95;
@@ -83,7 +86,7 @@ pub fn latency() -> Chart {
             ]
         },
         headline: P95,
-        notes: |_| vec![(KpiKey::UpdateLatency.target(), "target 100 ms".into(), "")],
+        notes: |_| vec![(KpiKey::UpdateLatency.target(), target(KpiKey::UpdateLatency), "")],
         may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
@@ -106,14 +109,14 @@ pub fn latency() -> Chart {
         let least = window.values(P95).fold(f64::INFINITY, f64::min);
         let polling = window.newest(POLLING).unwrap_or(window.polling_baseline);
         format!(
-            "Update latency, {}: p95 is {} ms now and was between {} and {} ms; polling is at {} ms, {}; the target is \
-             under 100 ms.",
+            "Update latency, {}: p95 is {} ms now and was between {} and {} ms; polling is at {} ms, {}; {}.",
             window.range.in_words(),
             brief(p95),
             brief(least),
             brief(window.highest(P95)),
             fixed(polling, 0),
             polling_basis(window),
+            aim(KpiKey::UpdateLatency),
         )
     };
     let columns = vec![
@@ -228,7 +231,7 @@ pub fn reduction() -> Chart {
             ]
         },
         headline: REDUCTION,
-        notes: |_| vec![(KpiKey::RequestReduction.target(), "target 95 %".into(), "")],
+        notes: |_| vec![(KpiKey::RequestReduction.target(), target(KpiKey::RequestReduction), "")],
         may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
@@ -240,8 +243,7 @@ pub fn reduction() -> Chart {
             steps(window, REDUCTION)
         )
     };
-    let summary =
-        |window: &Window| one(window, "Request reduction", REDUCTION, "the target is at least 95 %");
+    let summary = |window: &Window| one(window, KpiKey::RequestReduction, REDUCTION);
     let columns = vec![column("requests spared", " %", REDUCTION)];
     Chart { id: "reduction", title: "Request reduction", plots: vec![plot], columns, keys, caption, summary }
 }
@@ -259,7 +261,7 @@ pub fn errors() -> Chart {
             ]
         },
         headline: ERRORS,
-        notes: |_| vec![(KpiKey::ErrorRate.target(), "target 0.1 %".into(), "")],
+        notes: |_| vec![(KpiKey::ErrorRate.target(), target(KpiKey::ErrorRate), "")],
         may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
@@ -271,15 +273,29 @@ pub fn errors() -> Chart {
             steps(window, ERRORS)
         )
     };
-    let summary = |window: &Window| one(window, "Error rate", ERRORS, "the target is under 0.1 %");
+    let summary = |window: &Window| one(window, KpiKey::ErrorRate, ERRORS);
     let columns = vec![column("failed", " %", ERRORS)];
     Chart { id: "errors", title: "Error rate", plots: vec![plot], columns, keys, caption, summary }
 }
 
-fn one(window: &Window, title: &str, read: Read, target: &str) -> String {
+fn one(window: &Window, key: KpiKey, read: Read) -> String {
     let value = window.newest(read).map_or_else(|| "no".into(), brief);
-    let (range, highest) = (window.range.in_words(), brief(window.highest(read)));
-    format!("{title}, {range}: {value} % now, at most {highest} %; {target}.")
+    let (title, range, highest) = (key.title(), window.range.in_words(), brief(window.highest(read)));
+    format!("{title}, {range}: {value} % now, at most {highest} %; {}.", aim(key))
+}
+
+/// Beside the line at the target.
+fn target(key: KpiKey) -> String {
+    format!("target {} {}", key.target(), key.metric().unit().short())
+}
+
+/// As a sentence ends.
+fn aim(key: KpiKey) -> String {
+    let side = match key.better() {
+        Better::Lower => "under",
+        Better::Higher => "at least",
+    };
+    format!("the target is {side} {} {}", key.target(), key.metric().unit().short())
 }
 
 /// A low plot has room for the two outer ticks.

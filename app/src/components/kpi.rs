@@ -11,8 +11,9 @@ use crate::{
 use leptos::prelude::*;
 use streamgauge_core::{
     metric::{
-        kpi::{Better, Kpi, KpiKey, KpiState, thousands},
+        kpi::{Kpi, KpiKey, KpiState, thousands},
         range::Range,
+        table::Better,
     },
     page::board::Overview,
 };

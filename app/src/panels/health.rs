@@ -11,6 +11,7 @@ use streamgauge_core::{
         kpi::thousands,
         range::View,
         region::{Place, place, shown_name},
+        table::Metric,
     },
     page::panels::{Health, Panels, RegionHealth},
 };
@@ -44,13 +45,15 @@ fn words(health: Health) -> &'static str {
 
 pub fn health(panels: &Panels) -> AnyView {
     let body = if panels.health.is_empty() { none(panels).into_any() } else { shown(panels).into_any() };
+    let words = |metric: Metric| metric.target_in_words().unwrap_or_default();
+    let good = format!("p95 {}, errors {}", words(Metric::Delivery), words(Metric::ErrorRate));
     view! {
         <section class="panel health" id="regions" aria-labelledby="health-title">
             <header>
                 <h2 id="health-title">"Connection health"</h2>
                 <p class="legend">
-                    <span class="state">"p95 < 100 ms, errors < 0.1 %"</span>
-                    <span class="state warning">"< 250, < 1"</span>
+                    <span class="state">{good}</span>
+                    <span class="state warning">{format!("< {}, < {}", RegionHealth::BAD_MS, RegionHealth::BAD_PERCENT)}</span>
                     <span class="state critical">"worse"</span>
                 </p>
             </header>

@@ -10,6 +10,7 @@ use streamgauge_core::{
     metric::{
         kpi::thousands,
         sla::{BUDGET_DAYS, BURN_WINDOWS, Day, DayState, Level, LevelState, Objective, STRIP_DAYS},
+        table::Metric,
     },
     page::panels::Panels,
 };
@@ -128,12 +129,13 @@ fn burns(levels: &[Level]) -> impl IntoView + use<> {
 fn strip(days: &[Day]) -> impl IntoView + use<> {
     let mut bars = String::new();
     let width = 100.0 / STRIP_DAYS as f64;
+    let below = format!("below {} %", Metric::Uptime.target().unwrap_or_default());
     for (index, day) in days.iter().enumerate() {
         let (state, class) = match day.state() {
             DayState::Unknown => ("unknown: no probe ran", "unknown"),
             DayState::Up => ("up", "up"),
             DayState::Dented => ("up, with failed probes", "dented"),
-            DayState::Down => ("below 99.5 %", "down"),
+            DayState::Down => (below.as_str(), "down"),
         };
         let percent = day.uptime().map_or_else(String::new, |percent| format!(", {} %", fixed(percent, 2)));
         // What is missing to the whole is grey: a node that was not there is neither up nor down.
@@ -158,7 +160,7 @@ fn strip(days: &[Day]) -> impl IntoView + use<> {
     let (up, dented) = (count(DayState::Up), count(DayState::Dented));
     let (down, unknown) = (count(DayState::Down), count(DayState::Unknown));
     let said = format!(
-        "{STRIP_DAYS} days of uptime: {up} without a failed probe, {dented} with some, {down} below 99.5 %, {unknown} unknown."
+        "{STRIP_DAYS} days of uptime: {up} without a failed probe, {dented} with some, {down} {below}, {unknown} unknown."
     );
     view! {
         <svg class="strip" width="100%" height="18" role="img" aria-label=said inner_html=bars></svg>

@@ -1,9 +1,13 @@
-//! Every number of the range in one table: value, what it rests on, how it comes about.
+//! Every metric of the range in one table: value, samples, formula.
 
 use crate::text::number::{brief, fixed};
 use leptos::prelude::*;
 use streamgauge_core::{
-    metric::{kpi::thousands, ledger::Entry, numbers::Basis},
+    metric::{
+        kpi::thousands,
+        numbers::Basis,
+        table::{Entry, Unit},
+    },
     page::panels::Panels,
 };
 
@@ -13,7 +17,7 @@ pub fn numbers(panels: &Panels) -> AnyView {
     view! {
         <section class="panel numbers" id="numbers" aria-labelledby="numbers-title">
             <header>
-                <h2 id="numbers-title">"Every number"</h2>
+                <h2 id="numbers-title">"All metrics"</h2>
                 <p class="legend">
                     {format!("{}; {told} of {} have enough data", panels.view.range.in_words(), panels.numbers.len())}
                 </p>
@@ -23,10 +27,10 @@ pub fn numbers(panels: &Panels) -> AnyView {
                 <table class="stack">
                     <thead>
                         <tr>
-                            <th scope="col">"Number"</th>
+                            <th scope="col">"Metric"</th>
                             <th scope="col" class="num">"Value"</th>
-                            <th scope="col" class="num">"Rests on"</th>
-                            <th scope="col">"How it comes about"</th>
+                            <th scope="col" class="num">"Samples"</th>
+                            <th scope="col">"Formula"</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -38,13 +42,13 @@ pub fn numbers(panels: &Panels) -> AnyView {
 }
 
 fn row(entry: &Entry) -> impl IntoView + use<> {
-    let Entry { number, value, samples, basis } = *entry;
-    let unit = number.unit();
+    let Entry { metric, value, samples, basis } = *entry;
+    let unit = metric.unit();
     let value = match value {
-        None => format!("not enough data below {}", thousands(number.floor())),
-        // Close to a hundred the decimals are what is to be told.
-        Some(percent) if unit == "%" => format!("{} %", fixed(percent, 2)),
-        Some(value) => format!("{} {unit}", brief(value)),
+        None => format!("not enough data below {}", thousands(metric.floor())),
+        // Close to a hundred the decimals matter.
+        Some(percent) if unit == Unit::Percent => format!("{} %", fixed(percent, 2)),
+        Some(value) => format!("{} {}", brief(value), unit.shown()),
     };
     let basis = match basis {
         Some(Basis::Modelled) => "; modelled",
@@ -54,10 +58,10 @@ fn row(entry: &Entry) -> impl IntoView + use<> {
     let class = if entry.value.is_some() { "num" } else { "num mut" };
     view! {
         <tr>
-            <th scope="row">{number.title()}</th>
+            <th scope="row">{metric.title()}</th>
             <td data-label="Value" class=class>{value}</td>
-            <td data-label="Rests on" class="num">{format!("{} {}", thousands(samples), number.sample_unit())}</td>
-            <td data-label="How it comes about" class="formula">{format!("{}{basis}", number.formula())}</td>
+            <td data-label="Samples" class="num">{format!("{} {}", thousands(samples), metric.samples())}</td>
+            <td data-label="Formula" class="formula">{format!("{}{basis}", metric.formula())}</td>
         </tr>
     }
 }

@@ -8,11 +8,11 @@ use streamgauge_core::{
     metric::{
         beacon::FallbackReason,
         fallback::{Analysis, Fallbacks, Seen},
-        ledger::{Entry, Number},
         numbers::{Basis, Reduction},
         range::View,
         sla::{Counted, Day, Level, Objective, STRIP_DAYS},
         sources::{Account, Pair, Tolerance},
+        table::{Entry, Metric},
     },
     page::{
         annotation::{Annotation, AnnotationKind},
@@ -168,16 +168,16 @@ pub fn panels(view: View, fresh: bool) -> Panels {
 }
 
 fn numbers(fresh: bool) -> Vec<Entry> {
-    let entry = |(n, number): (usize, Number)| {
-        let (value, samples) = match number {
-            Number::ConnectionSuccess => (99.976, 4_170),
+    let entry = |(n, metric): (usize, Metric)| {
+        let (value, samples) = match metric {
+            Metric::ConnectionSuccess => (99.976, 4_170),
             _ if fresh => (0.0, 0),
             _ => (n as f64 + 0.5, 1_000 * n as u64),
         };
-        let basis = (number == Number::RequestReduction).then_some(Basis::Measured);
-        Entry { number, value: (samples >= number.floor().max(1)).then_some(value), samples, basis }
+        let basis = (metric == Metric::RequestReduction).then_some(Basis::Measured);
+        Entry { metric, value: (samples >= metric.floor().max(1)).then_some(value), samples, basis }
     };
-    Number::ALL.into_iter().enumerate().map(entry).collect()
+    Metric::ALL.into_iter().enumerate().map(entry).collect()
 }
 
 pub fn story(id: SessionId, fresh: bool) -> Story {
@@ -230,7 +230,7 @@ async fn service_levels_stand_with_their_budgets() {
     page.has(" of the 75 % of it that were probed</title>");
     page.has("90 days of uptime: 68 without a failed probe, 1 with some, 1 below 99.5 %, 20 unknown.");
     let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
-    fresh.tells("Connect p95 < 200 ms \u{2013} 3 of 20 connects");
+    fresh.tells("Connect p95 < 200 ms \u{2013} 3 of 20 streams");
     fresh.has("90 unknown");
 }
 
@@ -271,12 +271,12 @@ async fn worth_and_sources_say_what_they_rest_on() {
 #[tokio::test]
 async fn every_number_says_what_it_rests_on() {
     let page = get("/", Fake::default()).await;
-    page.tells("Connection success 99.98 % 4,170 attempts established / attempted");
-    page.tells("Request reduction 13.50 % 13,000 followed seconds 1 - streaming / polling, each a session hour; measured");
-    page.tells("last hour; 22 of 23 have enough data");
+    page.tells("Connection success 99.98 % 4,170 attempts streams opened / attempts");
+    page.tells("Request reduction 18.50 % 18,000 followed seconds 1 - streaming / polling, each a session hour; measured");
+    page.tells("last hour; 30 of 31 have enough data");
     let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
-    fresh.tells("Delivery latency not enough data below 20 0 deliveries publish accepted");
-    fresh.tells("last hour; 1 of 23 have enough data");
+    fresh.tells("Delivery latency not enough data below 20 0 deliveries Publish accepted");
+    fresh.tells("last hour; 1 of 31 have enough data");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The four headline figures of the epic: value, target, state, trend, comparison with polling.
 
-use crate::metric::numbers::{self, Basis, Reduction};
+use crate::metric::{
+    numbers::{self, Basis, Reduction},
+    table::{Better, Metric},
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,23 +15,24 @@ pub enum KpiKey {
     ErrorRate,
 }
 
-/// Which side of the target is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    Lower,
-    Higher,
-}
-
 impl KpiKey {
     pub const ALL: [KpiKey; 4] =
         [KpiKey::UpdateLatency, KpiKey::RequestReduction, KpiKey::ActiveConnections, KpiKey::ErrorRate];
 
+    pub fn metric(self) -> Metric {
+        match self {
+            KpiKey::UpdateLatency => Metric::Delivery,
+            KpiKey::RequestReduction => Metric::RequestReduction,
+            KpiKey::ActiveConnections => Metric::ActiveConnections,
+            KpiKey::ErrorRate => Metric::ErrorRate,
+        }
+    }
+
+    /// The epic calls the delivery latency so on this card.
     pub fn title(self) -> &'static str {
         match self {
             KpiKey::UpdateLatency => "Update latency",
-            KpiKey::RequestReduction => "Request reduction",
-            KpiKey::ActiveConnections => "Active connections",
-            KpiKey::ErrorRate => "Error rate",
+            _ => self.metric().title(),
         }
     }
 
@@ -44,37 +48,24 @@ impl KpiKey {
 
     /// Beside the value.
     pub fn unit(self) -> &'static str {
-        match self {
-            KpiKey::UpdateLatency => "ms p95",
-            KpiKey::RequestReduction | KpiKey::ErrorRate => "%",
-            KpiKey::ActiveConnections => "streams",
-        }
+        self.metric().unit().shown()
     }
 
-    /// The epic's targets: under 100 ms, at least 95 %, 500 and more, under 0.1 %.
+    /// The epic's targets: under 100 ms, at least 95 %, 500 and more, under 0.1 %. Each of the four has one.
     pub fn target(self) -> f64 {
-        match self {
-            KpiKey::UpdateLatency => 100.0,
-            KpiKey::RequestReduction => 95.0,
-            KpiKey::ActiveConnections => 500.0,
-            KpiKey::ErrorRate => 0.1,
-        }
+        self.metric().target().unwrap_or_default()
     }
 
     pub fn better(self) -> Better {
-        match self {
-            KpiKey::UpdateLatency | KpiKey::ErrorRate => Better::Lower,
-            KpiKey::RequestReduction | KpiKey::ActiveConnections => Better::Higher,
-        }
+        self.metric().better()
     }
 
     /// What `samples` counts.
     pub fn sample_unit(self) -> &'static str {
         match self {
-            KpiKey::UpdateLatency => "deliveries",
+            // Counted in minutes on the card.
             KpiKey::RequestReduction => "followed session minutes",
-            KpiKey::ActiveConnections => "seconds",
-            KpiKey::ErrorRate => "operations",
+            _ => self.metric().samples(),
         }
     }
 }

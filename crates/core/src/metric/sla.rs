@@ -6,6 +6,7 @@
 use crate::metric::{
     notice::{Notice, Severity},
     numbers,
+    table::{Metric, Unit},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,60 +42,44 @@ impl Objective {
         }
     }
 
-    /// As the page says it.
-    pub fn target(self) -> &'static str {
+    pub fn metric(self) -> Metric {
         match self {
-            Objective::Connect => "< 200 ms",
-            Objective::Delivery => "< 100 ms",
-            Objective::Uptime => "> 99.5 %",
-            Objective::Errors => "< 0.1 %",
-            Objective::Fallback => "< 5 %",
+            Objective::Connect => Metric::Connect,
+            Objective::Delivery => Metric::Delivery,
+            Objective::Uptime => Metric::Uptime,
+            Objective::Errors => Metric::ErrorRate,
+            Objective::Fallback => Metric::FallbackRate,
         }
     }
 
+    /// As the page says it.
+    pub fn target(self) -> String {
+        self.metric().target_in_words().unwrap_or_default()
+    }
+
     pub fn unit(self) -> &'static str {
-        match self {
-            Objective::Connect | Objective::Delivery => "ms",
-            Objective::Uptime | Objective::Errors | Objective::Fallback => "%",
-        }
+        self.metric().unit().short()
     }
 
     /// What [`Counted`] counts.
     pub fn events(self) -> &'static str {
-        match self {
-            Objective::Connect => "connects",
-            Objective::Delivery => "deliveries",
-            Objective::Uptime => "probes",
-            Objective::Errors => "operations",
-            Objective::Fallback => "sessions",
-        }
+        self.metric().samples()
     }
 
-    /// Share of events that may be bad.
+    /// Share of events that may be bad. Each of the five has one.
     pub fn allowed(self) -> f64 {
-        match self {
-            Objective::Connect | Objective::Delivery | Objective::Fallback => 0.05,
-            Objective::Uptime => 0.005,
-            Objective::Errors => 0.001,
-        }
+        self.metric().allowed().unwrap_or_default()
     }
 
     /// Events under which nothing is said: a share of fewer is chance.
     pub fn floor(self) -> u64 {
-        match self {
-            Objective::Connect | Objective::Delivery | Objective::Fallback => numbers::PERCENTILE_FLOOR,
-            Objective::Uptime => numbers::PROBE_FLOOR,
-            Objective::Errors => numbers::RATE_FLOOR,
-        }
+        self.metric().floor()
     }
 
     /// Milliseconds from which on an event is bad, for the two that are percentiles.
     pub fn limit_ms(self) -> Option<u64> {
-        match self {
-            Objective::Connect => Some(200),
-            Objective::Delivery => Some(100),
-            Objective::Uptime | Objective::Errors | Objective::Fallback => None,
-        }
+        let metric = self.metric();
+        (metric.unit() == Unit::MsP95).then_some(metric.target()? as u64)
     }
 }
 
@@ -240,7 +225,7 @@ impl Day {
         match self.uptime() {
             None => DayState::Unknown,
             Some(_) if self.bad == 0 => DayState::Up,
-            Some(percent) if percent > 99.5 => DayState::Dented,
+            Some(percent) if Metric::Uptime.meets(percent) == Some(true) => DayState::Dented,
             Some(_) => DayState::Down,
         }
     }

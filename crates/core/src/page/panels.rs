@@ -3,10 +3,10 @@
 use crate::{
     metric::{
         fallback::Analysis,
-        ledger::Entry,
         range::View,
         sla::{Day, Level},
         sources::{Account, Pair},
+        table::{Entry, Metric},
     },
     page::annotation::Annotation,
     savings::Saved,
@@ -38,7 +38,7 @@ pub struct Panels {
     pub break_even: Option<f64>,
     pub pairs: Vec<Pair>,
     pub account: Account,
-    /// All numbers of the range, in [`crate::metric::ledger::Number::ALL`]'s order.
+    /// All numbers of the range, in [`crate::metric::table::Metric::ALL`]'s order.
     pub numbers: Vec<Entry>,
     /// Oldest first.
     pub annotations: Vec<Annotation>,
@@ -76,21 +76,25 @@ impl RegionHealth {
         self.speed().max(self.reliability())
     }
 
-    /// By the epic's target of 100 ms and the drawing's legend.
+    /// p95 of the delivery latency, ms, from which on a region is bad.
+    pub const BAD_MS: f64 = 250.0;
+    /// The epic's alarm: error rate from which on a region is bad, percent.
+    pub const BAD_PERCENT: f64 = 1.0;
+
+    /// Good within the metric's target.
     pub fn speed(&self) -> Health {
-        judged(self.p95, 100.0, 250.0)
+        judged(Metric::Delivery, self.p95, RegionHealth::BAD_MS)
     }
 
-    /// By the epic's budget of 0.1 % and its alarm at 1 %.
     pub fn reliability(&self) -> Health {
-        judged(self.error_rate, 0.1, 1.0)
+        judged(Metric::ErrorRate, self.error_rate, RegionHealth::BAD_PERCENT)
     }
 }
 
-fn judged(value: Option<f64>, target: f64, limit: f64) -> Health {
+fn judged(metric: Metric, value: Option<f64>, limit: f64) -> Health {
     match value {
         None => Health::Unknown,
-        Some(value) if value < target => Health::Good,
+        Some(value) if metric.meets(value) == Some(true) => Health::Good,
         Some(value) if value < limit => Health::Warning,
         Some(_) => Health::Bad,
     }

@@ -6,35 +6,10 @@ use crate::{
     page::board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS},
 };
 
-/// Steps of a measure's own unit in a second.
-fn per_second(measure: Measure) -> u64 {
-    if measure.is_micros() { 1_000_000 } else { 1_000 }
-}
-
-fn named(measure: Measure) -> (&'static str, &'static str) {
-    match measure {
-        Measure::Delivery => ("delivery_latency", "Publish accepted to last byte handed to the kernel."),
-        Measure::Connect => {
-            ("connection_establishment", "Accept of a stream's connection to its response head flushed.")
-        }
-        Measure::Duration => ("connection_duration", "Lifetime of streams that were closed."),
-        Measure::PublishLag => ("publish_lag", "Publish accepted to arrival at this node."),
-        Measure::Staleness => ("poll_staleness", "Age of the news that a poll brought."),
-        Measure::PollTime => ("poll_duration", "First byte of a poll to its response flushed."),
-        Measure::FirstUpdate => ("first_update", "A page's first wish to its first status shown."),
-        Measure::ClientLatency => {
-            ("client_latency", "Publish to receipt in the browser, above its quickest way of late.")
-        }
-        Measure::ProbeConnect => ("probe_connection", "The probe's first packet to its stream's head."),
-        Measure::ProbePublish => ("probe_publish", "The probe's publish to its answer."),
-        Measure::ProbeDelivery => ("probe_delivery", "The probe's publish to its arrival on its own stream."),
-    }
-}
-
 /// The bounds are the board's, so that both tell the same counts.
 pub fn distributions(total: &Sample) -> impl Iterator<Item = Family> + '_ {
     Measure::ALL.into_iter().map(move |measure| {
-        let steps = per_second(measure);
+        let steps = measure.per_second();
         let bounds: Vec<u64> = match measure {
             Measure::Duration => DURATION_BOUNDS_S.iter().map(|bound| bound * steps).collect(),
             _ => HISTOGRAM_BOUNDS_MS.iter().map(|bound| bound * steps / 1_000).collect(),
@@ -46,11 +21,10 @@ pub fn distributions(total: &Sample) -> impl Iterator<Item = Family> + '_ {
             .map(|value| histogram.median_equivalent(value.value_iterated_to()) * value.count_at_value())
             .fold(0, u64::saturating_add);
         let seconds = |value: u64| value as f64 / steps as f64;
-        let (name, help) = named(measure);
         Family {
-            name: format!("{PREFIX}{name}_seconds").into(),
+            name: format!("{PREFIX}{}_seconds", measure.exported()).into(),
             unit: Unit::Seconds,
-            help,
+            help: measure.help(),
             values: Values::Histogram(Distribution {
                 counts: total.buckets(measure, &bounds),
                 bounds: bounds.into_iter().map(seconds).collect(),

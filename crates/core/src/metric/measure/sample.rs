@@ -1,83 +1,11 @@
 //! What one node measured in one stretch of time.
 
 use super::counters::{Counter, Counters};
+pub use crate::metric::histogram::Measure;
 use hdrhistogram::{
     Histogram,
     serialization::{Deserializer, Serializer, V2DeflateSerializer},
 };
-
-/// The measured distributions. Histograms merge; percentiles are read from the merged one only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Publish accepted to last byte handed to the kernel, µs, for each delivery.
-    Delivery,
-    /// Accept (or first byte on a kept connection) to response head flushed, µs, for each stream.
-    Connect,
-    /// Lifetime of a closed stream, ms.
-    Duration,
-    /// Publish accepted to arrival at this node, µs: the broker's share of the delivery.
-    PublishLag,
-    /// Age of the news that a poll brought, ms.
-    Staleness,
-    /// First byte of a poll to its response flushed, µs.
-    PollTime,
-    /// A page's first wish to its first status shown, ms, as browsers report it.
-    FirstUpdate,
-    /// Publish to receipt in the browser above the quickest way of late, ms, as browsers report it.
-    ClientLatency,
-    /// The probe's first packet to its stream's head, µs.
-    ProbeConnect,
-    /// The probe's publish, sent, to its answer, µs.
-    ProbePublish,
-    /// The probe's publish, sent, to its arrival on the probe's stream, µs.
-    ProbeDelivery,
-}
-
-impl Measure {
-    pub const ALL: [Measure; 11] = [
-        Measure::Delivery,
-        Measure::Connect,
-        Measure::Duration,
-        Measure::PublishLag,
-        Measure::Staleness,
-        Measure::PollTime,
-        Measure::FirstUpdate,
-        Measure::ClientLatency,
-        Measure::ProbeConnect,
-        Measure::ProbePublish,
-        Measure::ProbeDelivery,
-    ];
-
-    /// Microseconds; the others are milliseconds.
-    pub fn is_micros(self) -> bool {
-        !matches!(
-            self,
-            Measure::Duration | Measure::Staleness | Measure::FirstUpdate | Measure::ClientLatency
-        )
-    }
-
-    /// Whether it is kept by the follower's region too.
-    pub fn is_by_region(self) -> bool {
-        matches!(self, Measure::Delivery | Measure::Connect | Measure::ClientLatency)
-    }
-
-    /// Its column in PostgreSQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Measure::Delivery => "delivery",
-            Measure::Connect => "connect",
-            Measure::Duration => "duration",
-            Measure::PublishLag => "publish_lag",
-            Measure::Staleness => "staleness",
-            Measure::PollTime => "poll_time",
-            Measure::FirstUpdate => "first_update",
-            Measure::ClientLatency => "client_latency",
-            Measure::ProbeConnect => "probe_connect",
-            Measure::ProbePublish => "probe_publish",
-            Measure::ProbeDelivery => "probe_delivery",
-        }
-    }
-}
 
 /// One histogram a measure.
 #[derive(Clone, Debug)]
