@@ -6,11 +6,11 @@
 compile_error!("`ssr` and `hydrate` must not meet in one build: build the hydrate crate for wasm32 alone");
 
 pub mod api; // server functions, and the one trait behind them
-mod app; // the router: which address shows which page
+mod app; // the app around its pages
 mod charts; // plots, sparklines, gauges, as SVG whose looks CSS decides
 mod components; // what several pages are put together from
 mod live; // the admin stream in the browser, and the state of its connection
-mod pages; // one file a page
+mod pages; // one file a page, and the list of them
 #[cfg(feature = "ssr")]
 mod panels; // the Overview's quieter panels, rendered on the server alone
 #[cfg(feature = "ssr")]
@@ -20,6 +20,8 @@ mod text; // numbers and times in words, the same on the server and in the brows
 pub use app::App;
 #[cfg(feature = "ssr")]
 pub use charts::export::chart_svg;
+#[cfg(feature = "ssr")]
+pub use pages::{Audience, PAGES, Page};
 #[cfg(feature = "ssr")]
 pub use panels::fragment;
 #[cfg(feature = "ssr")]

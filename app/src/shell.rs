@@ -3,7 +3,7 @@
 use crate::{
     App,
     api::backend::{Assets, ServedBy},
-    app::is_plain,
+    pages::is_plain,
 };
 use http::{HeaderValue, header, request::Parts};
 use leptos::{nonce::use_nonce, prelude::*};

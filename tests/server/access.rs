@@ -4,6 +4,7 @@ use crate::support::{Client, Database, Follower, Launch, Server, eventually, fre
 use reqwest::{RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use streamgauge_app::{Audience, PAGES};
 
 /// A server that is closed, and a key of each scope.
 struct Closed {
@@ -69,6 +70,25 @@ async fn signs_in_at(server: &Server, key: &str) -> String {
     let answer = form.body(format!("key={key}")).send().await.expect("an answer");
     let set = answer.headers()["set-cookie"].to_str().expect("text");
     set.split(';').next().expect("a cookie").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_lets_in_its_audience_alone() {
+    let closed = closed(&[]).await;
+    let browser = without_redirects();
+    for page in PAGES {
+        let path = page.path.replace(":id", "7");
+        let get = || browser.get(format!("http://localhost:{}{path}", closed.server.port));
+        let stranger = get().send().await.expect("an answer");
+        let to = stranger.headers().get("location").map(|to| to.to_str().expect("text").to_owned());
+        match page.audience {
+            Audience::Admins => {
+                assert!(to.is_some_and(|to| to.starts_with("/login")), "{path}: {}", stranger.status());
+            }
+            Audience::Followers => assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED, "{path}"),
+            Audience::Everybody => assert_eq!(stranger.status(), StatusCode::OK, "{path}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ fn load_tests() -> Option<&'static str> {
 /// Who rendered a plain page, which nothing follows later. Where the browser takes over, it begins without.
 fn served_by() -> Option<(String, String)> {
     #[cfg(feature = "ssr")]
-    if leptos_router::hooks::use_location().pathname.with_untracked(|path| crate::app::is_plain(path)) {
+    if leptos_router::hooks::use_location().pathname.with_untracked(|path| crate::pages::is_plain(path)) {
         let served_by = use_context::<crate::api::backend::ServedBy>()?;
         return Some((served_by.node, served_by.version.into()));
     }
