@@ -323,6 +323,7 @@ mod tests {
     use super::*;
     use crate::{gauge::Recorder, stream::Knobs};
     use streamgauge_core::{
+        metric::region::Region,
         session::{cohort::Cohort, status::State},
         settings::limits::Limits,
     };
@@ -377,7 +378,7 @@ mod tests {
         let quiet = publish("quiet", Say::First(draft())).expect("published");
         let followed = publish("followed", Say::First(draft())).expect("published");
         assert_ne!(quiet.epoch, followed.epoch);
-        let seat = hub.join(&session("followed"), Cohort::Stream).expect("a seat");
+        let seat = hub.join(&session("followed"), Cohort::Stream, Region::UNKNOWN).expect("a seat");
 
         broker.sweep(clock::steady_ms() + 59_000);
         assert_eq!(broker.len(), 2);

@@ -1,6 +1,6 @@
 //! What pages report, counted once each.
 
-use super::Recorder;
+use super::AtRegion;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
@@ -31,7 +31,8 @@ struct Inner {
 
 impl Beacons {
     /// Counts a beacon. `false`: it was counted before.
-    pub fn count(&self, recorder: &Recorder, cohort: Cohort, beacon: &Beacon) -> bool {
+    pub fn count(&self, at: AtRegion<'_>, cohort: Cohort, beacon: &Beacon) -> bool {
+        let recorder = at.recorder();
         if !self.is_news(beacon) {
             recorder.add(Counter::BeaconsRepeated, 1);
             return false;
@@ -43,10 +44,10 @@ impl Beacons {
             recorder.record(Measure::FirstUpdate, ms.into());
         }
         for &ms in &beacon.latencies_ms {
-            recorder.record(Measure::ClientLatency, ms.into());
+            at.record(Measure::ClientLatency, ms.into());
         }
         for fallback in beacon.fallbacks_of(cohort) {
-            recorder.add(fallback.reason.counter(), 1);
+            at.add(fallback.reason.counter(), 1);
         }
         true
     }
@@ -69,7 +70,8 @@ impl Beacons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::metric::measure::sample::Sample;
+    use crate::gauge::Recorder;
+    use streamgauge_core::metric::{measure::sample::Sample, region::Region};
 
     #[test]
     fn a_beacon_counts_once() {
@@ -79,7 +81,11 @@ mod tests {
                 r#"{{"v":1,"session":"a","page":"{page}","seq":{seq},"mode":"poll","latencies_ms":[5,7],
                     "fallbacks":[{{"reason":"buffered","at_ms":1}}]}}"#
             );
-            beacons.count(&recorder, cohort, &Beacon::parse(body.as_bytes()).expect("a beacon"));
+            beacons.count(
+                recorder.at(Region::at(1)),
+                cohort,
+                &Beacon::parse(body.as_bytes()).expect("a beacon"),
+            );
         };
         send("p", 0, Cohort::Stream);
         send("p", 0, Cohort::Stream);
@@ -94,6 +100,10 @@ mod tests {
         let count = |counter| sample.counters.get(counter);
         assert_eq!((count(Counter::Beacons), count(Counter::BeaconsRepeated)), (4, 2));
         assert_eq!(count(Counter::FallbackBuffered), 3);
+        assert_eq!(sample.histograms.get(Measure::ClientLatency).len(), 8);
+        let mut sample = Sample::new("n", 0, 1);
+        assert!(recorder.collect_at(Region::at(1), &mut sample), "its region has the same");
+        assert_eq!(sample.counters.get(Counter::FallbackBuffered), 3);
         assert_eq!(sample.histograms.get(Measure::ClientLatency).len(), 8);
     }
 }

@@ -297,11 +297,10 @@ impl ConnectionMeter {
             match state.traffic {
                 Traffic::Stream(_) if state.opens > 0 => {
                     let (opens, took) = (u64::from(state.opens), u64::try_from(now - started).unwrap_or(0));
-                    self.recorder.add(Counter::ConnectEstablished, opens);
-                    self.recorder.record_n(Measure::Connect, took, opens);
+                    let at = self.recorder.at(state.region);
+                    at.add(Counter::ConnectEstablished, opens);
+                    at.record_n(Measure::Connect, took, opens);
                     self.recorder.add(Counter::OpeningBytes, state.of_request);
-                    self.recorder.add_at(state.region, Counter::ConnectEstablished, opens);
-                    (0..opens).for_each(|_| self.recorder.record_at(state.region, Measure::Connect, took));
                 }
                 Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}
@@ -314,13 +313,10 @@ impl ConnectionMeter {
             state.leaving.clear();
             return look;
         }
-        let (left, region) = (state.leaving.len() as u64, state.region);
-        self.recorder.add(Counter::Delivered, left);
-        self.recorder.add_at(region, Counter::Delivered, left);
-        self.recorder.add_at(region, Counter::DeliveriesDue, left);
+        let at = self.recorder.at(state.region);
+        at.delivered(state.leaving.len() as u64);
         for accepted in state.leaving.drain(..).flatten() {
-            self.recorder.record_since(Measure::Delivery, accepted, now);
-            self.recorder.record_at(region, Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
+            at.record(Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
         }
         look
     }
