@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
+use streamgauge_core::session::conflation::conflate;
 
 /// Events that may wait for a stream that is being opened: as many as a history holds that is caught up with at once, and
 /// as many live ones. Past that its seat is lost, and it resumes from history. All followers share them.
@@ -157,25 +158,20 @@ impl State {
         Some(message)
     }
 
-    /// Lets go of progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
-    /// `end` stay, and so does what waited before the follower began to read.
+    /// Conflates what came since the follower began to read; `next` comes behind it.
     fn conflate(&mut self, next: &Message) -> u64 {
-        let mut later = next.stage;
-        let before = self.waiting.len() - self.counted;
-        let mut kept = VecDeque::with_capacity(self.waiting.len());
-        let mut conflated = 0;
-        for (index, message) in std::mem::take(&mut self.waiting).into_iter().enumerate().rev() {
-            if index >= before && !message.must && message.stage == later {
-                conflated += 1;
-                self.counted -= 1;
-                self.bytes -= message.frame.len();
-                continue;
-            }
-            later = message.stage;
-            kept.push_front(message);
-        }
-        self.waiting = kept;
-        conflated
+        let State { waiting, counted, bytes, .. } = self;
+        let fixed = waiting.len() - *counted;
+        conflate(
+            waiting,
+            fixed,
+            Some(next.stage),
+            |message| message.waiting(),
+            |message| {
+                *counted -= 1;
+                *bytes -= message.frame.len();
+            },
+        )
     }
 }
 
