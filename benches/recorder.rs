@@ -119,7 +119,7 @@ fn follow(hub: &Hub, broker: &Arc<dyn Broker>, session: SessionId) -> Session {
         let seat = hub.join(&session, Cohort::Stream, region).expect("a seat");
         let arrival = Arrival {
             socket: near,
-            counted: kernel_bytes::Carried::default(),
+            counted: kernel::socket_bytes::Carried::default(),
             session: session.clone(),
             key: 0,
             cohort: Cohort::Stream,

@@ -105,7 +105,7 @@ impl Hub {
         for (index, thread) in threads.into_iter().enumerate() {
             let hub = hub.clone();
             std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
-                let _ = time_slice::reset();
+                let _ = kernel::time_slice::reset();
                 // Without its thread a reactor's streams would stand open and silent. Ended, they come back elsewhere.
                 let _ = catch_unwind(AssertUnwindSafe(|| thread.run(hub)));
                 tracing::error!(

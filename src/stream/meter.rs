@@ -10,7 +10,7 @@ use hyper::{
     rt::{Read, ReadBufCursor, Write},
 };
 use hyper_util::rt::TokioIo;
-use kernel_bytes::Carried;
+use kernel::socket_bytes::Carried;
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
@@ -346,7 +346,7 @@ impl Drop for ConnectionMeter {
 
 /// Adds what the kernel says of a socket, and what was counted on it, to what the two are compared by.
 pub fn reconcile(recorder: &Recorder, counted: Carried, socket: BorrowedFd<'_>) {
-    let Ok(kernel) = kernel_bytes::carried(socket) else { return };
+    let Ok(kernel) = kernel::socket_bytes::carried(socket) else { return };
     recorder.add(Counter::KernelBytesIn, kernel.received);
     recorder.add(Counter::KernelBytesOut, kernel.sent);
     recorder.add(Counter::MeterBytesIn, counted.received);

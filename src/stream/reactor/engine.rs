@@ -18,8 +18,8 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use kernel::send_many::Sender;
 use mio::{Interest, Registry, Token, event::Event};
-use send_many::Sender;
 use slab::Slab;
 use std::{
     collections::BTreeSet,

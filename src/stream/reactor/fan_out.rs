@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
-use send_many::Sender;
+use kernel::send_many::Sender;
 use std::{
     io::{self, Write},
     os::fd::AsFd,
