@@ -1,10 +1,11 @@
 //! What pages report, counted once each.
 
 use super::AtRegion;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 use streamgauge_core::{
     metric::{
@@ -54,7 +55,7 @@ impl Beacons {
 
     fn is_news(&self, beacon: &Beacon) -> bool {
         let page = self.0.hasher.hash_one((&beacon.session, &beacon.page));
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.seen.lock();
         let [young, old] = &mut *seen;
         if let Some(numbers) = young.get_mut(&page).or_else(|| old.get_mut(&page)) {
             return numbers.take(beacon.seq);

@@ -11,13 +11,14 @@ use super::{
     reactor::{Arrival, Command, Reactor},
 };
 use crate::gauge::{Recorder, Streamed};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -323,7 +324,7 @@ impl Inner {
 
     fn lock(&self, index: usize) -> Shard<'_> {
         // The maps are whole between any two statements, so a panic elsewhere does not spoil them.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock()
     }
 
     fn closed(&self, session: &SessionId, count: u64) {

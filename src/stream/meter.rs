@@ -11,12 +11,13 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use kernel::socket_bytes::Carried;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -147,7 +148,7 @@ impl ConnectionMeter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A new request: nobody knows yet what it is for.
