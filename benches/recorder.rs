@@ -115,14 +115,15 @@ fn follow(hub: &Hub, broker: &Arc<dyn Broker>, session: SessionId) -> Session {
         near.set_nodelay(true).expect("no delay");
         near.set_nonblocking(true).expect("not blocking");
         followers.push(far);
-        let seat = hub.join(&session, Cohort::Stream).expect("a seat");
+        let region = Region::at(1 + number % REGIONS);
+        let seat = hub.join(&session, Cohort::Stream, region).expect("a seat");
         let arrival = Arrival {
             socket: near,
-            counted: kernel_bytes::Carried::default(),
+            counted: kernel::socket_bytes::Carried::default(),
             session: session.clone(),
             key: 0,
             cohort: Cohort::Stream,
-            region: Region::at(1 + number % REGIONS),
+            region,
             broker: broker.clone(),
             opening: Bytes::from_static(b"3\r\n:\n\n\r\n"),
             told: 0,

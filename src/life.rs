@@ -69,7 +69,7 @@ const UNHURRIED: Duration = Duration::from_millis(20);
 
 /// The calling thread, and all that it starts.
 fn give_way() {
-    if let Err(error) = time_slice::set(UNHURRIED) {
+    if let Err(error) = kernel::time_slice::set(UNHURRIED) {
         tracing::debug!(%error, "the kernel takes no slice for threads that do not serve");
     }
 }
@@ -324,7 +324,7 @@ async fn assemble(
     let broker: Arc<dyn Broker> = match &settings.redis_url {
         Some(url) => {
             // This thread passes on what Redis brings, so it serves like the others that do.
-            let _ = time_slice::reset();
+            let _ = kernel::time_slice::reset();
             let (plain, endings) = (settings.redis_plain, store.endings().clone());
             let broker = Arc::new(RedisBroker::start(url, hub.clone(), history, abandon, plain, endings)?);
             redis = Some(broker.clone());

@@ -2,11 +2,8 @@
 
 use http::{HeaderMap, HeaderName, header::REFERER};
 use maxminddb::{Reader, geoip2};
-use std::{
-    net::IpAddr,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{net::IpAddr, path::Path};
 use streamgauge_core::{
     metric::{
         fallback::Routes,
@@ -53,7 +50,7 @@ impl Whereabouts {
     /// Of the page that sent this.
     pub fn page_route(&self, headers: &HeaderMap) -> String {
         let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner).of(referer)
+        self.routes.lock().of(referer)
     }
 
     fn name(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {

@@ -5,11 +5,12 @@ use crate::{
     clock,
     stream::{Hub, Message},
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -128,7 +129,7 @@ impl LocalBroker {
             );
         }
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.lock();
             shard.retain(|session, entry| {
                 let keep = if entry.held.has_ended() { self.limits.age_ms } else { self.abandon_after_ms };
                 // A follower joins the hub first and then reads the history under this lock, so a follower that has
@@ -144,7 +145,7 @@ impl LocalBroker {
 
     /// Sessions held.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -154,7 +155,7 @@ impl LocalBroker {
     fn shard(&self, session: &SessionId) -> MutexGuard<'_, Shard> {
         let index = self.hasher.hash_one(session) as usize % SHARDS;
         // Entries are whole between any two statements, so a panic elsewhere does not spoil them.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock()
     }
 
     /// Makes the entry if there is room. The bound is kept by shard, so no other lock is needed.
@@ -295,7 +296,7 @@ impl Broker for LocalBroker {
 
     fn lease<'a>(&'a self, session: &'a SessionId, user: &'a str, most: u32) -> Answer<'a, Option<Lease>> {
         let key = (session.clone(), Box::from(user));
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leases = self.leases.lock();
         let held = leases.entry(key.clone()).or_default();
         if *held >= most {
             return ready(Ok(None));
@@ -303,7 +304,7 @@ impl Broker for LocalBroker {
         *held += 1;
         let all = self.leases.clone();
         ready(Ok(Some(Lease::new(move || {
-            let mut leases = all.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut leases = all.lock();
             if let Some(held) = leases.get_mut(&key) {
                 *held -= 1;
                 if *held == 0 {
@@ -323,6 +324,7 @@ mod tests {
     use super::*;
     use crate::{gauge::Recorder, stream::Knobs};
     use streamgauge_core::{
+        metric::region::Region,
         session::{cohort::Cohort, status::State},
         settings::limits::Limits,
     };
@@ -377,7 +379,7 @@ mod tests {
         let quiet = publish("quiet", Say::First(draft())).expect("published");
         let followed = publish("followed", Say::First(draft())).expect("published");
         assert_ne!(quiet.epoch, followed.epoch);
-        let seat = hub.join(&session("followed"), Cohort::Stream).expect("a seat");
+        let seat = hub.join(&session("followed"), Cohort::Stream, Region::UNKNOWN).expect("a seat");
 
         broker.sweep(clock::steady_ms() + 59_000);
         assert_eq!(broker.len(), 2);

@@ -1,10 +1,11 @@
 //! What pages report, counted once each.
 
-use super::Recorder;
+use super::AtRegion;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 use streamgauge_core::{
     metric::{
@@ -31,7 +32,8 @@ struct Inner {
 
 impl Beacons {
     /// Counts a beacon. `false`: it was counted before.
-    pub fn count(&self, recorder: &Recorder, cohort: Cohort, beacon: &Beacon) -> bool {
+    pub fn count(&self, at: AtRegion<'_>, cohort: Cohort, beacon: &Beacon) -> bool {
+        let recorder = at.recorder();
         if !self.is_news(beacon) {
             recorder.add(Counter::BeaconsRepeated, 1);
             return false;
@@ -43,17 +45,17 @@ impl Beacons {
             recorder.record(Measure::FirstUpdate, ms.into());
         }
         for &ms in &beacon.latencies_ms {
-            recorder.record(Measure::ClientLatency, ms.into());
+            at.record(Measure::ClientLatency, ms.into());
         }
         for fallback in beacon.fallbacks_of(cohort) {
-            recorder.add(fallback.reason.counter(), 1);
+            at.add(fallback.reason.counter(), 1);
         }
         true
     }
 
     fn is_news(&self, beacon: &Beacon) -> bool {
         let page = self.0.hasher.hash_one((&beacon.session, &beacon.page));
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.seen.lock();
         let [young, old] = &mut *seen;
         if let Some(numbers) = young.get_mut(&page).or_else(|| old.get_mut(&page)) {
             return numbers.take(beacon.seq);
@@ -69,7 +71,8 @@ impl Beacons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::metric::measure::sample::Sample;
+    use crate::gauge::Recorder;
+    use streamgauge_core::metric::{measure::sample::Sample, region::Region};
 
     #[test]
     fn a_beacon_counts_once() {
@@ -79,7 +82,11 @@ mod tests {
                 r#"{{"v":1,"session":"a","page":"{page}","seq":{seq},"mode":"poll","latencies_ms":[5,7],
                     "fallbacks":[{{"reason":"buffered","at_ms":1}}]}}"#
             );
-            beacons.count(&recorder, cohort, &Beacon::parse(body.as_bytes()).expect("a beacon"));
+            beacons.count(
+                recorder.at(Region::at(1)),
+                cohort,
+                &Beacon::parse(body.as_bytes()).expect("a beacon"),
+            );
         };
         send("p", 0, Cohort::Stream);
         send("p", 0, Cohort::Stream);
@@ -94,6 +101,10 @@ mod tests {
         let count = |counter| sample.counters.get(counter);
         assert_eq!((count(Counter::Beacons), count(Counter::BeaconsRepeated)), (4, 2));
         assert_eq!(count(Counter::FallbackBuffered), 3);
+        assert_eq!(sample.histograms.get(Measure::ClientLatency).len(), 8);
+        let mut sample = Sample::new("n", 0, 1);
+        assert!(recorder.collect_at(Region::at(1), &mut sample), "its region has the same");
+        assert_eq!(sample.counters.get(Counter::FallbackBuffered), 3);
         assert_eq!(sample.histograms.get(Measure::ClientLatency).len(), 8);
     }
 }

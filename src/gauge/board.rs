@@ -4,10 +4,8 @@
 //! only by what enters and leaves the window.
 
 use crate::stream::Knobs;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{BTreeMap, BTreeSet};
 use streamgauge_core::{
     metric::{
         measure::{
@@ -112,7 +110,7 @@ impl Board {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Takes one second in. Answers the bucket that this closed.

@@ -2,10 +2,8 @@
 
 use super::Journal;
 use crate::broker;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc};
 use streamgauge_core::{
     metric::measure::{counters::Counter, sample::Sample},
     session::{cohort::Cohort, ids::SessionId, timeline::MarkKind},
@@ -46,7 +44,7 @@ pub trait Streamed {
 
 impl Polled {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A poll of the session at `now`, Unix milliseconds.

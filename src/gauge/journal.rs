@@ -1,12 +1,10 @@
 //! What happened to single sessions, on its way to PostgreSQL. It is a convenience, and bounded: where more happens than
 //! can be written, the newest is left out and counted, and no stream waits for it.
 
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 use streamgauge_core::session::{
     ids::SessionId,
@@ -45,7 +43,7 @@ impl Journal {
         if session.is_probe() {
             return;
         }
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.marks.lock();
         if marks.len() >= MOST {
             self.lost.fetch_add(1, Relaxed);
             return;
@@ -57,7 +55,7 @@ impl Journal {
     /// A status event, if it is worth a mark.
     pub fn event(&self, event: &StatusEvent) {
         {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last.lock();
             let known = last.get(&event.session).map(|(stage, at)| (&**stage, *at));
             if !is_marked(event, known) {
                 return;
@@ -83,12 +81,12 @@ impl Journal {
 
     /// Marks that wait.
     pub fn waiting(&self) -> usize {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.marks.lock().len()
     }
 
     /// Takes out the oldest of them.
     pub fn take(&self, most: usize) -> Vec<(SessionId, Mark)> {
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.marks.lock();
         let most = most.min(marks.len());
         let rest = marks.split_off(most);
         std::mem::replace(&mut *marks, rest)
@@ -96,7 +94,7 @@ impl Journal {
 
     /// What could not be written comes back, as far as there is room.
     pub fn back(&self, mut taken: Vec<(SessionId, Mark)>) {
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.marks.lock();
         taken.append(&mut marks);
         self.lost.fetch_add(taken.len().saturating_sub(MOST) as u64, Relaxed);
         taken.truncate(MOST);

@@ -18,6 +18,6 @@ pub use cohorts::{Polled, Streamed};
 pub use journal::Journal;
 pub use levels::levels;
 pub use process::Process;
-pub use recorder::Recorder;
+pub use recorder::{AtRegion, Recorder};
 pub use ticker::run as run_ticker;
 pub use totals::Totals;

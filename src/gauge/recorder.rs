@@ -18,7 +18,7 @@ use streamgauge_core::{
             layout,
             sample::{Measure, Sample},
         },
-        region::Region,
+        region::{Counts, Region},
     },
     session::ids::SessionId,
 };
@@ -138,25 +138,26 @@ impl Recorder {
         self.slot().histograms[cell].fetch_add(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
     }
 
-    /// Counts for the follower's region beside what is counted for all; nothing where it is not known.
-    pub fn add_at(&self, region: Region, counter: Counter, amount: u64) {
-        if region.is_known() && amount > 0 && !self.silent {
-            self.slot().region(region).counters[counter as usize].fetch_add(amount, Relaxed);
+    /// Counts for all and for this region.
+    pub fn at(&self, region: Region) -> AtRegion<'_> {
+        AtRegion { recorder: self, region }
+    }
+
+    /// Counts deliveries to a group of followers: for all, and for each region in it.
+    pub fn delivered(&self, events: &Counts) {
+        self.add(Counter::Delivered, events.sum());
+        for (region, count) in events.known() {
+            let at = self.at(region);
+            at.add_apart(Counter::DeliveriesDue, count);
+            at.add_apart(Counter::Delivered, count);
         }
     }
 
-    /// The same for a value, of the measures that are kept by region.
-    pub fn record_at(&self, region: Region, measure: Measure, value: u64) {
-        self.record_n_at(region, measure, value, 1);
-    }
-
-    /// The same value `count` times.
-    pub fn record_n_at(&self, region: Region, measure: Measure, value: u64, count: u64) {
-        if let (true, Some(index)) =
-            (region.is_known() && !self.silent, BY_REGION.iter().position(|&each| each == measure))
-        {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            self.slot().region(region).histograms[index][layout::index(value)].fetch_add(count, Relaxed);
+    /// Records one value for a group of followers: for all, and for each region in it.
+    pub fn record_each(&self, measure: Measure, value: u64, followers: &Counts) {
+        self.record_n(measure, value, followers.sum());
+        for (region, count) in followers.known() {
+            self.at(region).record_apart(measure, value, count);
         }
     }
 
@@ -190,6 +191,69 @@ impl Recorder {
     }
 }
 
+/// Counts for all followers and for those of one region: nothing that a region has can be missing from the whole.
+#[derive(Clone, Copy)]
+pub struct AtRegion<'a> {
+    recorder: &'a Recorder,
+    region: Region,
+}
+
+impl AtRegion<'_> {
+    /// What is counted for all only.
+    pub fn recorder(&self) -> &Recorder {
+        self.recorder
+    }
+
+    pub fn add(self, counter: Counter, amount: u64) {
+        self.recorder.add(counter, amount);
+        self.add_apart(counter, amount);
+    }
+
+    /// Counts for the region alone, where the sum over all is counted elsewhere or under another name.
+    pub fn add_apart(self, counter: Counter, amount: u64) {
+        debug_assert!(counter.is_by_region(), "{} is not kept by region", counter.name());
+        if self.region.is_known() && amount > 0 && !self.recorder.silent {
+            let slot = self.recorder.slot().region(self.region);
+            slot.counters[counter as usize].fetch_add(amount, Relaxed);
+        }
+    }
+
+    /// In the measure's own unit.
+    pub fn record(self, measure: Measure, value: u64) {
+        self.record_n(measure, value, 1);
+    }
+
+    /// The same value `count` times.
+    pub fn record_n(self, measure: Measure, value: u64, count: u64) {
+        self.recorder.record_n(measure, value, count);
+        self.record_apart(measure, value, count);
+    }
+
+    fn record_apart(self, measure: Measure, value: u64, count: u64) {
+        if let (true, Some(index)) = (
+            self.region.is_known() && !self.recorder.silent,
+            BY_REGION.iter().position(|&each| each == measure),
+        ) {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let slot = self.recorder.slot().region(self.region);
+            slot.histograms[index][layout::index(value)].fetch_add(count, Relaxed);
+        }
+    }
+
+    /// Events that left for a follower. All followers' events become due when they are published; a region's become due
+    /// with their outcome, since the hub counts followers without their regions.
+    pub fn delivered(self, events: u64) {
+        self.add_apart(Counter::DeliveriesDue, events);
+        self.add(Counter::Delivered, events);
+    }
+
+    /// Events that a slow reader lost.
+    pub fn dropped_slow(self, events: u64) {
+        self.add_apart(Counter::DeliveriesDue, events);
+        self.add(Counter::DroppedSlow, events);
+    }
+}
+
 fn take_counters(cells: &[AtomicU64], sample: &mut Sample) {
     for (&counter, cell) in Counter::ALL.iter().zip(cells) {
         sample.counters.add(counter, cell.swap(0, Relaxed));
@@ -209,6 +273,44 @@ fn take_histogram(cells: &[AtomicU32], measure: Measure, sample: &mut Sample) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_at_a_region_is_counted_for_all() {
+        let recorder = Recorder::new(1);
+        let (here, there) = (Region::at(1), Region::at(2));
+        recorder.at(here).add(Counter::ConnectAttempts, 2);
+        recorder.at(here).dropped_slow(3);
+        recorder.at(there).delivered(5);
+        recorder.at(Region::UNKNOWN).dropped_slow(7);
+        recorder.at(here).add_apart(Counter::StreamsClosed, 11);
+        recorder.silence().at(here).dropped_slow(13);
+        recorder.at(there).record_n(Measure::Connect, 20, 2);
+        let mut group = Counts::default();
+        [(here, 1), (Region::UNKNOWN, 4)].into_iter().for_each(|(region, count)| group.add(region, count));
+        recorder.delivered(&group);
+        recorder.record_each(Measure::Delivery, 30, &group);
+
+        let check = |region: Option<Region>, expected: [u64; 5], values: [u64; 2]| {
+            let mut sample = Sample::new("a", 0, 1);
+            match region {
+                Some(region) => assert!(recorder.collect_at(region, &mut sample)),
+                None => recorder.collect(&mut sample),
+            }
+            let counters = [
+                Counter::ConnectAttempts,
+                Counter::DeliveriesDue,
+                Counter::Delivered,
+                Counter::DroppedSlow,
+                Counter::StreamsClosed,
+            ];
+            assert_eq!(counters.map(|counter| sample.counters.get(counter)), expected, "{region:?}");
+            let measures = [Measure::Connect, Measure::Delivery];
+            assert_eq!(measures.map(|measure| sample.histograms.get(measure).len()), values, "{region:?}");
+        };
+        check(None, [2, 0, 10, 10, 0], [2, 5]);
+        check(Some(here), [2, 4, 1, 3, 11], [0, 1]);
+        check(Some(there), [0, 5, 5, 0, 0], [2, 0]);
+    }
 
     #[test]
     fn nothing_is_lost_between_threads() {

@@ -2,10 +2,8 @@
 
 use super::Recorder;
 use crate::whereabouts::Whereabouts;
-use std::{
-    array,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::array;
 use streamgauge_core::metric::{
     measure::{counters::Counter, packed::Packed, sample::Sample},
     region::Region,
@@ -30,7 +28,7 @@ impl RegionBuckets {
 
     /// Takes one second in. `start`: of the bucket that is filling now. Answers the buckets that this closed.
     pub fn tick(&self, recorder: &Recorder, whereabouts: &Whereabouts, start: i64, step: i64) -> Vec<Packed> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let mut closed = Vec::new();
         for index in 1..Region::COUNT {
             let region = Region::at(index);
@@ -57,7 +55,7 @@ impl RegionBuckets {
 
     /// The buckets that are filling, for a server that stops.
     pub fn close(&self) -> Vec<Packed> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.open.lock();
         open.iter().flatten().map(|bucket| bucket.sample.pack()).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Everything since the process started, for those who make rates of it themselves.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use streamgauge_core::metric::{
     export::{Family, counters, distributions},
     measure::sample::Sample,
@@ -17,12 +17,12 @@ impl Default for Totals {
 impl Totals {
     /// One second of everything.
     pub fn add(&self, tick: &Sample) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).merge(tick);
+        self.0.lock().merge(tick);
     }
 
     /// As of the last tick, all of one moment, so that what adds up adds up here too.
     pub fn families(&self) -> Vec<Family> {
-        let total = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = self.0.lock();
         counters(&total.counters).chain(distributions(&total)).collect()
     }
 }

@@ -20,7 +20,8 @@ use streamgauge_core::{
     metric::{
         beacon::{BadBeacon, Beacon, LONGEST},
         fallback,
-        measure::{counters::Counter, sample::Measure},
+        measure::counters::Counter,
+        region::Region,
     },
     session::{cohort::Cohort, frame, timeline::MarkKind},
 };
@@ -52,8 +53,10 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
         return Err(Problem::unknown_session());
     }
     let cohort = node.cohort(&beacon.session);
-    if node.beacons.count(&node.recorder, cohort, &beacon) {
-        trace(&node, &parts, cohort, &beacon);
+    let peer = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
+    let region = node.whereabouts.region(&parts.headers, peer);
+    if node.beacons.count(node.recorder.at(region), cohort, &beacon) {
+        trace(&node, &parts, region, cohort, &beacon);
         if !beacon.fallbacks_of(cohort).is_empty() && node.door.broker.falls_back(&beacon.session).await? {
             node.recorder.add(Counter::SessionsFellBack, 1);
         }
@@ -62,10 +65,8 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
 }
 
 /// What is kept of a beacon beside its counts: whence it came, and what belongs to its session's timeline.
-fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
+fn trace(node: &Node, parts: &Parts, region: Region, cohort: Cohort, beacon: &Beacon) {
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let peer = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    let region = node.whereabouts.region(&parts.headers, peer);
     let place = Place {
         browser: fallback::browser(text(header::USER_AGENT)).to_owned(),
         region: node.whereabouts.regions.name(region).unwrap_or_else(|| "unknown".into()),
@@ -74,9 +75,6 @@ fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     let now = clock::now_ms();
     let journal = node.recorder.journal();
     let mark = |kind, detail: &str, value| journal.mark(&beacon.session, now, kind, detail, value);
-    for &ms in &beacon.latencies_ms {
-        node.recorder.record_at(region, Measure::ClientLatency, ms.into());
-    }
     if let Some(ms) = beacon.first_update_ms {
         mark(MarkKind::FirstUpdate, &place.browser, Some(ms.into()));
     }
@@ -87,7 +85,6 @@ fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     }
     for fallback in beacon.fallbacks_of(cohort) {
         mark(MarkKind::Fallback, fallback.reason.title(), None);
-        node.recorder.add_at(region, fallback.reason.counter(), 1);
         node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
     }
     if beacon.seq == 0 {

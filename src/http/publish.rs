@@ -149,15 +149,37 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
+/// Permission to publish to one session. Nothing is published without one, and [`Admission::to`] alone makes it.
+struct Admission(SessionId);
+
+impl Admission {
+    /// What depends on the session is checked here.
+    fn to(session: SessionId, publisher: &Publisher) -> Result<Admission, Problem> {
+        publisher.may(&session)?;
+        Ok(Admission(session))
+    }
+}
+
+/// Admits a request that reports status, or says why not. Both ways into `POST …/status` call it: the router's route, and
+/// the short way in `Routes::answer`, which passes no layer of the router. A check of reports (quota, role, audit)
+/// therefore belongs here or into [`Publisher::admit`] and [`Admission::to`], and not into a layer.
+fn admit(
+    node: &Node,
+    session: SessionId,
+    headers: &HeaderMap,
+    caller: Option<&Caller>,
+) -> Result<Admission, Problem> {
+    Admission::to(session, &Publisher::admit(node, headers, caller)?)
+}
+
 async fn publish(
     node: &Node,
-    publisher: &Publisher,
-    id: &SessionId,
+    admission: &Admission,
     say: Say,
     key: Option<&str>,
     ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
-    publisher.may(id)?;
+    let Admission(id) = admission;
     // A backlog of deliveries slows publishers, and never grows without bound.
     node.door.hub.room(id).await;
     let published = match node.door.broker.publish(id, say, key).await {
@@ -228,11 +250,18 @@ impl Ended<'_> {
 
 pub async fn status(
     State(node): State<Arc<Node>>,
-    publisher: Publisher,
-    Named(id): Named,
+    named: Result<Named, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
-    report(node, publisher, id, request).await
+    let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    match named {
+        Ok(Named(id)) => status_of(node, id, request, caller.as_deref()).await,
+        Err(problem) => {
+            // A client without a key learns that first, whatever the path names.
+            Publisher::admit(&node, request.headers(), caller.as_deref())?;
+            Err(problem)
+        }
+    }
 }
 
 /// The same, when it is known already which session is meant.
@@ -240,18 +269,17 @@ pub fn status_of(
     node: Arc<Node>,
     session: SessionId,
     request: Request,
-    caller: &Caller,
+    caller: Option<&Caller>,
 ) -> impl Future<Output = Result<Response, Problem>> + use<> {
-    let admitted = Publisher::admit(&node, request.headers(), Some(caller));
-    let reported = admitted.map(|publisher| report(node, publisher, session, request));
+    let admitted = admit(&node, session, request.headers(), caller);
+    let reported = admitted.map(|admission| report(node, admission, request));
     async move { reported?.await }
 }
 
 /// What the head says is done with before the body is waited for: the request is not kept for that time.
 fn report(
     node: Arc<Node>,
-    publisher: Publisher,
-    session: SessionId,
+    admission: Admission,
     request: Request,
 ) -> impl Future<Output = Result<Response, Problem>> {
     let key = IdempotencyKey::of(request.headers());
@@ -260,7 +288,7 @@ fn report(
         let IdempotencyKey(key) = key?;
         let raw: RawDraft = sent::read(&sent::whole(body?, sent::MAX_JSON).await?, "body")?;
         let say = Say::Status(Draft::check(raw)?);
-        let published = publish(&node, &publisher, &session, say, key.as_deref(), &mut Ended::One).await?;
+        let published = publish(&node, &admission, say, key.as_deref(), &mut Ended::One).await?;
         let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
         Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
     }
@@ -401,8 +429,8 @@ async fn publish_line(
     ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
     let line: RawLine = sent::read(line, "line")?;
-    let id: SessionId = line.session.parse()?;
-    publish(node, publisher, &id, Say::Status(Draft::check(line.into())?), None, ended).await
+    let admission = Admission::to(line.session.parse()?, publisher)?;
+    publish(node, &admission, Say::Status(Draft::check(line.into())?), None, ended).await
 }
 
 #[derive(Deserialize)]
@@ -419,13 +447,14 @@ pub async fn complete(
     IdempotencyKey(key): IdempotencyKey,
     Checked(complete): Checked<Complete>,
 ) -> Result<Response, Problem> {
+    let admission = Admission::to(id, &publisher)?;
     let outcome = match complete.outcome.as_str() {
         "completed" => SessionState::Completed,
         "failed" => SessionState::Failed,
         _ => return Err(Problem::field("outcome", "outcome must be completed or failed.")),
     };
     let say = Say::End { outcome, message: complete.message };
-    let published = publish(&node, &publisher, &id, say, key.as_deref(), &mut Ended::One).await?;
+    let published = publish(&node, &admission, say, key.as_deref(), &mut Ended::One).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }

@@ -52,7 +52,7 @@ impl Routes {
         if let Some(node) = &self.node
             && let Some(session) = reported(&request)
         {
-            let published = publish::status_of(node.clone(), session, request, &caller);
+            let published = publish::status_of(node.clone(), session, request, Some(&caller));
             return Either::Left(published.map(IntoResponse::into_response));
         }
         if caller.connection.is_scarce() && !serves_while_scarce(&request) {
@@ -100,7 +100,7 @@ fn scarce() -> Response {
 
 /// The session of which the request reports an event, if that is plain to see. Nearly all that is asked of a busy server
 /// is this one route, and the router would make for each request maps and boxes that this one has no use for. What is not
-/// plain, such as an escaped name, the router decides.
+/// plain, such as an escaped name, the router decides. Both ways end in `publish::status_of`, which admits the request.
 fn reported(request: &Request) -> Option<SessionId> {
     if request.method() != Method::POST {
         return None;

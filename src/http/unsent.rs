@@ -15,11 +15,12 @@ use axum::{
 use http::{StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
+use parking_lot::Mutex;
 use std::{
     convert::Infallible,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -120,8 +121,7 @@ impl Unsent {
         let take = async {
             let own = own.clone().acquire_many_owned(units).await.ok()?;
             if all.available_permits() < units as usize {
-                *self.all.short_until.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + SHORT_FOR);
+                *self.all.short_until.lock() = Some(Instant::now() + SHORT_FOR);
             }
             Some(Room { own, all: all.clone().acquire_many_owned(units).await.ok()? })
         };
@@ -129,7 +129,7 @@ impl Unsent {
     }
 
     fn is_short(&self) -> bool {
-        let until = self.all.short_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = self.all.short_until.lock();
         until.is_some_and(|until| Instant::now() < until)
     }
 

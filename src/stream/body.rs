@@ -299,7 +299,13 @@ impl Drop for StreamBody {
         if self.meter.stalls(clock::now_ms()) {
             self.close(Counter::ClosedSlow);
         }
-        // What was held back was due, and never left.
-        self.recorder.add(Counter::DroppedGone, self.waiting.len() as u64);
+        // What was held back was due, and never left. All members share one connection, and so one region.
+        let held = self.waiting.len() as u64;
+        let mut slow =
+            self.members.iter().filter_map(|member| member.opened.as_ref()).filter(|one| one.is_slow());
+        match slow.next() {
+            Some(opened) => self.recorder.at(opened.region).dropped_slow(held),
+            None => self.recorder.add(Counter::DroppedGone, held),
+        }
     }
 }

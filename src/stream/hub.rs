@@ -11,18 +11,19 @@ use super::{
     reactor::{Arrival, Command, Reactor},
 };
 use crate::gauge::{Recorder, Streamed};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 use streamgauge_core::{
-    metric::measure::counters::Counter,
+    metric::{measure::counters::Counter, region::Region},
     session::{cohort::Cohort, ids::SessionId},
     settings::limits::Knob,
 };
@@ -67,6 +68,8 @@ struct Local {
 
 struct Follower {
     key: u64,
+    /// What it loses counts for its region.
+    region: Region,
     queue: queue::Sender,
 }
 
@@ -103,7 +106,7 @@ impl Hub {
         for (index, thread) in threads.into_iter().enumerate() {
             let hub = hub.clone();
             std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
-                let _ = time_slice::reset();
+                let _ = kernel::time_slice::reset();
                 // Without its thread a reactor's streams would stand open and silent. Ended, they come back elsewhere.
                 let _ = catch_unwind(AssertUnwindSafe(|| thread.run(hub)));
                 tracing::error!(
@@ -117,7 +120,7 @@ impl Hub {
 
     /// Live messages of the session are queued from now on. Leaving is dropping the [`Seat`].
     /// `None`: as many streams are open as this node allows.
-    pub fn join(&self, session: &SessionId, cohort: Cohort) -> Option<Seat> {
+    pub fn join(&self, session: &SessionId, cohort: Cohort, region: Region) -> Option<Seat> {
         // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
         let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
         let most = u64::from(self.0.knobs.get(Knob::MaxConnections)) + probes;
@@ -134,7 +137,7 @@ impl Hub {
             let key = self.0.next.fetch_add(1, Relaxed);
             Local { key, cohort, queued: Vec::new(), parked: 0, share }
         });
-        local.queued.push(Follower { key, queue: sender });
+        local.queued.push(Follower { key, region, queue: sender });
         Some(Seat { queue, leave: Leave { hub: Some(self.clone()), session: session.clone(), key } })
     }
 
@@ -157,6 +160,7 @@ impl Hub {
         let Some(local) = shard.get_mut(session) else { return 0 };
         let due = local.followers();
         let message = Arc::new(message);
+        let recorder = (!session.is_probe()).then_some(&self.0.recorder);
         let (mut gone, mut slow, mut conflated) = (0, 0, 0);
         local.queued.retain(|follower| match follower.queue.send(&message) {
             Sent::Waits { conflated: more } => {
@@ -166,6 +170,9 @@ impl Hub {
             Sent::Slow { conflated: more } => {
                 conflated += more;
                 slow += 1;
+                if let Some(recorder) = recorder {
+                    recorder.at(follower.region).dropped_slow(1);
+                }
                 false
             }
             Sent::Gone => {
@@ -183,10 +190,8 @@ impl Hub {
             self.0.tidy(&mut shard, session);
         }
         drop(shard);
-        if !session.is_probe() {
-            let recorder = &self.0.recorder;
+        if let Some(recorder) = recorder {
             recorder.add(Counter::DeliveriesDue, due);
-            recorder.add(Counter::DroppedSlow, slow);
             recorder.add(Counter::DroppedGone, gone);
             recorder.add(Counter::Conflated, conflated);
         }
@@ -220,9 +225,10 @@ impl Hub {
                 lost += 1;
             }
             let recorder = self.0.recorder.of(leave.session());
-            recorder.add(Counter::DroppedSlow, lost);
+            let at = recorder.at(arrival.region);
+            at.dropped_slow(lost);
+            at.add_apart(Counter::StreamsClosed, 1);
             recorder.add(Counter::ClosedSlow, 1);
-            recorder.add_at(arrival.region, Counter::StreamsClosed, 1);
             arrival.broker.unwatch(leave.session());
             return;
         };
@@ -318,7 +324,7 @@ impl Inner {
 
     fn lock(&self, index: usize) -> Shard<'_> {
         // The maps are whole between any two statements, so a panic elsewhere does not spoil them.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock()
     }
 
     fn closed(&self, session: &SessionId, count: u64) {
@@ -392,12 +398,23 @@ impl Drop for Leave {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::queue::OPENING, *};
+    use super::{
+        super::{places::Place, queue::OPENING},
+        *,
+    };
+    use crate::broker::LocalBroker;
     use bytes::Bytes;
+    use std::net::{TcpListener, TcpStream};
     use streamgauge_core::{
-        session::ids::{Epoch, EventId},
+        metric::measure::sample::Sample,
+        session::{
+            follow::Said,
+            history::HistoryLimits,
+            ids::{Epoch, EventId},
+        },
         settings::limits::Limits,
     };
+    use tokio::sync::Semaphore;
 
     fn message(seq: u64) -> Message {
         let id = EventId { epoch: Epoch(1), seq };
@@ -410,12 +427,12 @@ mod tests {
         let knobs = Knobs::new(&Limits { max_connections: 2, ..Limits::default() });
         let hub = Hub::start(Recorder::new(1), knobs, 1).expect("a hub");
         let session: SessionId = "job".parse().expect("an id");
-        let mut slow = hub.join(&session, Cohort::Stream).expect("room");
-        let mut quick = hub.join(&session, Cohort::Stream).expect("room");
-        assert!(hub.join(&session, Cohort::Stream).is_none(), "full");
+        let mut slow = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
+        let mut quick = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
+        assert!(hub.join(&session, Cohort::Stream, Region::UNKNOWN).is_none(), "full");
         let own = SessionId::probe("a").expect("an id");
-        let probe = hub.join(&own, Cohort::Stream).expect("room for the probe");
-        assert!(hub.join(&session, Cohort::Stream).is_none(), "still full");
+        let probe = hub.join(&own, Cohort::Stream, Region::UNKNOWN).expect("room for the probe");
+        assert!(hub.join(&session, Cohort::Stream, Region::UNKNOWN).is_none(), "still full");
         drop(probe);
         assert!(hub.test().is_none(), "full for self-tests too");
         assert_eq!((hub.followed_ms(Cohort::Stream), hub.followed_ms(Cohort::Poll)), (1_000, 0));
@@ -435,8 +452,50 @@ mod tests {
         drop((slow, quick));
         let tests = [hub.test(), hub.test()];
         assert!(tests.iter().all(Option::is_some) && hub.test().is_none());
-        assert!(hub.join(&session, Cohort::Stream).is_none(), "self-tests have all places");
+        assert!(hub.join(&session, Cohort::Stream, Region::UNKNOWN).is_none(), "self-tests have all places");
         drop(tests);
         assert_eq!((hub.open(), hub.followers(&session), hub.followed_ms(Cohort::Stream)), (0, 0, 0));
+    }
+
+    fn lost_at(recorder: &Recorder, region: Region) -> (u64, u64) {
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect_at(region, &mut sample);
+        (sample.counters.get(Counter::DeliveriesDue), sample.counters.get(Counter::DroppedSlow))
+    }
+
+    #[test]
+    fn what_a_stream_loses_before_it_is_parked_counts_for_its_region() {
+        let (recorder, region) = (Recorder::new(1), Region::at(1));
+        let hub = Hub::start(recorder.clone(), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let session: SessionId = "job".parse().expect("an id");
+        let seat = hub.join(&session, Cohort::Stream, region).expect("room");
+        for seq in 1..=OPENING as u64 + 1 {
+            hub.deliver(&session, message(seq));
+        }
+        assert_eq!(lost_at(&recorder, region), (1, 1), "the event that found the queue full");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let socket = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+        let places = Arc::new(Semaphore::new(1));
+        let arrival = Arrival {
+            socket,
+            counted: Default::default(),
+            session,
+            key: 0,
+            cohort: Cohort::Stream,
+            region,
+            broker: Arc::new(LocalBroker::new(hub.clone(), HistoryLimits::default(), 60_000)),
+            opening: Bytes::new(),
+            told: 3,
+            ends: false,
+            position: EventId { epoch: Epoch(1), seq: 0 },
+            live: Vec::new(),
+            permit: None,
+            expires_in: None,
+            said: Said::default(),
+            place: Place::from(places.try_acquire_owned().expect("a place")),
+        };
+        hub.park(seat, arrival);
+        let lost = OPENING as u64 + 3;
+        assert_eq!(lost_at(&recorder, region), (lost, lost), "what waited, and what it was to be told");
     }
 }

@@ -63,7 +63,7 @@ fn runtime() -> io::Result<runtime::Runtime> {
 fn start(index: usize, runtime: runtime::Runtime) -> io::Result<mpsc::Sender<Work>> {
     let (way, mut come): (mpsc::Sender<Work>, _) = mpsc::channel(WAITING);
     thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
-        let _ = time_slice::reset();
+        let _ = kernel::time_slice::reset();
         runtime.block_on(async {
             while let Some(work) = come.recv().await {
                 tokio::spawn(work());

@@ -2,11 +2,8 @@
 
 use super::knobs::Knobs;
 use crate::broker::{Broker, BrokerError, Lease};
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use streamgauge_core::{
     metric::region::Region,
     session::ids::SessionId,
@@ -86,7 +83,7 @@ impl Turnstile {
     }
 
     fn count(&self, knobs: &Knobs, user: Option<Box<str>>, address: Option<IpAddr>) -> Result<Permit, Over> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         let full = |count: Option<&u32>, knob| {
             let most = knobs.get(knob);
             most > 0 && count.is_some_and(|&count| count >= most)
@@ -108,14 +105,14 @@ impl Turnstile {
 
     #[cfg(test)]
     fn held(&self) -> (usize, usize) {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.0.lock();
         (counts.users.len(), counts.addresses.len())
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.turnstile.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.turnstile.0.lock();
         if let Some(user) = &self.user {
             give_back(&mut counts.users, user);
         }

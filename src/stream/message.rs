@@ -1,7 +1,9 @@
 //! One status event, framed once for all its followers.
 
 use bytes::{Bytes, BytesMut};
-use streamgauge_core::session::{frame, frame::GapReason, ids::EventId, status::StatusEvent};
+use streamgauge_core::session::{
+    conflation::Waiting, frame, frame::GapReason, ids::EventId, status::StatusEvent,
+};
 
 /// What ends a chunked body.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -38,6 +40,11 @@ impl Message {
     pub fn after_gap(event: &StatusEvent, reason: GapReason) -> Message {
         let text = frame::gap(&event.session, reason, Some(event.id)) + &frame::status(event);
         Message::of(event, &text, true)
+    }
+
+    /// As the rule of conflation sees it.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::Event { stage: self.stage, must: self.must }
     }
 
     fn of(event: &StatusEvent, text: &str, must: bool) -> Message {

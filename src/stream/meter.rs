@@ -10,13 +10,14 @@ use hyper::{
     rt::{Read, ReadBufCursor, Write},
 };
 use hyper_util::rt::TokioIo;
-use kernel_bytes::Carried;
+use kernel::socket_bytes::Carried;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -147,7 +148,7 @@ impl ConnectionMeter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A new request: nobody knows yet what it is for.
@@ -297,11 +298,10 @@ impl ConnectionMeter {
             match state.traffic {
                 Traffic::Stream(_) if state.opens > 0 => {
                     let (opens, took) = (u64::from(state.opens), u64::try_from(now - started).unwrap_or(0));
-                    self.recorder.add(Counter::ConnectEstablished, opens);
-                    self.recorder.record_n(Measure::Connect, took, opens);
+                    let at = self.recorder.at(state.region);
+                    at.add(Counter::ConnectEstablished, opens);
+                    at.record_n(Measure::Connect, took, opens);
                     self.recorder.add(Counter::OpeningBytes, state.of_request);
-                    self.recorder.add_at(state.region, Counter::ConnectEstablished, opens);
-                    (0..opens).for_each(|_| self.recorder.record_at(state.region, Measure::Connect, took));
                 }
                 Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}
@@ -314,13 +314,10 @@ impl ConnectionMeter {
             state.leaving.clear();
             return look;
         }
-        let (left, region) = (state.leaving.len() as u64, state.region);
-        self.recorder.add(Counter::Delivered, left);
-        self.recorder.add_at(region, Counter::Delivered, left);
-        self.recorder.add_at(region, Counter::DeliveriesDue, left);
+        let at = self.recorder.at(state.region);
+        at.delivered(state.leaving.len() as u64);
         for accepted in state.leaving.drain(..).flatten() {
-            self.recorder.record_since(Measure::Delivery, accepted, now);
-            self.recorder.record_at(region, Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
+            at.record(Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
         }
         look
     }
@@ -350,7 +347,7 @@ impl Drop for ConnectionMeter {
 
 /// Adds what the kernel says of a socket, and what was counted on it, to what the two are compared by.
 pub fn reconcile(recorder: &Recorder, counted: Carried, socket: BorrowedFd<'_>) {
-    let Ok(kernel) = kernel_bytes::carried(socket) else { return };
+    let Ok(kernel) = kernel::socket_bytes::carried(socket) else { return };
     recorder.add(Counter::KernelBytesIn, kernel.received);
     recorder.add(Counter::KernelBytesOut, kernel.sent);
     recorder.add(Counter::MeterBytesIn, counted.received);

@@ -92,8 +92,8 @@ pub struct Opened {
     handed: bool,
 }
 
-/// What a follower is told next. What it holds was due: let go of, by a refusal, by a request that was given up or by a stream
-/// that ends, it is counted as dropped.
+/// What a follower is told next. What it holds was due: if a request is refused or given up, or its stream ends, it counts
+/// as dropped.
 pub struct Queue {
     receiver: queue::Receiver,
     recorder: Recorder,
@@ -151,12 +151,11 @@ pub async fn open(
     let region = who.region;
     let away = |error| {
         for counter in [Counter::ConnectAttempts, Counter::ConnectFailed] {
-            recorder.add(counter, 1);
-            recorder.add_at(region, counter, 1);
+            recorder.at(region).add(counter, 1);
         }
         Refusal::Away(error)
     };
-    let Seat { queue, leave } = door.hub.join(session, cohort).ok_or_else(|| over(Over::Node))?;
+    let Seat { queue, leave } = door.hub.join(session, cohort, region).ok_or_else(|| over(Over::Node))?;
     let queue = Queue { receiver: queue, recorder: recorder.clone() };
     let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
@@ -227,8 +226,7 @@ impl Opened {
     /// Counts it among the streams that were tried: once all that its connection asked for could be opened.
     pub fn count(&mut self) {
         self.is_counted = true;
-        self.recorder.add(Counter::ConnectAttempts, 1);
-        self.recorder.add_at(self.region, Counter::ConnectAttempts, 1);
+        self.recorder.at(self.region).add(Counter::ConnectAttempts, 1);
         // A name that may never be a session's stands nowhere once its stream is closed.
         if let Some(leave) = &self.watched.leave
             && self.position.epoch != Epoch::NONE
@@ -236,6 +234,11 @@ impl Opened {
             let (session, from) = (leave.session(), std::mem::take(&mut self.from));
             self.recorder.journal().mark(session, clock::now_ms(), MarkKind::StreamOpened, from, None);
         }
+    }
+
+    /// It ended because its follower read too slowly: what it did not get counts as the follower's loss.
+    pub fn is_slow(&self) -> bool {
+        self.closed.map_or_else(|| self.queue.receiver.is_over(), |reason| reason == Counter::ClosedSlow)
     }
 
     /// From here on its end is counted by whoever has the parts.
@@ -254,15 +257,17 @@ impl Drop for Opened {
             return;
         }
         // The hub took the seat away, and the follower was too slow even to be told that it ends.
-        if self.queue.receiver.is_over() {
+        if self.is_slow() {
             self.closed.get_or_insert(Counter::ClosedSlow);
+            self.recorder.at(self.region).dropped_slow(u64::from(self.told) + self.queue.receiver.close());
+        } else {
+            self.recorder.add(Counter::DroppedGone, self.told.into());
         }
-        self.recorder.add(Counter::DroppedGone, self.told.into());
         if !self.is_counted {
             return;
         }
         self.recorder.add(self.closed.unwrap_or(Counter::ClosedByClient), 1);
-        self.recorder.add_at(self.region, Counter::StreamsClosed, 1);
+        self.recorder.at(self.region).add_apart(Counter::StreamsClosed, 1);
         let lifetime = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(leave) = &self.watched.leave
             && self.position.epoch != Epoch::NONE

@@ -14,11 +14,12 @@ use super::{
 };
 use bytes::Bytes;
 use http_body::Frame;
+use parking_lot::Mutex;
 use std::{
     convert::Infallible,
     net::TcpStream,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 use streamgauge_core::session::{cohort::Cohort, follow::Said};
@@ -33,12 +34,12 @@ pub struct Parking(Arc<Mutex<Option<Opened>>>);
 impl Parking {
     /// Answers the body that the response is to have.
     pub fn put(&self, opened: Opened) -> NeverBody {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        *self.0.lock() = Some(opened);
         NeverBody
     }
 
     pub fn take(&self) -> Option<Opened> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

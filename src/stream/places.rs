@@ -6,12 +6,13 @@
 use super::knobs::Knobs;
 use crate::clock;
 use futures::future::AbortHandle;
+use parking_lot::Mutex;
 use slab::Slab;
 use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -106,7 +107,7 @@ struct OfAddress {
 
 impl Drop for OfAddress {
     fn drop(&mut self) {
-        let mut addresses = lock(&self.places.0.addresses);
+        let mut addresses = self.places.0.addresses.lock();
         if let Some(count) = addresses.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -125,7 +126,7 @@ pub struct Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        lock(&self.places.0.list).try_remove(self.key);
+        self.places.0.list.lock().try_remove(self.key);
     }
 }
 
@@ -155,16 +156,12 @@ struct Pause(Mutex<Option<Instant>>);
 
 impl Pause {
     fn is_over(&self) -> bool {
-        lock(&self.0).is_none_or(|until| Instant::now() >= until)
+        self.0.lock().is_none_or(|until| Instant::now() >= until)
     }
 
     fn begin(&self, length: Duration) {
-        *lock(&self.0) = Some(Instant::now() + length);
+        *self.0.lock() = Some(Instant::now() + length);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Places {
@@ -217,7 +214,7 @@ impl Places {
             watched: OnceLock::new(),
             room: OnceLock::new(),
         });
-        let key = lock(&self.0.list).insert(connection.clone());
+        let key = self.0.list.lock().insert(connection.clone());
         Ok((place, Listed { key, places: self.clone(), connection }))
     }
 
@@ -228,7 +225,7 @@ impl Places {
             return Ok(None);
         }
         let address = network(address);
-        let mut addresses = lock(&self.0.addresses);
+        let mut addresses = self.0.addresses.lock();
         let count = addresses.entry(address).or_default();
         if *count >= most {
             drop(addresses);
@@ -250,7 +247,7 @@ impl Places {
             return;
         }
         let all: Vec<(usize, Arc<Connection>)> = {
-            let list = lock(&self.0.list);
+            let list = self.0.list.lock();
             list.iter().map(|(key, connection)| (key, connection.clone())).collect()
         };
         let quiet = all.iter().filter_map(|(key, connection)| connection.quiet(*key)).collect();
@@ -258,7 +255,7 @@ impl Places {
         if go.len() < wanted {
             self.0.walk.begin(REST);
         }
-        let list = lock(&self.0.list);
+        let list = self.0.list.lock();
         for connection in go.iter().filter_map(|key| list.get(*key)) {
             connection.cut();
         }
@@ -306,7 +303,7 @@ mod tests {
             held.push(connect("10.1.2.3").await.expect("a proxy stands for many"));
         }
         held.clear();
-        assert!(lock(&places.0.addresses).is_empty() && lock(&places.0.list).is_empty());
+        assert!(places.0.addresses.lock().is_empty() && places.0.list.lock().is_empty());
         assert_eq!(places.0.free.available_permits(), 100);
     }
 

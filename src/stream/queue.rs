@@ -5,11 +5,13 @@
 //! socket that blocks.
 
 use super::message::Message;
+use parking_lot::Mutex;
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
+use streamgauge_core::session::conflation::conflate;
 
 /// Events that may wait for a stream that is being opened: as many as a history holds that is caught up with at once, and
 /// as many live ones. Past that its seat is lost, and it resumes from history. All followers share them.
@@ -64,13 +66,9 @@ pub fn queue() -> (Sender, Receiver) {
     (Sender(state.clone()), Receiver(state))
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Sender {
     pub fn send(&self, message: &Arc<Message>) -> Sent {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         if !state.receives {
             return Sent::Gone;
         }
@@ -99,7 +97,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         state.sends = false;
         if let Some(waker) = state.waker.take() {
             drop(state);
@@ -111,7 +109,7 @@ impl Drop for Sender {
 impl Receiver {
     /// `None`: the hub has taken the seat away, and nothing waits any more.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         state.reads = true;
         match state.take() {
             Some(message) => Poll::Ready(Some(message)),
@@ -125,25 +123,25 @@ impl Receiver {
 
     /// The next one that waits.
     pub fn next(&mut self) -> Option<Arc<Message>> {
-        lock(&self.0).take()
+        self.0.lock().take()
     }
 
     /// Nothing more comes in. Answers how many waited.
     pub fn close(&mut self) -> u64 {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         state.receives = false;
         std::mem::take(&mut state.waiting).len() as u64
     }
 
     /// The hub has taken the seat away.
     pub fn is_over(&self) -> bool {
-        !lock(&self.0).sends
+        !self.0.lock().sends
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        lock(&self.0).receives = false;
+        self.0.lock().receives = false;
     }
 }
 
@@ -157,25 +155,20 @@ impl State {
         Some(message)
     }
 
-    /// Lets go of progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
-    /// `end` stay, and so does what waited before the follower began to read.
+    /// Conflates what came since the follower began to read; `next` comes behind it.
     fn conflate(&mut self, next: &Message) -> u64 {
-        let mut later = next.stage;
-        let before = self.waiting.len() - self.counted;
-        let mut kept = VecDeque::with_capacity(self.waiting.len());
-        let mut conflated = 0;
-        for (index, message) in std::mem::take(&mut self.waiting).into_iter().enumerate().rev() {
-            if index >= before && !message.must && message.stage == later {
-                conflated += 1;
-                self.counted -= 1;
-                self.bytes -= message.frame.len();
-                continue;
-            }
-            later = message.stage;
-            kept.push_front(message);
-        }
-        self.waiting = kept;
-        conflated
+        let State { waiting, counted, bytes, .. } = self;
+        let fixed = waiting.len() - *counted;
+        conflate(
+            waiting,
+            fixed,
+            Some(next.stage),
+            |message| message.waiting(),
+            |message| {
+                *counted -= 1;
+                *bytes -= message.frame.len();
+            },
+        )
     }
 }
 
@@ -253,7 +246,7 @@ mod tests {
                     Sent::Gone => unreachable!(),
                 }
                 due = seq;
-                prop_assert!(lock(&sender.0).bytes <= HARD.max(*bytes));
+                prop_assert!(sender.0.lock().bytes <= HARD.max(*bytes));
                 read.extend((0..*reads).filter_map(|_| receiver.next()).map(|message| message.id.seq));
             }
             read.extend(left(&mut receiver));
@@ -263,7 +256,7 @@ mod tests {
                 let last = events.get(seq as usize).is_none_or(|(next, ..)| next != stage);
                 prop_assert!(!(*must || last) || read.contains(&seq), "{} of {:?}", seq, read);
             }
-            let state = lock(&sender.0);
+            let state = sender.0.lock();
             prop_assert_eq!((state.counted, state.bytes), (0, 0));
         }
     }

@@ -115,6 +115,49 @@ async fn keys_open_what_they_were_made_for() {
     closed.server.stop();
 }
 
+/// The server answers a plain path by a short way past its router, and a path with an escaped letter by the router.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_escaped_path_passes_no_check_that_a_plain_one_does_not() {
+    let closed = closed(&[]).await;
+    let event = json!({ "stage": "work", "progress": 1 }).to_string();
+    let large = json!({ "stage": "work", "progress": 1, "data": "x".repeat(70_000) }).to_string();
+    let (publisher, admin) = (closed.publisher.as_str(), closed.admin.as_str());
+    let (json, text) = ("application/json", "text/plain");
+    let check = async |session: &str, key: &str, kind: &str, retry: &str, body: &str, expected: u16| {
+        let escaped = format!("%{:02X}{}", session.as_bytes()[0], &session[1..]);
+        let mut answers = Vec::new();
+        for name in [session, &escaped] {
+            let request = closed.client.post(&format!("/api/v1/sessions/{name}/status"));
+            let mut request = request.header("content-type", kind).body(body.to_owned());
+            for (header, value) in [("authorization", key), ("idempotency-key", retry)] {
+                if !value.is_empty() {
+                    request = request.header(header, value);
+                }
+            }
+            let answer = request.send().await.expect("an answer");
+            assert!(answer.url().path().contains(name), "the client sends {name} as it is");
+            let status = answer.status().as_u16();
+            let body: Value = answer.json().await.expect("JSON");
+            answers.push((status, body["detail"].clone()));
+        }
+        assert_eq!(answers[0].0, expected, "{answers:?}");
+        assert_eq!(answers[0], answers[1], "{session}");
+    };
+    let (session, bearer) = (fresh("both"), |key: &str| format!("Bearer {key}"));
+    check(&session, "", json, "", &event, 401).await;
+    check(&session, "Bearer sgk_unknown", json, "", &event, 401).await;
+    check(&session, &bearer(admin), json, "", &event, 403).await;
+    check("~probe.a", &bearer(publisher), json, "", &event, 403).await;
+    check("a%20b", "", json, "", &event, 401).await;
+    check("a%20b", &bearer(publisher), json, "", &event, 400).await;
+    check(&session, &bearer(publisher), text, "", &event, 415).await;
+    check(&session, &bearer(publisher), json, &"k".repeat(129), &event, 400).await;
+    check(&session, &bearer(publisher), json, "", &large, 413).await;
+    check(&session, &bearer(publisher), json, "", "{", 400).await;
+    check(&session, &bearer(publisher), json, "", &event, 202).await;
+    closed.server.stop();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_key_lets_nobody_in_and_opens_nothing() {
     let closed = closed(&[]).await;

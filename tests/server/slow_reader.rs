@@ -1,7 +1,9 @@
 //! A follower that does not read costs itself its stream, and nobody else anything.
 
-use crate::support::{Client, Database, Follower, Launch, Memory, by_each_way, fresh, lazy, streams};
-use serde_json::json;
+use crate::support::{
+    Client, Database, Follower, Launch, Memory, by_each_way, eventually, fresh, lazy, lazy_from, streams,
+};
+use serde_json::{Value, json};
 
 const EVENTS: u64 = 1_500;
 /// With 7 kB each, far more than the kernel buffers for one connection.
@@ -31,6 +33,7 @@ fn read_all(mut follower: Follower) -> tokio::task::JoinHandle<Follower> {
 by_each_way! {
     progress_is_conflated_for_a_follower_that_does_not_read
     a_follower_that_does_not_read_is_let_go
+    a_slow_readers_loss_is_in_the_error_rate_of_its_region
 }
 
 async fn progress_is_conflated_for_a_follower_that_does_not_read(version: &str) {
@@ -105,4 +108,37 @@ async fn a_follower_that_does_not_read_is_let_go(version: &str) {
     server.stop();
     assert_eq!(database.counted("closed_slow").await, 2);
     database.accounts().await;
+}
+
+/// Each row of the last hour: events lost by slow readers, and the error rate in percent.
+async fn losses(client: &Client, region: &str) -> Vec<(u64, f64)> {
+    let answer = client.get(&format!("/api/admin/metrics?range=1h{region}")).send().await;
+    let metrics: Value = answer.expect("an answer").json().await.expect("JSON");
+    let rows = metrics["rows"].as_array().cloned().unwrap_or_default();
+    let row = |row: &Value| {
+        Some((row["dropped_slow"].as_u64()?, row["error_rate_percent"].as_f64().unwrap_or(0.0)))
+    };
+    rows.iter().filter_map(row).filter(|(lost, _)| *lost > 0).collect()
+}
+
+async fn a_slow_readers_loss_is_in_the_error_rate_of_its_region(version: &str) {
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("region-header", "cf-ipcountry").start();
+    let (client, session) = (server.client(), fresh("lazy"));
+    client.create(&session).await;
+    let stuck = lazy_from("DE", server.port, &session, version).await;
+    streams(&client, 1, 5).await;
+    // Each event changes the stage, so none may be left out.
+    publish(&client, &session, |n| format!("stage {n}")).await;
+    streams(&client, 0, 80).await;
+    let sum = |rows: &[(u64, f64)]| rows.iter().map(|(lost, _)| lost).sum::<u64>();
+    let (all, region) = eventually("the loss is stored", 40, async || {
+        let (all, region) = (losses(&client, "").await, losses(&client, "&region=de").await);
+        (!all.is_empty() && sum(&all) == sum(&region)).then_some((all, region))
+    })
+    .await;
+    assert!(region.iter().all(|(_, rate)| *rate > 0.0), "{region:?} of {all:?}");
+    drop(stuck);
+    server.stop();
+    assert_eq!(database.counted("closed_slow").await, 1);
 }

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fs, time::Duration};
 const LONG: Duration = Duration::from_millis(20);
 
 fn slice(thread: u32) -> Option<Duration> {
-    time_slice::of(thread.try_into().expect("a number of a thread")).ok()
+    kernel::time_slice::of(thread.try_into().expect("a number of a thread")).ok()
 }
 
 /// The usual slice; `None`: the kernel has none.

@@ -10,9 +10,10 @@ use ::redis::{
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     future::ready,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -141,7 +142,7 @@ impl Line {
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn get(&self) -> Connection {

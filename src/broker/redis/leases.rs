@@ -5,11 +5,12 @@ use super::{store::Store, wire};
 use crate::broker::{BrokerError, Lease};
 use ::redis::{AsyncCommands, Script};
 use futures::{StreamExt, future, stream};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -69,14 +70,14 @@ impl Leases {
             let (held, returned) = (self.held.clone(), self.returned.clone());
             let (key, member) = (key.clone(), member.clone());
             Lease::new(move || {
-                held.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
+                held.lock().remove(&member);
                 let _ = returned.try_send((key, member));
             })
         };
         if !lease(&self.store, &self.script, &key, &member, most).await? {
             return Ok(None);
         }
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(member, key);
+        self.held.lock().insert(member, key);
         Ok(Some(given_back))
     }
 }
@@ -118,7 +119,7 @@ async fn keep(
             _ = renew.tick() => {
                 let Some(held) = held.upgrade() else { return };
                 let all: Vec<(String, String)> = {
-                    let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+                    let held = held.lock();
                     held.iter().map(|(member, key)| (key.clone(), member.clone())).collect()
                 };
                 // Whoever is in stays in, also after Redis came back empty.

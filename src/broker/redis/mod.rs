@@ -25,12 +25,9 @@ use address::Address;
 use hearing::Hearing;
 use leases::Leases;
 use listener::Listener;
+use parking_lot::Mutex;
 use plain::Plain;
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use store::{Store, Told};
 use streamgauge_core::session::{
     history::{Held, HistoryLimits},
@@ -80,7 +77,7 @@ impl RedisBroker {
 
     /// Events that came past the HTTP routes, for whoever counts events. Once.
     pub fn taken(&self) -> Option<mpsc::Receiver<Published>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.taken.lock().take()
     }
 
     /// Asks Redis for its memory (bytes) and times a round trip; its failure is noted as [`Health::Away`].

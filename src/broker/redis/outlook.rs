@@ -1,9 +1,10 @@
 //! How Redis stands, as this node sees it: with commands, with what it hears, and with its memory.
 
 use crate::{broker::Health, clock};
+use parking_lot::Mutex;
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -64,7 +65,7 @@ impl Outlook {
     }
 
     pub fn note(&self, part: Part, trouble: Option<String>) {
-        let mut troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut troubles = self.0.troubles.lock();
         if matches!((part, &trouble), (Part::Commands, Some(_))) {
             self.0.suspicion.notify_waiters();
         }
@@ -88,7 +89,7 @@ impl Outlook {
 
     /// Redis refused to write, since that takes memory. It is not away: readiness does not depend on it.
     pub fn refused_to_write(&self) {
-        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = self.0.full.lock();
         let now = Instant::now();
         if let Some(full) = &mut *full {
             full.refused = now;
@@ -106,7 +107,7 @@ impl Outlook {
         if !self.0.is_full.load(Relaxed) {
             return;
         }
-        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = self.0.full.lock();
         if full.as_ref().is_some_and(|full| full.refused.elapsed() >= SETTLED) {
             *full = None;
             self.0.is_full.store(false, Relaxed);
@@ -116,7 +117,7 @@ impl Outlook {
 
     /// Since when Redis is at its memory limit, Unix milliseconds.
     pub fn full_since(&self) -> Option<i64> {
-        self.0.full.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|full| full.since)
+        self.0.full.lock().as_ref().map(|full| full.since)
     }
 
     /// Waits for the next command that fails.
@@ -125,11 +126,11 @@ impl Outlook {
     }
 
     pub fn is_troubled(&self, part: Part) -> bool {
-        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).parts[part as usize].is_some()
+        self.0.troubles.lock().parts[part as usize].is_some()
     }
 
     pub fn health(&self) -> Health {
-        let troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let troubles = self.0.troubles.lock();
         match troubles.why() {
             None => Health::Good,
             Some(why) => Health::Away { why: why.clone(), since: troubles.since },

@@ -14,11 +14,12 @@ use crate::{
     store::Endings,
     stream::Hub,
 };
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -238,7 +239,7 @@ impl Complaints {
     fn add(&self, counter: Counter, why: &dyn std::fmt::Display) {
         self.recorder.add(counter, 1);
         self.unsaid.fetch_add(1, Relaxed);
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock();
         if said.is_some_and(|said| said.elapsed() < SAID) {
             return;
         }

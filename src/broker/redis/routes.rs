@@ -2,8 +2,9 @@
 
 use super::{commands::Line, link::Command};
 use ::redis::{ConnectionInfo, Value};
+use parking_lot::RwLock;
 use std::sync::{
-    Arc, PoisonError, RwLock,
+    Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 use streamgauge_core::session::ids::SessionId;
@@ -35,21 +36,21 @@ pub struct Map {
 
 impl Map {
     pub fn routes(&self) -> Routes {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.routes.read().clone()
     }
 
     pub fn set(&self, routes: Routes) {
-        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+        *self.routes.write() = routes;
     }
 
     pub fn road(&self, session: &SessionId) -> Option<Arc<Road>> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).of(session.as_str()).cloned()
+        self.routes.read().of(session.as_str()).cloned()
     }
 
     /// To where the key is.
     pub fn road_of_key(&self, key: &str) -> Option<Arc<Road>> {
         let tag = key.split_once('{')?.1.split_once('}')?.0;
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).of(tag).cloned()
+        self.routes.read().of(tag).cloned()
     }
 }
 

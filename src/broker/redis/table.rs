@@ -2,10 +2,10 @@
 
 use super::memory::Memory;
 use crate::clock;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::session::{
     heard::{Position, Reading, Standing},
@@ -68,7 +68,7 @@ impl Table {
     }
 
     fn part(&self, session: &SessionId) -> MutexGuard<'_, Part> {
-        lock(&self.parts[self.hasher.hash_one(session) as usize % PARTS])
+        self.parts[self.hasher.hash_one(session) as usize % PARTS].lock()
     }
 
     pub fn entry<'a>(&'a self, session: &'a SessionId) -> Entry<'a> {
@@ -112,7 +112,7 @@ impl Table {
     pub fn watched(&self, mut which: impl FnMut(&SessionId) -> bool) -> Vec<SessionId> {
         let mut all = Vec::new();
         for part in &self.parts {
-            let part = lock(part);
+            let part = part.lock();
             let watched = part.heard.iter().filter(|(_, heard)| heard.watches > 0);
             all.extend(watched.map(|(session, _)| session).filter(|session| which(session)).cloned());
         }
@@ -158,7 +158,7 @@ impl Table {
     pub fn fall_behind_in(&self, heard: &mut Heard, session: &SessionId) {
         heard.again = true;
         if !std::mem::replace(&mut heard.behind, true) {
-            lock(&self.behind).push_back(session.clone());
+            self.behind.lock().push_back(session.clone());
             self.more.notify_one();
         }
     }
@@ -167,7 +167,7 @@ impl Table {
     pub async fn next_behind(&self) -> SessionId {
         loop {
             let more = self.more.notified();
-            let next = lock(&self.behind).pop_front();
+            let next = self.behind.lock().pop_front();
             if let Some(session) = next {
                 if let Some(heard) = self.part(&session).heard.get_mut(&session) {
                     heard.again = false;
@@ -189,9 +189,4 @@ impl Table {
         }
         !once_more
     }
-}
-
-fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
-    // All is whole between any two statements, so a panic elsewhere does not spoil it.
-    what.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use kernel::send_many::Sender;
 use mio::{Interest, Registry, Token, event::Event};
-use send_many::Sender;
 use slab::Slab;
 use std::{
     collections::BTreeSet,
@@ -386,13 +386,11 @@ impl Engine {
         session.owed = session.owed.saturating_sub(batched);
         recorder.add(Counter::DroppedGone, batched);
         let lost = parked.pending.as_ref().map_or(0, |pending| pending.events());
-        let dropped = if reason == Counter::ClosedSlow { Counter::DroppedSlow } else { Counter::DroppedGone };
-        recorder.add(dropped, lost);
-        if dropped == Counter::DroppedSlow {
-            recorder.add_at(parked.region, Counter::DeliveriesDue, lost);
-            recorder.add_at(parked.region, Counter::DroppedSlow, lost);
+        match reason {
+            Counter::ClosedSlow => recorder.at(parked.region).dropped_slow(lost),
+            _ => recorder.add(Counter::DroppedGone, lost),
         }
-        recorder.add_at(parked.region, Counter::StreamsClosed, 1);
+        recorder.at(parked.region).add_apart(Counter::StreamsClosed, 1);
         recorder.add(reason, 1);
         let lived = now.saturating_sub(parked.opened);
         recorder.record(Measure::Duration, lived);

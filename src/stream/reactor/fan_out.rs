@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{clock, gauge::Recorder};
 use bytes::{Bytes, BytesMut};
-use send_many::Sender;
+use kernel::send_many::Sender;
 use std::{
     io::{self, Write},
     os::fd::AsFd,
@@ -33,15 +33,14 @@ const TO_TAKE_FAREWELL_MS: u64 = 5_000;
 /// Deliveries of one fan-out, counted apart and added up once.
 #[derive(Default)]
 pub struct Tally {
-    delivered: u64,
     /// Written, waiting, or dropped: dealt with.
     given: u64,
     conflated: u64,
     /// For followers that had been told farewell.
     gone: u64,
     bytes: u64,
-    /// What was delivered, by region.
-    regions: Counts,
+    /// Events that were delivered, by region.
+    delivered: Counts,
 }
 
 /// How a group is written to: the room for it is kept.
@@ -160,10 +159,7 @@ impl Engine {
         self.write_to(&group, &whole, &recorder, &mut tally);
         group.clear();
         self.writing.group = group;
-        recorder.add(Counter::Delivered, tally.delivered);
-        for (region, count) in tally.regions.known() {
-            count_at(&recorder, region, count);
-        }
+        recorder.delivered(&tally.delivered);
         // Owed and not given: the follower's snapshot or replay had it already.
         recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
         recorder.add(Counter::Conflated, tally.conflated);
@@ -200,10 +196,12 @@ impl Engine {
                 failed => self.not_all(key, failed, events),
             }
         }
-        tally.delivered += regions.sum() * events;
+        let mut nowhere = regions.sum();
         for (region, followers) in regions.known() {
-            tally.regions.add(region, followers * events);
+            tally.delivered.add(region, followers * events);
+            nowhere -= followers;
         }
+        tally.delivered.add(Region::UNKNOWN, nowhere * events);
         time(recorder, &part.holds, &regions);
         self.writing.results = results;
     }
@@ -218,7 +216,8 @@ impl Engine {
                 self.leaving.push((key, Counter::ClosedByClient));
             }
             Written::Stalled => {
-                self.recorder_of(key).add(Counter::DroppedSlow, events);
+                let region = self.streams.get(key as usize).map(|parked| parked.region).unwrap_or_default();
+                self.recorder_of(key).at(region).dropped_slow(events);
                 self.leaving.push((key, Counter::ClosedSlow));
             }
         }
@@ -307,17 +306,10 @@ pub fn count_bytes(recorder: &Recorder, cohort: Cohort, heard: u64, written: u64
 
 /// Counts and times what one follower alone was given.
 pub fn delivered(recorder: &Recorder, holds: &Holds, region: Region) {
-    recorder.add(Counter::Delivered, holds.events());
-    count_at(recorder, region, holds.events());
+    recorder.at(region).delivered(holds.events());
     let mut regions = Counts::default();
     regions.add(region, 1);
     time(recorder, holds, &regions);
-}
-
-/// What a region was given was also due to it.
-fn count_at(recorder: &Recorder, region: Region, events: u64) {
-    recorder.add_at(region, Counter::DeliveriesDue, events);
-    recorder.add_at(region, Counter::Delivered, events);
 }
 
 /// Records the age of the events that so many followers in each region have just been sent: added up, since each addition
@@ -329,10 +321,7 @@ fn time(recorder: &Recorder, holds: &Holds, followers: &Counts) {
     let now = clock::now_us();
     for accepted in holds.accepted_us() {
         let age = u64::try_from(now - accepted).unwrap_or(0);
-        recorder.record_n(Measure::Delivery, age, followers.sum());
-        for (region, count) in followers.known() {
-            recorder.record_n_at(region, Measure::Delivery, age, count);
-        }
+        recorder.record_each(Measure::Delivery, age, followers);
     }
 }
 
@@ -529,6 +518,20 @@ mod tests {
         recorder.collect(&mut sample);
         assert_eq!(sample.counters.get(Counter::ClosedExpired), 1);
         assert_eq!(sample.counters.get(Counter::DroppedGone), before + 1);
+    }
+
+    #[test]
+    fn a_reader_that_the_kernel_gave_up_on_loses_events_of_its_region() {
+        let (recorder, region) = (Recorder::new(1), Region::at(1));
+        let (_poll, mut engine, _ends) = engine(Duration::ZERO, None, &recorder);
+        engine.streams[0].region = region;
+        engine.not_all(0, Written::Stalled, 2);
+        engine.close_leaving();
+        let mut sample = Sample::new("a", 0, 1);
+        assert!(recorder.collect_at(region, &mut sample));
+        let count = |counter| sample.counters.get(counter);
+        assert_eq!((count(Counter::DeliveriesDue), count(Counter::DroppedSlow)), (2, 2));
+        assert_eq!(count(Counter::StreamsClosed), 1);
     }
 
     #[test]

@@ -21,9 +21,9 @@ use self::engine::Engine;
 use super::{knobs::Knobs, limits::Permit, message::Message, places::Place};
 use crate::{broker::Broker, gauge::Recorder};
 use bytes::Bytes;
-use kernel_bytes::Carried;
+use kernel::send_many::Sender;
+use kernel::socket_bytes::Carried;
 use mio::{Poll, Token, Waker};
-use send_many::Sender;
 use std::{
     io,
     net::TcpStream,

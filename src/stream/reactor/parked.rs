@@ -4,7 +4,7 @@ use super::{
     super::{limits::Permit, places::Place},
     pending::{Part, Pending},
 };
-use kernel_bytes::Carried;
+use kernel::socket_bytes::Carried;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
 use streamgauge_core::{

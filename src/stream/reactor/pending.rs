@@ -9,7 +9,10 @@ use super::super::{
 };
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
-use streamgauge_core::metric::measure::counters::Counter;
+use streamgauge_core::{
+    metric::measure::counters::Counter,
+    session::conflation::{Waiting, conflate},
+};
 
 /// Something to write, as a whole.
 #[derive(Clone)]
@@ -37,6 +40,15 @@ impl Holds {
             Holds::Told(events) => u64::from(*events),
             Holds::One(_) => 1,
             Holds::Many(messages) => messages.len() as u64,
+        }
+    }
+
+    /// As the rule of conflation sees them.
+    fn waiting(&self) -> Waiting {
+        match self {
+            Holds::Nothing => Waiting::Nothing,
+            Holds::One(message) => message.waiting(),
+            Holds::Told(_) | Holds::Many(_) => Waiting::Several,
         }
     }
 
@@ -85,29 +97,10 @@ impl Pending {
         (conflated, self.behind > HARD)
     }
 
-    /// Lets go of progress that a later event of the same stage makes old. A change of stage stays, as do `gap` and
-    /// `end`, and the part that is being written.
+    /// Conflates what waits behind the part that is being written.
     fn conflate(&mut self) -> u64 {
-        let mut later = None;
-        let mut kept = VecDeque::with_capacity(self.queue.len());
-        let mut conflated = 0;
-        for (index, part) in std::mem::take(&mut self.queue).into_iter().enumerate().rev() {
-            match &part.holds {
-                Holds::One(message) => {
-                    if index > 0 && !message.must && later == Some(message.stage) {
-                        conflated += 1;
-                        self.behind -= part.bytes.len();
-                        continue;
-                    }
-                    later = Some(message.stage);
-                }
-                Holds::Nothing => {}
-                Holds::Told(_) | Holds::Many(_) => later = None,
-            }
-            kept.push_front(part);
-        }
-        self.queue = kept;
-        conflated
+        let Pending { queue, behind, .. } = self;
+        conflate(queue, 1, None, |part| part.holds.waiting(), |part| *behind -= part.bytes.len())
     }
 
     /// What is to be written next.

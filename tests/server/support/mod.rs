@@ -30,7 +30,7 @@ pub use collector::{Collector, attribute};
 pub use contract::{Contract, Operation};
 pub use folder::Folder;
 pub use follower::{Event, Follower};
-pub use lazy::lazy;
+pub use lazy::{lazy, lazy_from};
 pub use loading::Loading;
 pub use memory::Memory;
 pub use mmdb::write_mmdb;

@@ -11,15 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("streamgauge-hydrate", &["streamgauge-app"]),
     (
         "streamgauge",
-        &[
-            "streamgauge-core",
-            "streamgauge-app",
-            "private-postgres",
-            "kernel-bytes",
-            "send-many",
-            "time-slice",
-            "streamgauge-loadtest",
-        ],
+        &["streamgauge-core", "streamgauge-app", "private-postgres", "kernel", "streamgauge-loadtest"],
     ),
     ("streamgauge-loadtest", &["streamgauge-core"]),
     ("xtask", &["private-postgres"]),

@@ -2,6 +2,7 @@
 
 pub mod age; // how old things are, whatever is done to the wall clock
 pub mod cohort; // stream or poll: how a session's followers follow it
+pub mod conflation; // which updates a slow reader no longer needs
 pub mod data; // what a publisher adds to an event: any JSON
 pub mod follow; // what a request for a stream asks, and what its client says afterwards
 pub mod frame; // Server-Sent Events as text
