@@ -92,8 +92,8 @@ pub struct Opened {
     handed: bool,
 }
 
-/// What a follower is told next. What it holds was due: let go of, by a refusal, by a request that was given up or by a stream
-/// that ends, it is counted as dropped.
+/// What a follower gets next. Its events were due: if it is dropped, by a refusal, a request that was given up or
+/// the end of a stream, they count as dropped.
 pub struct Queue {
     receiver: queue::Receiver,
     recorder: Recorder,
@@ -104,7 +104,7 @@ impl Queue {
         self.receiver.poll(cx)
     }
 
-    /// Whoever has it now counts what it holds.
+    /// The new owner counts what it holds.
     fn hand(&mut self) -> queue::Receiver {
         let (_, nothing) = queue::queue();
         std::mem::replace(&mut self.receiver, nothing)
@@ -238,7 +238,7 @@ impl Opened {
         }
     }
 
-    /// From here on its end is counted by whoever has the parts.
+    /// From here on the owner of the parts counts its end.
     pub fn hand(mut self) -> Option<Handed> {
         self.handed = true;
         let leave = self.watched.leave.take()?;

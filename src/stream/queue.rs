@@ -157,7 +157,7 @@ impl State {
         Some(message)
     }
 
-    /// Lets go of progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
+    /// Drops progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
     /// `end` stay, and so does what waited before the follower began to read.
     fn conflate(&mut self, next: &Message) -> u64 {
         let mut later = next.stage;

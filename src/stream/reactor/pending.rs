@@ -85,7 +85,7 @@ impl Pending {
         (conflated, self.behind > HARD)
     }
 
-    /// Lets go of progress that a later event of the same stage makes old. A change of stage stays, as do `gap` and
+    /// Drops progress that a later event of the same stage makes old. A change of stage stays, as do `gap` and
     /// `end`, and the part that is being written.
     fn conflate(&mut self) -> u64 {
         let mut later = None;

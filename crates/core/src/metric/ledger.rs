@@ -122,7 +122,7 @@ impl Number {
             Number::Refused => "attempts that a limit turned away: the node's, a user's or an address's",
             Number::Delivery => "publish accepted to last byte handed to the kernel, for each subscriber",
             Number::ClientLatency => {
-                "publish to receipt in the browser, above its quickest way of late, by beacon"
+                "publish to receipt in the browser, above the page's lowest recent latency, by beacon"
             }
             Number::PublishLag => "publish accepted to arrival at the node: the share of Redis",
             Number::ErrorRate => {

@@ -23,7 +23,7 @@ fn named(measure: Measure) -> (&'static str, &'static str) {
         Measure::PollTime => ("poll_duration", "First byte of a poll to its response flushed."),
         Measure::FirstUpdate => ("first_update", "A page's first wish to its first status shown."),
         Measure::ClientLatency => {
-            ("client_latency", "Publish to receipt in the browser, above its quickest way of late.")
+            ("client_latency", "Publish to receipt in the browser, above the page's lowest recent latency.")
         }
         Measure::ProbeConnect => ("probe_connection", "The probe's first packet to its stream's head."),
         Measure::ProbePublish => ("probe_publish", "The probe's publish to its answer."),

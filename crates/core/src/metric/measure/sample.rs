@@ -23,7 +23,7 @@ pub enum Measure {
     PollTime,
     /// A page's first wish to its first status shown, ms, as browsers report it.
     FirstUpdate,
-    /// Publish to receipt in the browser above the quickest way of late, ms, as browsers report it.
+    /// Publish to receipt in the browser above the page's lowest recent latency, ms, as browsers report it.
     ClientLatency,
     /// The probe's first packet to its stream's head, µs.
     ProbeConnect,
