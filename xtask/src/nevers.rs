@@ -1,6 +1,7 @@
 //! What must never be in this repository, as far as a program can see it (docs/architecture.md).
 
 mod arrows;
+mod folders;
 mod phrases;
 mod words;
 
@@ -23,8 +24,10 @@ pub fn check(workspace: &Workspace) -> Outcome {
 
 fn violations(workspace: &Workspace) -> Outcome<Vec<String>> {
     let mut found = arrows::violations(&manifests(workspace)?)?;
-    for (name, text) in sources(workspace)? {
-        found.extend(words::violations(&name, &text));
+    let sources = sources(workspace)?;
+    found.extend(folders::violations(&sources));
+    for (name, text) in &sources {
+        found.extend(words::violations(name, text));
     }
     for (name, text) in texts(workspace)? {
         found.extend(phrases::violations(&name, &text));
