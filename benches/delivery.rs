@@ -170,6 +170,6 @@ async fn follow(
             line.clear();
         }
     }
-    seen.received -= 1; // The `end` is none of the messages.
+    seen.received -= 1; // The `end` does not count as a message.
     seen
 }

@@ -32,7 +32,7 @@ use streamgauge_core::{
 };
 use tokio::sync::Semaphore;
 
-/// So few that whoever publishes writes to them himself, on his own CPU time.
+/// So few that the publishing thread writes to them itself, on its own CPU time.
 const FOLLOWERS: usize = 100;
 /// Sessions of each way, made by turns: where its sockets happen to lie makes one dearer than another.
 const SESSIONS: usize = 8;

@@ -305,7 +305,7 @@ test.describe("with scripts", () => {
     await expect(page).toHaveURL(/range=1h/);
     await current("1h");
     expect(await isSame(page)).toBe(true);
-    // Whoever types means the letters.
+    // In a text field the keys are letters, not shortcuts.
     await choose(page).click();
     await page.getByLabel("From, UTC").focus();
     await page.keyboard.press("2");

@@ -28,7 +28,7 @@ test("every page leads to the form, a wrong key is said, and the right one opens
   const enter = page.getByRole("button", { name: "Sign in" });
   await key.fill("sgk_wrong");
   await enter.click();
-  await expect(page.getByRole("alert")).toContainText("none of ours");
+  await expect(page.getByRole("alert")).toContainText("unknown, revoked");
   await key.fill(closed.key);
   await enter.click();
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();

@@ -107,7 +107,7 @@ test.describe("what is decided without IO", () => {
     expect(position.last).toBe("a-3");
   });
 
-  test("the offset of the clocks is the least delay of late", () => {
+  test("the clock offset is the lowest recent delay", () => {
     const clock = parts.clock();
     expect(clock.offset()).toBeUndefined();
     for (const delay of [5_030, 5_004, 5_900]) clock.note(delay);

@@ -109,7 +109,7 @@ test.describe("with scripts", () => {
       expect(asked.some((path) => path.endsWith("/stream"))).toBe(cohort === "stream");
       await expect(page.locator(".journal li").first()).toContainText("done at 100");
 
-      // Whoever comes later finds the same, and asks for nothing.
+      // A later visitor finds the same, and the page requests nothing.
       asked.length = 0;
       await page.reload();
       await expect(page.getByRole("region", { name: "Result" })).toContainText("7412");

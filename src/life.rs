@@ -264,7 +264,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     drain.send_replace(Some(window));
     node.door.hub.drain(window);
     let ordered = async {
-        // Publishers and pollers are served meanwhile, and whoever asks hears that this node is not ready.
+        // Publishers and pollers are served meanwhile, and `/readyz` answers that this node is not ready.
         streams_gone(&node.door.hub, window).await;
         stop_serving.send_replace(true);
         let _ = server.await;
@@ -342,7 +342,7 @@ async fn assemble(
             broker
         }
     };
-    // Whoever does not want traces pays nothing for them.
+    // Without tracing, commands pay nothing for it.
     let broker = if telemetry.is_on() {
         let system = if redis.is_some() { System::Redis } else { System::Here };
         Arc::new(TracedBroker::new(broker, system))

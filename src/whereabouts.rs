@@ -41,7 +41,7 @@ impl Whereabouts {
         })
     }
 
-    /// `peer`: whoever connected.
+    /// `peer`: the connection's other end.
     pub fn region(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Region {
         let Some(peer) = peer else { return Region::UNKNOWN };
         self.name(headers, peer).map_or(Region::UNKNOWN, |name| self.regions.of(&name))

@@ -25,14 +25,14 @@ impl Keys {
         Keys(stored.into_iter().filter(|key| !key.revoked).filter_map(read).collect())
     }
 
-    /// What the key opens; `None`: it is none of ours.
+    /// What the key opens; `None`: it is unknown.
     pub fn scopes(&self, token: &str) -> Option<&[Scope]> {
         let key = ApiKey::parse(token)?;
         let known = self.0.get(&key.id)?;
         same(&digest(&key.secret), &known.digest).then_some(&known.scopes)
     }
 
-    /// What the key of that id opens, for whoever has shown its secret before; `None`: it was revoked.
+    /// What the key of that id opens, for a client that has shown its secret before; `None`: it was revoked.
     pub fn scopes_of(&self, id: &str) -> Option<&[Scope]> {
         self.0.get(id).map(|key| &key.scopes[..])
     }

@@ -4,7 +4,7 @@
 mod chance; // secrets from the operating system
 mod ended; // sign-ins that ended before their time was over
 mod keys; // API keys against their digests
-mod throttle; // whoever guesses is slowed down
+mod throttle; // clients that guess are slowed down
 mod tickets; // signed claims of followers, and the cookie of admins
 
 pub use chance::random;

@@ -1,4 +1,4 @@
-//! Whoever guesses is slowed down: so many wrong keys and tickets an address and minute, then none is looked at.
+//! Slows down clients that guess: beyond a number of wrong keys and tickets an address and minute, none is checked.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::{
@@ -67,7 +67,7 @@ impl Throttle {
         }
     }
 
-    /// Forgets whoever has all his mistakes left, at most once a second: it looks at all of them. `false`: no room.
+    /// Forgets addresses without recent mistakes, at most once a second: it visits all of them. `false`: no room.
     fn sweep(&self) -> bool {
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {

@@ -25,8 +25,8 @@ const SHARDS: usize = 64;
 /// Sessions held at once. With a history of a few events each is about 2 kB; the bound keeps a publisher
 /// that invents ids from taking all memory.
 const MAX_SESSIONS: usize = 200_000;
-/// What all histories may hold together, bytes. Beyond, a session that is reported on keeps its latest event alone, and
-/// whoever resumes in it is told of the gap; beyond twice as much, no session is new.
+/// What all histories may hold together, bytes. Beyond it, a session with a new event keeps only its latest event, and
+/// followers that resume in it get a `gap`; beyond twice as much, new sessions are refused.
 const MAX_HELD: usize = 256 << 20;
 /// Idempotency keys remembered a session: a publisher repeats its last request, not one of an hour ago.
 const MAX_KEYS: usize = 32;

@@ -101,7 +101,7 @@ impl Journal {
         *marks = taken;
     }
 
-    /// Marks that were left out for want of room.
+    /// Marks that were dropped because the journal was full.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }

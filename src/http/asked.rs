@@ -16,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // Not even text, or no id: to whoever sent it, the same mistake.
+        // Not even text, or no id: the same mistake to the client.
         let id = Path::<SessionId>::from_request_parts(parts, state).await.map_err(|_| BadSessionId)?;
         Ok(Named(id.0))
     }

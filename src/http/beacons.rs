@@ -64,7 +64,7 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What is kept of a beacon beside its counts: whence it came, and what belongs to its session's timeline.
+/// Keeps of a beacon, beside its counts, where it came from and what belongs to its session's timeline.
 fn trace(node: &Node, parts: &Parts, region: Region, cohort: Cohort, beacon: &Beacon) {
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let place = Place {

@@ -80,7 +80,7 @@ pub async fn stream(
     if id.is_probe() {
         meter.silence();
     }
-    let from = whence(&node, &parts.headers, region);
+    let from = origin(&node, &parts.headers, region);
     let who = Who { user, address, region, from };
     let ask = asks(&parts.headers, &asked, 1).pop().unwrap_or(Ask::Unreadable);
     let opened = open(&node.door, &id, cohort, ask, who, expires_in).await;
@@ -107,7 +107,7 @@ pub async fn stream(
 }
 
 /// "Firefox, eu-central".
-fn whence(node: &Node, headers: &HeaderMap, region: Region) -> String {
+fn origin(node: &Node, headers: &HeaderMap, region: Region) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let browser = browser(agent);
     node.whereabouts
@@ -136,7 +136,7 @@ pub async fn streams(
     let positions = asks(&parts.headers, &asked, sessions.len());
     let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or(BadSessions::Missing)?;
     let region = node.whereabouts.region(&parts.headers, address);
-    let from = whence(&node, &parts.headers, region);
+    let from = origin(&node, &parts.headers, region);
     // All of them, before anything is allocated for the first.
     let admitted = sessions.iter().map(|id| gate::follower(&node, &parts, id, asked.ticket.as_deref()));
     let admitted = admitted.collect::<Result<Vec<_>, Problem>>()?;

@@ -127,7 +127,7 @@ pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next)
     }
 }
 
-/// For whoever scrapes: a key that opens nothing else is enough.
+/// For scrapers: a key that opens nothing else is enough.
 pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     match may(Scope::Metrics, &node, &request) {
         Ok(()) => next.run(request).await,
@@ -135,7 +135,7 @@ pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Nex
     }
 }
 
-/// For pages: whoever is not signed in is sent where that is done.
+/// For pages: visitors who are not signed in are redirected to the login page.
 pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     match may(Scope::Admin, &node, &request) {
         Ok(()) => next.run(request).await,
@@ -239,7 +239,7 @@ pub async fn sign_out(State(node): State<Arc<Node>>, request: Request) -> Respon
 /// `lives`: seconds; 0 takes it away.
 fn set_admin_cookie(response: &mut Response, token: &str, lives: i64, secure: bool) {
     let secure = if secure { "; Secure" } else { "" };
-    // Lax: whoever follows a link in a mail or a chat is signed in. Nothing is changed by a GET.
+    // Lax: a visitor who follows a link in a mail or a chat stays signed in. Nothing is changed by a GET.
     let cookie = format!("{ADMIN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lives}{secure}");
     // A token is Base64 and dots.
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -286,9 +286,7 @@ impl From<Denied> for Problem {
                 StatusCode::UNAUTHORIZED,
                 "Access is closed: send an API key, or as a follower a ticket.",
             ),
-            Denied::Wrong => {
-                Problem::new(StatusCode::UNAUTHORIZED, "That key is none of ours, or is revoked.")
-            }
+            Denied::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "Unknown or revoked API key."),
             Denied::SignedOut => {
                 Problem::new(StatusCode::UNAUTHORIZED, "This sign-in is over: sign in again at /login.")
             }
@@ -300,7 +298,7 @@ impl From<Denied> for Problem {
                 Problem::new(StatusCode::UNAUTHORIZED, "The ticket has expired: ask for a new one.")
             }
             Denied::Ticket(BadTicket::Forged) => {
-                Problem::new(StatusCode::UNAUTHORIZED, "The ticket is none of ours.")
+                Problem::new(StatusCode::UNAUTHORIZED, "The ticket is not valid.")
             }
             Denied::Throttled => {
                 Problem::too_many("Too many wrong keys or tickets came from this address. Wait.")

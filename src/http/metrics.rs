@@ -1,4 +1,4 @@
-//! `/metrics`: for Prometheus, and for whoever reads its texts. What it means stands in `core::export`.
+//! `/metrics`: for Prometheus and people who read its texts. What it means stands in `core::export`.
 
 use crate::{broker::Health, gauge::Process, node::Node, store, telemetry::Spans};
 use axum::{
@@ -54,7 +54,7 @@ fn levels(node: &Node) -> Vec<Family> {
         Family::counter(
             format!("{PREFIX}notes_lost"),
             Unit::One,
-            "What was not stored, for want of room or since PostgreSQL refused it.",
+            "Entries that were not stored, because the buffer was full or PostgreSQL refused them.",
             lost as f64,
         ),
     ];

@@ -11,7 +11,7 @@ mod front; // what holds for every request
 mod gate; // who is let in
 mod history; // the history for others: JSON, CSV, SVG, annotations
 mod load_tests; // results that the load tool posts
-mod metrics; // for Prometheus and whoever reads its texts
+mod metrics; // for Prometheus and people who read its texts
 mod openapi; // the API as a document
 mod ops; // alive and ready
 mod pages; // the Leptos app, and what it asks the server

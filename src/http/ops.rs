@@ -1,4 +1,4 @@
-//! For whoever watches the process: alive, and ready for traffic.
+//! Health checks: alive, and ready for traffic.
 
 use super::problem::Problem;
 use crate::{broker::Health, node::Node, store};

@@ -96,7 +96,7 @@ impl Reader {
         let current = node.door.broker.current(&id).await;
         let event = match current {
             Ok(Some(current)) => current.event.map(Arc::unwrap_or_clone),
-            // The broker has let go of it, or is away: what was stored last still tells how it ended.
+            // The broker dropped it or is unreachable: the row in PostgreSQL still tells how it ended.
             gone => match (
                 timing::database("find session", store::find_session(node.store.pool(), &id)).await,
                 gone,

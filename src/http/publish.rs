@@ -300,7 +300,7 @@ pub struct TicketWish {
     user: Option<String>,
     /// How long it is to open the session, ms.
     lives_ms: Option<u64>,
-    /// Others that it is to open too: whoever follows several over one connection brings one ticket.
+    /// Further sessions that it opens: a follower of several over one connection sends one ticket.
     #[serde(default)]
     sessions: Vec<SessionId>,
 }

@@ -203,7 +203,7 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
         .merge(ops)
         .merge(unhurried)
         .method_not_allowed_fallback(wrong_method);
-    // Whoever does not want traces pays nothing for them.
+    // Without tracing, requests pay nothing for it.
     let all = if node.telemetry.is_on() {
         all.layer(from_fn_with_state(node.clone(), traced::traced))
     } else {

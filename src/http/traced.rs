@@ -43,7 +43,7 @@ pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next)
     response
 }
 
-/// `None`: not of interest, as files are, and whoever asks whether the process is alive.
+/// `None`: not of interest, such as files and health checks.
 fn route(request: &Request) -> Option<String> {
     let Some(matched) = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) else {
         return page(request.uri().path()).map(str::to_owned);

@@ -120,7 +120,7 @@ async fn hear_other_nodes(node: Arc<Node>) {
     }
 }
 
-/// Lets go of what has ended or went silent.
+/// Drops sessions that ended or went silent.
 async fn sweep(node: Arc<Node>) {
     let steady = clock::steady_ms();
     if let Some(local) = &node.local {

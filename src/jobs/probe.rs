@@ -53,7 +53,7 @@ impl Probe {
     /// `None`: probing is turned off.
     pub fn new(node: &Arc<Node>, address: SocketAddr) -> Option<Probe> {
         node.settings.probe_ms?;
-        // Whoever listens everywhere is found at home.
+        // A server that listens on all addresses is reachable on the loopback address.
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! A private PostgreSQL in the data folder, for whoever has none: started with the server, kept alive, stopped with it.
+//! A private PostgreSQL in the data folder, if none is configured: started, kept alive and stopped with the server.
 
 use crate::stop::stopped;
 use private_postgres::{Error, Postgres, Started};
@@ -61,7 +61,7 @@ impl Private {
     pub async fn keep(self, mut stop: watch::Receiver<bool>) {
         while tokio::time::timeout(ROUND, stopped(&mut stop)).await.is_err() {
             if self.postgres.is_running() {
-                // Streams first: whoever follows waits for an event, nobody for a row.
+                // Streams first: followers wait for an event, nobody waits for a row.
                 self.postgres.give_way();
                 continue;
             }

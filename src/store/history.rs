@@ -13,8 +13,8 @@ use streamgauge_core::metric::measure::{
     tiers::{self, Stretch},
 };
 
-/// Buckets of a tier that are read at once. What is done with is let go of before more is read, so a long range in short
-/// steps takes no more memory than its answer.
+/// Buckets of a tier that are read at once. They are dropped before more are read, so a long range in short steps takes
+/// no more memory than its answer.
 const PIECE: i64 = 200;
 
 /// What a range held.

@@ -1,6 +1,6 @@
 //! One node of all does what must be done once: a session lock of PostgreSQL elects it.
 //!
-//! The lock belongs to a connection of its own. A node that dies lets go of it with its sockets; one that hangs is cut
+//! The lock belongs to a connection of its own. A node that dies loses it with its sockets; one that hangs is cut
 //! off by PostgreSQL after ten idle seconds. Either way another node leads within fifteen.
 
 use crate::stop::stopped;
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// "Streamgauge jobs": any number that nobody else locks in this database.
 const LOCK: i64 = 0x5347_6a6f_6273;
-/// Between two attempts to be elected, and two signs of life of whoever is.
+/// Between two attempts to be elected, and between two signs of life of the leader.
 const PERIOD: Duration = Duration::from_secs(3);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use streamgauge_core::load_test::{Kept, KeptList, Outcome, Row};
 /// Runs that are kept: years of nightly ones, and a bound for what a loop could post.
 const KEPT: i64 = 500;
 
-/// Keeps a run and lets go of those that are too many. Answers its id.
+/// Stores a run and deletes the oldest beyond the limit. Returns its id.
 pub async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i64> {
     let mut transaction = pool.begin().await?;
     let id = sqlx::query_scalar!(

@@ -37,7 +37,7 @@ struct Waiting {
 #[derive(Default)]
 pub struct Traces {
     pub fallbacks: Vec<Fallen>,
-    /// Pages by ten minutes (Unix seconds) and whence they came.
+    /// Pages by ten minutes (Unix seconds) and by place.
     pub pages: HashMap<(i64, Place), i64>,
     pub annotations: Vec<Annotation>,
 }
@@ -47,7 +47,7 @@ const MAX_TRACES: usize = 10_000;
 /// Seconds over which pages are counted together.
 const PAGES_STEP: i64 = 600;
 
-/// Whence a page came, in few words.
+/// Where a page came from, in few words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub browser: String,
@@ -212,7 +212,7 @@ impl Outbox {
         waiting.traces = taken;
     }
 
-    /// Samples that wait, and entries that were lost: for want of room, or refused by PostgreSQL.
+    /// Samples that wait, and entries that were lost because the buffer was full or PostgreSQL refused them.
     pub fn state(&self) -> (usize, u64) {
         let waiting = self.waiting();
         (waiting.samples.len(), waiting.lost)

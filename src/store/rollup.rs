@@ -63,7 +63,7 @@ pub async fn run(pool: &PgPool, closed: i64) -> sqlx::Result<usize> {
 /// node is merging.
 async fn merge(connection: &mut PgConnection, fine: i64, tier: i64, start: i64) -> sqlx::Result<bool> {
     let mut transaction = connection.begin().await?;
-    // Whoever read older rows must neither write after this node nor take away a mark that is younger than what it read.
+    // A node that read older rows must neither write after this one nor clear a mark that is newer than what it read.
     let alone = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "alone!""#, LOCK);
     if !alone.fetch_one(&mut *transaction).await? {
         return Ok(false);

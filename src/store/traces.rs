@@ -249,7 +249,7 @@ pub async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(Vec<Mark
 /// For how long all of this is kept, days.
 const KEPT: i64 = 35;
 
-/// Lets go of what is older.
+/// Drops what is older.
 pub async fn retain(pool: &PgPool, now: i64) -> sqlx::Result<()> {
     sqlx::query!("SELECT traces_drop($1)", seconds(now - KEPT * 86_400)).execute(pool).await?;
     Ok(())

@@ -76,7 +76,7 @@ impl Store {
     pub fn new(url: &str, node: &str, run: i64) -> Result<Store, Unusable> {
         let options: PgConnectOptions = url.parse().map_err(Unusable::Address)?;
         Unusable::before_connecting(&options)?;
-        // Whoever hangs in a transaction holds locks that others wait for: PostgreSQL cuts it off.
+        // A connection that hangs in a transaction holds locks that others wait for: PostgreSQL cuts it off.
         let options =
             options.application_name("streamgauge").options([("idle_in_transaction_session_timeout", "10s")]);
         let pool = PgPoolOptions::new()

@@ -117,7 +117,7 @@ impl StreamBody {
     /// Takes from the queues what is there, up to one write's worth.
     fn gather(&mut self, cx: &mut Context<'_>) {
         for _ in 0..self.members.len() {
-            // Whoever was cut short by a busy session before him is first the next time.
+            // A member that a busy session before it cut short is first the next time.
             let index = self.turn;
             self.turn = (index + 1) % self.members.len();
             // Until it is empty: only then it wakes the stream when something comes.
@@ -181,7 +181,7 @@ impl StreamBody {
         self.closed = self.members.iter().all(|member| member.opened.is_none());
     }
 
-    /// Lets go of what is held, once the batching interval has passed.
+    /// Writes out what is held, once the batching interval has passed.
     fn release(&mut self, now: Instant, out: &mut BytesMut) {
         let due = self.last_out.is_none_or(|last| now >= last + self.knobs.batch());
         let must = self.closed || self.held.len() >= HELD;

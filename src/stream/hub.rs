@@ -204,7 +204,7 @@ impl Hub {
         self.0.reactor(self.0.shard_of(session)).carry();
     }
 
-    /// The same for whoever has no time to write himself: the reactor's thread does it.
+    /// The same for a caller that has no time to write itself: the reactor's thread does it.
     pub fn rouse(&self, session: &SessionId) {
         self.0.reactor(self.0.shard_of(session)).rouse();
     }
@@ -266,7 +266,7 @@ impl Hub {
         }
     }
 
-    /// Waits while the session's reactor has more to do than it should be behind with. Whoever publishes waits here
+    /// Waits while the session's reactor has more to do than it should be behind with. Publishers wait here
     /// before the event is accepted, so that a backlog slows publishers and never grows without bound.
     pub async fn room(&self, session: &SessionId) {
         self.0.reactor(self.0.shard_of(session)).room().await;

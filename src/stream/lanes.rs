@@ -20,8 +20,8 @@ type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>
 /// New connections that a lane has not looked at yet. Further ones wait in the kernel's queue.
 const WAITING: usize = 256;
 
-/// They run until this is dropped, and cut off then what they are still at. Whoever takes connections in has a share in
-/// it until it stops.
+/// They run until this is dropped, and then cut off what they are still at. The code that accepts connections holds a
+/// share in it until it stops.
 pub struct Lanes {
     ways: Vec<mpsc::Sender<Work>>,
     next: AtomicUsize,

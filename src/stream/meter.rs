@@ -89,7 +89,7 @@ struct State {
     written: u64,
     /// All of the last response that hyper had is with the kernel.
     out: bool,
-    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: whoever leaves is looked for. It is the
+    /// The answer is a stream in hyper's hands, which reads nothing meanwhile: this looks for a closed connection. It is the
     /// connection's last.
     streams: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
@@ -225,7 +225,7 @@ impl ConnectionMeter {
     }
 
     /// Returns once nothing was asked, and nothing written, for about `quiet`, though no answer and no stream is due. Bytes
-    /// that make no request do not count: whoever dribbles his head is no better than who is silent.
+    /// that make no request do not count: a client that sends its head in drips is no better than a silent one.
     pub async fn overstays(&self, quiet: Duration) {
         const LOOKS: u32 = 5;
         let mut looks = 0;

@@ -104,7 +104,7 @@ impl Queue {
         self.receiver.poll(cx)
     }
 
-    /// Whoever has it now counts what it holds.
+    /// The new owner counts what it holds.
     fn hand(&mut self) -> queue::Receiver {
         let (_, nothing) = queue::queue();
         std::mem::replace(&mut self.receiver, nothing)
@@ -241,7 +241,7 @@ impl Opened {
         self.closed.map_or_else(|| self.queue.receiver.is_over(), |reason| reason == Counter::ClosedSlow)
     }
 
-    /// From here on its end is counted by whoever has the parts.
+    /// From here on the owner of the parts counts its end.
     pub fn hand(mut self) -> Option<Handed> {
         self.handed = true;
         let leave = self.watched.leave.take()?;

@@ -155,7 +155,8 @@ impl State {
         Some(message)
     }
 
-    /// Conflates what came since the follower began to read; `next` comes behind it.
+    /// Drops progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
+    /// `end` stay, and so does what waited before the follower began to read.
     fn conflate(&mut self, next: &Message) -> u64 {
         let State { waiting, counted, bytes, .. } = self;
         let fixed = waiting.len() - *counted;

@@ -56,7 +56,7 @@ const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Where a request came from.
 pub struct Caller {
-    /// Of whoever opened the connection.
+    /// Address of the connection's other end.
     pub peer: SocketAddr,
     pub meter: Arc<ConnectionMeter>,
     /// On HTTP/1, where the connection's socket can be parked.

@@ -48,7 +48,7 @@ impl Exporter {
         let mut batch = Vec::with_capacity(BATCH);
         tokio::select! {
             () = stopped(&mut stop) => {}
-            // Is let go of in the middle of a request too: a collector that hangs must not hold up a stop.
+            // Dropped in the middle of a request too: a collector that hangs must not hold up a stop.
             () = self.send(&node, &mut batch) => {}
         }
         let _ = tokio::time::timeout(FAREWELL, self.send_rest(&node, &mut batch)).await;

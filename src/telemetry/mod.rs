@@ -31,7 +31,7 @@ struct Inner {
     /// 0 to 1.
     ratio: f64,
     sent: AtomicU64,
-    /// For want of room.
+    /// The buffer was full.
     overflowed: AtomicU64,
     /// The collector did not take them.
     refused: AtomicU64,

@@ -334,7 +334,7 @@ async fn a_stream_ends_with_its_ticket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_guesses_is_slowed_down() {
+async fn clients_that_guess_are_slowed_down() {
     let closed = closed(&[]).await;
     let session = fresh("guessed");
     let wrong = format!("sgk_{}_{}", "0".repeat(16), "a".repeat(43));

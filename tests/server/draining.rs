@@ -64,7 +64,7 @@ async fn streams_are_sent_away_over_the_window_and_the_rest_goes_on(version: &st
     left.sort();
     let (first, last) = (left[0].0, left[STREAMS - 1].0);
     assert!(first < WINDOW / 4 && last > WINDOW / 2 && last <= WINDOW, "{first:?} to {last:?}");
-    assert_eq!(left[STREAMS - 1].1, 2, "whoever is still there is told what happens");
+    assert_eq!(left[STREAMS - 1].1, 2, "followers that are still connected get a notice");
     let status = server.exit_within(Duration::from_secs(10)).expect("it ends");
     assert_eq!(status.code(), Some(0), "{}", server.log());
     assert_eq!(database.counted("closed_by_drain").await, STREAMS as i64);

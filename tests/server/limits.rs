@@ -162,7 +162,7 @@ async fn only_the_hard_limit_of_open_files_bounds_connections() {
     }
 }
 
-/// Also where it is the files that are full: some are left to whoever publishes, polls, or is refused.
+/// Also where the open files are at their limit: some are left for publishing, polling and refusals.
 async fn everything_goes_on_when_streams_are_full(client: &Client, allowed: u64) {
     let session = fresh("full");
     client.publish(&session, 1).await;

@@ -285,7 +285,7 @@ async fn by_other_sites(client: &Client, contract: &mut Contract) {
     }
 }
 
-/// What is answered to whoever is not let in.
+/// What clients without access get.
 async fn shut_out(contract: &mut Contract) {
     let database = Database::new().await;
     let made = |scope| key(&database, &["create", "--name", "test", "--scope", scope]).0;

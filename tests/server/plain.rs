@@ -26,7 +26,7 @@ async fn stage() -> Stage {
     eventually("both nodes listen", 10, async || {
         let mut ask = redis::cmd("PUBSUB");
         let listeners: u64 = ask.arg("NUMPAT").query_async(&mut backend).await.expect("Redis");
-        // Patterns are counted once, whoever has them.
+        // Redis counts a pattern once, however many clients have it.
         let clients: String =
             redis::cmd("CLIENT").arg("LIST").query_async(&mut backend).await.expect("Redis");
         (listeners == 1 && clients.matches("psub=1").count() == 2).then_some(())

@@ -179,7 +179,7 @@ impl Ways {
         assert_eq!(self.all(name), expected, "{name}");
     }
 
-    /// Every delivery that was due has one fate, whoever is asked.
+    /// Every delivery that was due has one fate, in every source.
     fn accounts(&self) {
         let fates = ["delivered", "conflated", "dropped_slow", "dropped_gone", "repeated"];
         assert_eq!(self.all("deliveries_due"), fates.map(|fate| self.all(fate)).iter().sum::<u64>());

@@ -69,7 +69,7 @@ async fn when_redis_comes_back_open_streams_get_what_they_missed() {
             assert_eq!(follower.numbers(1).await, [3]);
         }
     }
-    // Nothing comes after an end: whoever did not hear it must be told without another event.
+    // Nothing comes after an end: followers that did not hear it must get it without another event.
     redis.kill();
     for _ in 0..6 {
         // By now both nodes try again only once a second, and so miss what comes first.

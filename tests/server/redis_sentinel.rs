@@ -1,4 +1,4 @@
-//! A Redis with failover by Sentinel: the node follows the primary, whoever that is, and nobody misses anything
+//! A Redis with failover by Sentinel: the node follows the primary, whichever that is, and nobody misses anything
 //! unknowingly.
 
 use crate::support::{Client, Database, Launch, RedisSentinels, Server, eventually, fresh};

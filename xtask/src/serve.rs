@@ -50,7 +50,7 @@ pub fn serve(workspace: &Workspace, options: &Options, demo: bool) -> Outcome {
     command.arg("serve").arg("--listen").arg(options.listen.to_string());
     command.arg("--data-dir").arg(&data).args(demo.then_some("--demo")).args(&options.rest);
     if std::env::var_os(DRAIN_WINDOW).is_none() {
-        // Whoever presses Ctrl-C here has no herd of followers to spread.
+        // A server that stops by Ctrl-C here has no crowd of followers to spread.
         command.env(DRAIN_WINDOW, "1000");
     }
     let _database = StopAtEnd(data);

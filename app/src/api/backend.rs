@@ -42,7 +42,7 @@ pub type SharedBackend = Arc<dyn Backend>;
 pub struct ServedBy {
     pub node: String,
     pub version: &'static str,
-    /// Whoever reads dashboards has signed in, and may want to sign out.
+    /// Dashboards require a sign-in, so pages offer to sign out.
     pub is_closed: bool,
 }
 

@@ -27,7 +27,7 @@ pub fn LoginPage() -> impl IntoView {
                     .then(|| {
                         view! {
                             <p class="notice critical" role="alert">
-                                "That key is none of ours, is revoked, or is not for dashboards."
+                                "This API key is unknown, revoked, or lacks the scope for dashboards."
                             </p>
                         }
                     })}

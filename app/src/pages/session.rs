@@ -1,5 +1,5 @@
-//! `/s/{id}`: the public page of one session. Rendered here and never hydrated: whoever waits for a result must not
-//! download a dashboard. `public/session.js` and the SDK keep it current, and find what they write by its class.
+//! `/s/{id}`: the public page of one session. Rendered here and never hydrated: its visitors wait for a result and must
+//! not download a dashboard. `public/session.js` and the SDK keep it current, and find what they write by its class.
 
 use super::missing::answer_with;
 use crate::{

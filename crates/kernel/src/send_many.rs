@@ -14,8 +14,8 @@ use std::{
 /// Keeps a ring of its own, about 10 kB.
 pub struct Sender {
     ring: IoUring,
-    /// The sockets of one call. Collected before the first is given to the ring: what stands there is sent, even if
-    /// whoever names the next one should panic.
+    /// The sockets of one call. Collected before the ring gets the first, because the ring sends its entries even if
+    /// the iterator panics at the next one.
     sockets: Vec<RawFd>,
 }
 

@@ -52,7 +52,7 @@ pub struct Args {
     /// API key for publishing
     #[arg(long, env = "STREAMGAUGE_API_KEY", hide_env_values = true)]
     pub key: Option<String>,
-    /// The server's process, for its memory and CPU [default: whoever listens at --url, on this machine]
+    /// The server's process, for its memory and CPU [default: the process that listens at --url, on this machine]
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<String>,
     /// Threads that make the load [default: half of the cores]

@@ -30,7 +30,7 @@ pub struct Options {
     /// Scaled already.
     pub scenario: Scenario,
     pub time_scale: f64,
-    /// What the command line changed in the load: already applied, said for whoever repeats the run.
+    /// What the command line changed in the load: already applied, and reported so that the run can be repeated.
     pub changes: Changes,
     pub url: String,
     pub target: Target,

@@ -79,7 +79,7 @@ impl Seen {
     /// What never came, if `sent` is the highest number that the session was sent.
     pub fn lost(&self, sent: u64) -> u64 {
         let skipped: u64 = self.missing.iter().map(|range| range.end - range.start).sum();
-        // Whoever was told nothing joined nothing.
+        // A follower that received nothing has not joined.
         skipped + if self.fresh { 0 } else { sent.saturating_sub(self.top) }
     }
 

@@ -65,7 +65,7 @@ impl Leases {
     ) -> Result<Option<Lease>, BrokerError> {
         let key = wire::leases_key(session, user);
         let member = format!("{:x}-{:x}", self.node, self.next.fetch_add(1, Relaxed));
-        // Before it is asked for: whoever asked may go while the answer is on its way, and then it is given back too.
+        // Before the request: the follower may leave while the answer is on its way, and then it is given back too.
         let given_back = {
             let (held, returned) = (self.held.clone(), self.returned.clone());
             let (key, member) = (key.clone(), member.clone());
@@ -122,7 +122,7 @@ async fn keep(
                     let held = held.lock();
                     held.iter().map(|(member, key)| (key.clone(), member.clone())).collect()
                 };
-                // Whoever is in stays in, also after Redis came back empty.
+                // Admitted followers stay admitted, also after Redis came back empty.
                 let renewals = stream::iter(all).map(|(key, member)| {
                     let (store, script) = (&store, &script);
                     async move { lease(store, script, &key, &member, u32::MAX).await }

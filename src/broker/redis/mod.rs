@@ -75,7 +75,7 @@ impl RedisBroker {
         Ok(RedisBroker { store, listener, hearing, leases, hub, taken: Mutex::new(Some(taken)) })
     }
 
-    /// Events that came past the HTTP routes, for whoever counts events. Once.
+    /// Events that did not come by the HTTP routes, so that they are counted too. Can be taken once.
     pub fn taken(&self) -> Option<mpsc::Receiver<Published>> {
         self.taken.lock().take()
     }

@@ -76,7 +76,7 @@ struct Brought {
 }
 
 impl Plain {
-    /// `told`: what this node took in, for whoever counts it.
+    /// `told`: what this node took in, to be counted.
     pub fn start(
         store: &Store,
         hub: &Hub,

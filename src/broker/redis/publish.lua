@@ -23,7 +23,7 @@ if state[2] == '1' then return {'ended', '', 0, 0} end
 if ARGV[4] == '1' and not state[1] then return {'unknown', '', 0, 0} end
 
 -- All nodes hear each plainly published message, and bring it here. The n-th copy that one node brings is the n-th
--- that was published: whoever is first to bring an n-th one is heeded, the others have brought the same. So nothing is
+-- that was published: the first node to bring an n-th copy is heeded, the others bring the same. So nothing is
 -- taken twice, and a back end that says the same thing twice is heard twice.
 if ARGV[10] ~= '' then
   local clock = redis.call('TIME')

@@ -1,5 +1,5 @@
 -- A replica that lacked the latest events took over, so numbers that followers have seen are given a second time. The
--- session goes on in a new epoch, with its latest status as number 1: whoever hears that, or resumes, is told of a gap.
+-- session goes on in a new epoch, with its latest status as number 1: followers that hear that, or resume, get a `gap`.
 -- Every node that notices asks for it; the first one's epoch stands.
 --
 -- KEYS  1 state hash   2 history stream   3 channel

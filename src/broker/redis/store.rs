@@ -150,7 +150,7 @@ impl Store {
         }
     }
 
-    /// Asks again while commands fail, so that the node is ready as soon as Redis is, whoever publishes meanwhile.
+    /// Asks again while commands fail, so that the node is ready as soon as Redis is, also if nobody publishes.
     pub async fn recover(self) {
         let mut pause = tokio::time::interval(RECOVERY);
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -163,7 +163,7 @@ impl Table {
         }
     }
 
-    /// The next session to read. Whoever takes it says with [`Table::done`] how it went.
+    /// The next session to read. The caller reports with [`Table::done`] how it went.
     pub async fn next_behind(&self) -> SessionId {
         loop {
             let more = self.more.notified();

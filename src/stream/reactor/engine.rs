@@ -1,4 +1,4 @@
-//! What a reactor holds, and what is done with it: commands, sockets, timers. Whoever has its lock is at work.
+//! What a reactor holds, and what is done with it: commands, sockets, timers. The thread that holds its lock is at work.
 
 use super::{
     Arrival, Command,

@@ -5,7 +5,7 @@
 //! `write` each, all of the same bytes.
 //!
 //! That thread need not be the reactor's own. To wake it for ten writes costs more than the writes' own share, so
-//! whoever brings an event does them himself ([`Reactor::carry`]), if nobody is at work and they are few. The
+//! the thread that brings an event does them itself ([`Reactor::carry`]), if no other is at work and they are few. The
 //! reactor's thread has the rest: crowds, sockets that stir, timers.
 
 mod engine; // what a reactor holds: commands, sockets and timers change it
@@ -45,7 +45,7 @@ use tokio::sync::Notify;
 
 /// Commands that may wait before publishers are held back.
 const BACKLOG: usize = 4_096;
-/// Writes that whoever brings an event does himself, at most: about a millisecond.
+/// Writes that the thread that brings an event does itself, at most: about a millisecond.
 const LIGHT: u64 = 128;
 const WAKE: Token = Token(usize::MAX);
 
@@ -113,7 +113,7 @@ struct Shared {
     /// Length of the queue and of what was taken from it and is not done.
     backlog: AtomicUsize,
     less: Notify,
-    /// Whoever had it looks into the queue once more after he let go of it: what others queued meanwhile is his.
+    /// After releasing it, the holder re-checks the queue: commands queued meanwhile are its responsibility.
     engine: Mutex<Engine>,
     /// The thread waits for sockets, or is about to: it must be woken.
     sleeps: AtomicBool,
@@ -155,7 +155,7 @@ impl Reactor {
         queue.commands.push(command);
     }
 
-    /// Sees to it that what is queued gets done: here and now if it is little, by whoever is at work, or by the
+    /// Makes sure that queued commands run: here and now if they are few, by the thread at work, or by the
     /// reactor's thread. Not under a lock that closing a stream takes: the hub's or a broker's.
     pub fn carry(&self) {
         let mut carried = 0;

@@ -97,7 +97,8 @@ impl Pending {
         (conflated, self.behind > HARD)
     }
 
-    /// Conflates what waits behind the part that is being written.
+    /// Drops progress that a later event of the same stage makes old. A change of stage stays, as do `gap` and
+    /// `end`, and the part that is being written.
     fn conflate(&mut self) -> u64 {
         let Pending { queue, behind, .. } = self;
         conflate(queue, 1, None, |part| part.holds.waiting(), |part| *behind -= part.bytes.len())

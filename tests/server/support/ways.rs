@@ -1,4 +1,4 @@
-/// The same promises whoever writes the stream: a reactor, or hyper where that cannot be. Each is a function that takes
+/// The same promises whether a reactor writes the stream, or hyper where a reactor cannot. Each is a function that takes
 /// the version of HTTP.
 macro_rules! by_each_way {
     ($($promise:ident)*) => {

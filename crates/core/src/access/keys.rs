@@ -12,7 +12,7 @@ pub enum Scope {
     Publish,
     /// Dashboards, the admin API and its changes.
     Admin,
-    /// Read `/metrics`, for whoever scrapes: nothing else.
+    /// Read `/metrics`, as a scraper does: nothing else.
     Metrics,
 }
 

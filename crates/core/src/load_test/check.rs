@@ -1,4 +1,4 @@
-//! A document from outside. Whoever may post it is an admin, and still nothing in it is believed beyond its bounds: it
+//! Checks a document from outside. Only admins may post it, and still each value must be within its bounds, because it
 //! is stored, sorted by, and shown.
 
 use super::{Finding, Outcome, Point, Step, Summary, Verdict};

@@ -66,7 +66,7 @@ pub struct Beacon {
     pub fallbacks: Vec<Fallback>,
 }
 
-/// The sentence is for whoever writes a client of their own.
+/// The messages address developers who write their own client.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadBeacon {
     #[error("a beacon has at most {LONGEST} bytes")]

@@ -55,7 +55,7 @@ pub struct PublicSession {
     /// `None` before the first event.
     pub current: Option<StatusEvent>,
     /// Where it is followed; the stream's address begins with the poll's.
-    /// Without the ticket, which whoever asked for the page has in its address or in a cookie.
+    /// Without the ticket: the visitor has it in the page's address or in a cookie.
     pub poll_url: String,
     /// Silence after which its stream is sent a ping, milliseconds.
     pub heartbeat_ms: u64,

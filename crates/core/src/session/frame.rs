@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GapReason {
-    /// The asked id is none of ours.
+    /// This session never had an event with the requested id.
     Unknown,
     /// It is older than what history holds.
     Evicted,

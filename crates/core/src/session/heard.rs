@@ -462,10 +462,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
-        /// However joining, reading, hearing, leaving and cuts fall among each other, every follower is told every
-        /// event after its snapshot, once and in order; and of a gap at most where history let go of something.
+        /// In whatever order followers join, read, leave and are cut off, each gets every event after its snapshot,
+        /// once and in order, and a gap only where history dropped events.
         #[test]
-        fn whoever_joins_however_every_event_once(
+        fn every_event_is_delivered_once_after_any_resume(
             steps in prop::collection::vec((0u8..21, 0usize..4), 0..80),
             keep in prop::sample::select(vec![1_000usize, 1_000, 3]),
         ) {

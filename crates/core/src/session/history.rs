@@ -51,8 +51,8 @@ impl Held {
         Held { epoch, top: seq, current: Some(last), events: VecDeque::new() }
     }
 
-    /// Appends the next event and lets go of what the limits do not cover. The latest event always stays. Answers the
-    /// weight of what went.
+    /// Appends the next event and drops what exceeds the limits. The latest event always stays. Returns the weight
+    /// of what was dropped.
     pub fn push(&mut self, event: Arc<StatusEvent>, limits: HistoryLimits) -> usize {
         self.top = event.id.seq;
         self.current = Some(event.clone());
@@ -87,7 +87,7 @@ pub enum Ask {
     Newcomer { insists: bool },
     /// It saw this event last.
     Resume(EventId),
-    /// It sent a `Last-Event-ID` that is none of ours.
+    /// It sent a `Last-Event-ID` that is not an event id.
     Unreadable,
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What counts as one address: whoever has one of IPv6 has the 2^64 of its network.
+/// What counts as one address: a host with one IPv6 address has all 2^64 of its network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {

@@ -2,7 +2,7 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus text 0.0.4, what whoever says nothing gets.
+    /// Prometheus text 0.0.4, the default.
     Prometheus,
     OpenMetrics,
 }
@@ -15,7 +15,7 @@ impl Format {
         }
     }
 
-    /// OpenMetrics for whoever names it and wants nothing else more.
+    /// OpenMetrics if the client names it and prefers nothing else.
     pub fn wanted(accept: Option<&str>) -> Format {
         let Some(accept) = accept else { return Format::Prometheus };
         let (mut open, mut plain) = (0.0_f32, 0.0_f32);

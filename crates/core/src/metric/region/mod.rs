@@ -15,8 +15,8 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Region(u8);
 
-/// Regions with a name of their own. What comes after them is [`Region::OTHER`]: whoever may set the header must not be
-/// able to fill the memory or the history.
+/// Regions with a name of their own. Further names become [`Region::OTHER`], so that a client that sets the header
+/// cannot fill the memory or the history.
 pub const NAMED: usize = 32;
 
 impl Region {
@@ -124,8 +124,8 @@ impl Network {
     }
 }
 
-/// The follower's own address: the last one in `X-Forwarded-For` that is none of our proxies. Whatever stands before it
-/// anybody could have written there.
+/// The follower's own address: the last one in `X-Forwarded-For` that is not a trusted proxy. Any client could have
+/// written what stands before it.
 pub fn client_address(peer: IpAddr, forwarded: &str, proxies: &[Network]) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|network| network.holds(address));
     let mut address = peer;

@@ -149,7 +149,7 @@ impl Worker {
         let (open, peak) = (self.open, std::mem::replace(&mut self.peak, self.open));
         let news =
             News { second, thread: self.index as usize, open, peak, tally: std::mem::take(&mut self.tally) };
-        // Whoever listens is gone only when the run is over.
+        // The receiver ends only when the run is over.
         let _ = self.news.send(news);
     }
 }
@@ -164,7 +164,7 @@ fn is_empty(bytes: usize, buffer: &[u8], flags: epoll::EventFlags) -> bool {
 /// Edge-triggered: a socket that stays readable does not wake the loop twice.
 fn watch(epoll: &OwnedFd, socket: &OwnedFd, data: u64) {
     use epoll::EventFlags as Flags;
-    // It can fail only for want of kernel memory; the stream then counts as one that never answered.
+    // It fails only when the kernel has no memory left; the stream then counts as one that never answered.
     let _ = epoll::add(
         epoll,
         socket,
