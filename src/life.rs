@@ -14,16 +14,10 @@ use crate::{
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use streamgauge_core::{
     access::site::{PublicUrl, Site},
     page::annotation::{Annotation, AnnotationKind},
-    session::age::AgeClock,
     settings::{config::Settings, limits::Knob},
 };
 use tokio::{
@@ -224,8 +218,9 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
         node: node.settings.node.clone(),
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
     });
-    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
-    jobs::start(&node, &gauging);
+    let (at_risk, shown) = watch::channel(Vec::new());
+    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), shown, gauging.clone()));
+    jobs::start(&node, at_risk, &gauging);
     tokio::spawn({
         let (store, gauging) = (node.store.clone(), gauging.clone());
         async move { store.lead(gauging).await }
@@ -387,9 +382,6 @@ async fn assemble(
         board,
         totals: Totals::default(),
         telemetry,
-        heard: Mutex::default(),
-        at_risk: Mutex::default(),
-        ages: Mutex::new(AgeClock::new(abandon)),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -32,7 +32,8 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 const REDIS_EVERY: u64 = 10;
 
 /// Ticks until `stop`, then stores the bucket that was filling.
-pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+/// `at_risk`: service levels at risk, in words.
+pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut stop: watch::Receiver<bool>) {
     let mut collectors = Collectors::new(&node);
     let regions = RegionBuckets::new(node.settings.node.clone());
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -59,6 +60,7 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         levels.redis_latency = Some(found.latency.load(Relaxed)).filter(|&micros| micros > 0);
         levels.notices = notices(&node);
+        levels.notices.extend(at_risk.borrow().iter().cloned());
         node.totals.add(&tick);
         if let Some(closed) = node.board.tick(&tick, levels) {
             node.store.outbox().sample(closed);
@@ -170,7 +172,6 @@ fn notices(node: &Node) -> Vec<Notice> {
                     .into(),
         });
     }
-    notices.extend(node.at_risk.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     notices
 }
 

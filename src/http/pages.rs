@@ -35,9 +35,6 @@ use streamgauge_core::{
     text::is_label,
 };
 
-/// Rows of the list of sessions.
-pub const LISTED: i64 = 200;
-
 /// Everything a page's request needs.
 #[derive(Clone)]
 pub struct Pages {
@@ -168,7 +165,13 @@ impl Backend for Reader {
 
     fn sessions(&self) -> Answer<'_, SessionList> {
         Box::pin(async move {
-            match session_list(&self.node).await {
+            let node = &self.node;
+            // Not even tried while PostgreSQL is unreachable: it must not hold up a page for its time-out.
+            if node.store.health() != Health::Good {
+                return Ok(SessionList { complete: false, ..lock(&self.list).clone() });
+            }
+            let list = store::list_sessions(node.store.pool(), |id| node.door.hub.followers(id));
+            match timing::database("list sessions", list).await {
                 Ok(list) => {
                     *lock(&self.list) = list.clone();
                     Ok(list)
@@ -200,18 +203,4 @@ impl Backend for Reader {
             timing::database("find load test", found).await.map_err(|error| no_load_tests(&error))
         })
     }
-}
-
-/// The running sessions as stored, with this node's open streams.
-pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
-    if node.store.health() != Health::Good {
-        // Not even tried: a dead database must not hold up a page for its time-out.
-        return Err(sqlx::Error::PoolTimedOut);
-    }
-    let (running, mut rows) =
-        timing::database("list sessions", store::running(node.store.pool(), LISTED)).await?;
-    for row in &mut rows {
-        row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
-    }
-    Ok(SessionList { as_of: clock::now_ms(), running, rows, complete: true })
 }

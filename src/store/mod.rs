@@ -29,7 +29,9 @@ pub use nodes::between as nodes_between;
 pub use outbox::{Fallen, Outbox, Place, SessionNote, Traces};
 pub use rollup::{retain, run as roll_up};
 pub use samples::{Whose, of_others, recent};
-pub use sessions::{abandon, find as find_session, restorable, running, search as search_sessions, story};
+pub use sessions::{
+    abandon, find as find_session, list as list_sessions, restorable, search as search_sessions, story,
+};
 pub use traces::{
     add_annotation, annotations, fallbacks, fallbacks_over_time, marks, pages_seen, remove_annotation,
     retain as retain_traces,

@@ -1,11 +1,12 @@
 //! Rows of `sessions`.
 
 use super::{SessionNote, millis};
+use crate::clock;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::{
     metric::beacon::FallbackReason,
-    page::view::{Found, PAGE, Search, SessionRow},
+    page::view::{Found, PAGE, Search, SessionList, SessionRow},
     session::{
         cohort::Cohort,
         ids::SessionId,
@@ -70,8 +71,20 @@ pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) 
     Ok(())
 }
 
+/// Rows of the list of running sessions.
+const LISTED: i64 = 200;
+
+/// The running sessions. `streams`: how many streams of a session are open on this node.
+pub async fn list(pool: &PgPool, streams: impl Fn(&SessionId) -> u64 + Send) -> sqlx::Result<SessionList> {
+    let (running, mut rows) = running(pool, LISTED).await?;
+    for row in &mut rows {
+        row.streams = u32::try_from(streams(&row.id)).unwrap_or(u32::MAX);
+    }
+    Ok(SessionList { as_of: clock::now_ms(), running, rows, complete: true })
+}
+
 /// The running sessions, newest first, and how many there are in all.
-pub async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<SessionRow>)> {
+async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<SessionRow>)> {
     let rows = sqlx::query!(
         r#"SELECT id, kind, region, cohort, started_at, last_event_at, events,
                   last_event AS "last_event: Json<StatusEvent>", count(*) OVER () AS "running!"
