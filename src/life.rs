@@ -174,7 +174,7 @@ async fn prepare(
     };
 
     let access = Access::default();
-    let keys = access.refresh(store.pool()).await;
+    let keys = access.refresh(&store).await;
     match keys {
         Err(error) if !address.ip().is_loopback() => {
             let reason = absence.map_or_else(|| error.to_string(), |reason| reason.to_string());
@@ -327,8 +327,7 @@ async fn assemble(
         }
         None => {
             let broker = Arc::new(LocalBroker::new(hub.clone(), history, abandon));
-            let known =
-                store::restorable(store.pool(), started_at - abandon, started_at - history.age_ms).await;
+            let known = store.sessions().restorable(started_at - abandon, started_at - history.age_ms).await;
             match known {
                 Ok(sessions) => broker.restore(sessions, started_at),
                 Err(error) => tracing::warn!(%error, "sessions from before the start are not known"),
@@ -353,7 +352,7 @@ async fn assemble(
         knobs,
     };
     let board = Board::new(facts, started_at / 1_000);
-    match store::recent(store.pool(), started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
+    match store.history().recent(started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }

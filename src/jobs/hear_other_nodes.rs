@@ -2,7 +2,7 @@
 //! hours late after an outage.
 
 use super::Job;
-use crate::{gauge::KEPT, node::Node, store, telemetry::database};
+use crate::{gauge::KEPT, node::Node};
 use std::time::{Duration, Instant};
 
 /// The longest time between a transaction's start, which its rows carry as the time they were stored, and its end.
@@ -29,8 +29,8 @@ impl Job for HearOtherNodes {
         let now = Instant::now();
         // Rows stored since the last read, and a little before: the board knows which ones it has.
         let since = self.heard.map_or(KEPT as f64, |heard| (now - heard + UNDER_WAY).as_secs_f64());
-        let rows = store::of_others(node.store.pool(), &node.settings.node, (open - KEPT, open), since);
-        match database("read other nodes' samples", rows).await {
+        let history = node.store.history();
+        match history.of_others(&node.settings.node, (open - KEPT, open), since).await {
             Ok(rows) => {
                 node.board.absorb(rows);
                 self.heard = Some(now);

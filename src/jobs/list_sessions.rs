@@ -1,7 +1,7 @@
 //! Sends the list of running sessions to all dashboards that show it.
 
 use super::Job;
-use crate::{node::Node, store, telemetry::database};
+use crate::node::Node;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -19,8 +19,7 @@ impl Job for ListSessions {
             return;
         }
         // While PostgreSQL is unreachable the list stays as it is; a notice on the page says why.
-        let list = store::list_sessions(node.store.pool(), |id| node.door.hub.followers(id));
-        if let Ok(list) = database("list sessions", list).await
+        if let Ok(list) = node.store.sessions().list(|id| node.door.hub.followers(id)).await
             && let Ok(json) = serde_json::to_string(&list)
         {
             node.sessions.send_replace(Bytes::from(format!("event: sessions\ndata: {json}\n\n")));

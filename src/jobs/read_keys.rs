@@ -1,7 +1,7 @@
 //! Reads the API keys, so that a key that was made or revoked elsewhere counts here within seconds.
 
 use super::Job;
-use crate::{node::Node, telemetry::database};
+use crate::node::Node;
 use std::time::Duration;
 
 pub struct ReadKeys;
@@ -15,7 +15,7 @@ impl Job for ReadKeys {
 
     async fn run(&mut self, node: &Node) {
         // If this fails, the keys that are known stay.
-        if let Err(error) = database("read keys", node.access.refresh(node.store.pool())).await {
+        if let Err(error) = node.access.refresh(&node.store).await {
             tracing::debug!(%error, "could not read the keys");
         }
     }

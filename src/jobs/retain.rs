@@ -1,7 +1,7 @@
 //! Deletes what is older than it is kept.
 
 use super::Job;
-use crate::{clock, node::Node, store, telemetry::database};
+use crate::{clock, node::Node};
 use std::time::Duration;
 
 pub struct Retain;
@@ -10,22 +10,19 @@ impl Job for Retain {
     const NAME: &'static str = "retain";
     const PERIOD: Duration = Duration::from_secs(20);
     const LEADER_ONLY: bool = true;
-    /// The leader holds a connection of its own, and tries.
-    const NEEDS_DATABASE: bool = false;
+    const NEEDS_DATABASE: bool = true;
 
     async fn run(&mut self, node: &Node) {
-        let dropped = store::retain(node.store.pool(), clock::now_ms() / 1_000, &node.settings.keep_days);
-        match database("drop samples", dropped).await {
+        let now = clock::now_ms() / 1_000;
+        match node.store.rollups().retain(now, &node.settings.keep_days).await {
             Ok(0) => {}
             Ok(partitions) => tracing::info!(partitions, "deleted old samples"),
             Err(error) => tracing::warn!(%error, "could not delete old samples"),
         }
-        let dropped = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000);
-        if let Err(error) = database("drop timelines", dropped).await {
+        if let Err(error) = node.store.traces().retain(now).await {
             tracing::warn!(%error, "could not delete old timelines, fallbacks and annotations");
         }
-        let forgotten = node.access.forget_sign_outs(node.store.pool());
-        if let Err(error) = database("forget sign-outs", forgotten).await {
+        if let Err(error) = node.access.forget_sign_outs(&node.store).await {
             tracing::warn!(%error, "could not delete old sign-outs");
         }
     }

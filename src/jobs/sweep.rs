@@ -1,7 +1,7 @@
 //! Forgets sessions in memory that ended or went silent, and marks silent sessions in PostgreSQL as abandoned.
 
 use super::Job;
-use crate::{clock, node::Node, store, telemetry::database};
+use crate::{clock, node::Node};
 use std::time::Duration;
 use streamgauge_core::{metric::measure::counters::Counter, session::age::AgeClock};
 
@@ -29,11 +29,7 @@ impl Job for Sweep {
             local.sweep(steady);
         }
         let now = self.ages.now(clock::now_ms(), steady);
-        if node.store.health() != store::Health::Good {
-            return;
-        }
-        let abandoned = store::abandon(node.store.pool(), now - node.settings.abandon_after_ms);
-        match database("abandon sessions", abandoned).await {
+        match node.store.sessions().abandon(now - node.settings.abandon_after_ms).await {
             Ok(count) => node.recorder.add(Counter::SessionsAbandoned, count),
             Err(error) => tracing::debug!(%error, "could not mark abandoned sessions"),
         }

@@ -1,7 +1,7 @@
 //! Shows on every page which service levels are at risk. While they cannot be read, what is shown stays.
 
 use super::Job;
-use crate::{clock, gauge::levels, node::Node, telemetry::database};
+use crate::{clock, gauge::levels, node::Node};
 use std::time::Duration;
 use streamgauge_core::metric::{notice::Notice, sla::Level};
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ impl Job for WatchLevels {
     const NEEDS_DATABASE: bool = true;
 
     async fn run(&mut self, node: &Node) {
-        match database("read service levels", levels(node.store.pool(), clock::now_ms() / 1_000)).await {
+        match levels(&node.store, clock::now_ms() / 1_000).await {
             Ok((levels, _)) => {
                 self.at_risk.send_replace(levels.iter().filter_map(Level::notice).collect());
             }

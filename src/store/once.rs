@@ -3,7 +3,8 @@
 
 use super::{
     Outbox, Traces,
-    sieve::{Sieve, is_refused, leave_out},
+    error::is_refused,
+    sieve::{Sieve, leave_out},
     traces,
 };
 use crate::{gauge::Journal, telemetry::database};

@@ -1,10 +1,12 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{
-    Endings, MIGRATIONS, Outbox, Unusable, leader, nodes,
+    Endings, MIGRATIONS, Outbox, StoreError, Unusable,
+    error::is_refused,
+    leader, nodes,
     once::{Doubt, Noted},
     samples, sessions,
-    sieve::{Sieve, is_refused, leave_out},
+    sieve::{Sieve, leave_out},
 };
 use crate::{
     clock,
@@ -92,8 +94,39 @@ impl Store {
         Ok(Store { pool, options, leads, outbox, endings, health, node, run })
     }
 
-    pub fn pool(&self) -> &PgPool {
+    /// Runs one question or change as a step of the current trace, and counts its time as PostgreSQL's; not tried while
+    /// PostgreSQL is unreachable. `name`: of the step.
+    pub(super) async fn ask<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        StoreError::check(&self.health())?;
+        self.try_anyway(name, work).await
+    }
+
+    /// The same, tried also where PostgreSQL was unreachable a moment ago.
+    pub(super) async fn try_anyway<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        Ok(database(name, work).await?)
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
     }
 
     /// Whether this node is the one that does what must be done once.
