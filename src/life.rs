@@ -211,7 +211,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     let (stop_store, storing) = watch::channel(false);
     let (stop_postgres, ending) = watch::channel(false);
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
-    node.store.outbox().annotate(Annotation {
+    node.store.write_behind().annotate(Annotation {
         id: 0,
         at: node.board.started_at() / 1_000,
         kind: AnnotationKind::Restart,

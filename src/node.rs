@@ -85,6 +85,6 @@ impl Node {
         }
         self.recorder.journal().event(&published.event);
         let cohort = self.cohort(&published.event.session);
-        self.store.outbox().event(cohort, &published.event);
+        self.store.write_behind().event(cohort, &published.event);
     }
 }

@@ -63,7 +63,7 @@ pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut sto
         levels.notices.extend(at_risk.borrow().iter().cloned());
         node.totals.add(&tick);
         if let Some(closed) = node.board.tick(&tick, levels) {
-            node.store.outbox().sample(closed);
+            node.store.write_behind().sample(closed);
         }
         tick_regions(&node, &regions);
         show(&node);
@@ -71,17 +71,17 @@ pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut sto
     // What was counted since the last tick belongs to the last bucket.
     let (tick, levels) = collectors.tick(clock::now_ms());
     if let Some(closed) = node.board.tick(&tick, levels) {
-        node.store.outbox().sample(closed);
+        node.store.write_behind().sample(closed);
     }
-    node.store.outbox().sample(node.board.close());
+    node.store.write_behind().sample(node.board.close());
     tick_regions(&node, &regions);
-    regions.close().into_iter().for_each(|row| node.store.outbox().sample(row));
+    regions.close().into_iter().for_each(|row| node.store.write_behind().sample(row));
 }
 
 fn tick_regions(node: &Node, regions: &RegionBuckets) {
     let closed =
         regions.tick(&node.recorder, &node.whereabouts, node.board.open_bucket(), Range::Hour.step());
-    closed.into_iter().for_each(|row| node.store.outbox().sample(row));
+    closed.into_iter().for_each(|row| node.store.write_behind().sample(row));
 }
 
 /// What Redis said last; zero: nothing.
@@ -139,7 +139,7 @@ impl Collectors {
 fn notices(node: &Node) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let store::Health::Away { since } = node.store.health() {
-        let (waiting, lost) = node.store.outbox().state();
+        let (waiting, lost) = node.store.write_behind().state();
         let lost = lost + node.recorder.journal().lost();
         let lost = if lost > 0 {
             format!(" {} were dropped because the buffer was full.", thousands(lost))

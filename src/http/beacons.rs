@@ -88,10 +88,10 @@ fn trace(node: &Node, parts: &Parts, cohort: Cohort, beacon: &Beacon) {
     for fallback in beacon.fallbacks_of(cohort) {
         mark(MarkKind::Fallback, fallback.reason.title(), None);
         node.recorder.add_at(region, fallback.reason.counter(), 1);
-        node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
+        node.store.write_behind().fallback(now, &beacon.session, fallback.reason, place.clone());
     }
     if beacon.seq == 0 {
-        node.store.outbox().page(now, place);
+        node.store.write_behind().page(now, place);
     }
 }
 

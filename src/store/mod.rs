@@ -13,22 +13,22 @@ mod leader; // which node does what must be done once
 mod load_tests; // results of load tests, the newest 500
 mod nodes; // which processes measured when
 mod once; // rows that would count twice if they were written twice
-mod outbox; // what is to be written, bounded
 mod rollup; // 10 s rows merged to minutes, hours and days; what is too old is dropped
 mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
 mod sieve; // rows that PostgreSQL can never take are told from the rest
 mod traces; // fallbacks, pages, annotations, session timelines
 mod unusable; // why PostgreSQL cannot be used, and what to do
+mod write_behind; // the write-behind buffer: what waits in memory for PostgreSQL, bounded
 mod writer; // connects, migrates, writes, and says how it goes
 
 pub use access::StoredKey;
 pub use embedded::{Private, PrivateError};
 pub use endings::Endings;
 pub use error::StoreError;
-pub use outbox::{Fallen, Outbox, Place, SessionNote, Traces};
 pub use samples::Whose;
 pub use unusable::Unusable;
+pub use write_behind::{Fallen, Place, SessionNote, Traces, WriteBehind};
 pub use writer::{Health, Store};
 
 /// All migrations, inside the binary.

@@ -34,11 +34,11 @@ async fn write(url: &str, batch: &Batch) -> u64 {
                 sample.histograms.record_n(Measure::ALL[measure], value, count);
             }
         }
-        store.outbox().sample(sample.pack());
+        store.write_behind().sample(sample.pack());
     }
     let recorder = Recorder::new(1);
     store.run(&recorder, &Telemetry::default(), watch::channel(true).1).await;
-    assert_eq!(store.outbox().state(), (0, 0), "all is written");
+    assert_eq!(store.write_behind().state(), (0, 0), "all is written");
     let mut told = Sample::new("", 0, 0);
     recorder.collect(&mut told);
     told.counters.get(Counter::RowsLate)
