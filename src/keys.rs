@@ -2,7 +2,7 @@
 
 use crate::{
     access::{digest, fresh_key},
-    store::{self, Store, Unusable},
+    store::{Store, StoreError, Unusable},
 };
 use private_postgres::{Postgres, Started};
 use streamgauge_core::{access::Scope, settings::config::Settings, text::is_label};
@@ -22,7 +22,7 @@ pub enum KeyError {
     #[error("there is no key {0:?}, or it is revoked already; `streamgauge key list` shows them.")]
     NoSuchKey(String),
     #[error("the database cannot be used: {0}.")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] StoreError),
     #[error("{0}.")]
     Unusable(#[from] Unusable),
     #[error("{0}")]
@@ -71,11 +71,11 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
 async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
     let store = Store::new(url, "key", 0)?;
     store.migrate().await?;
-    let pool = store.pool();
+    let access = store.access();
     let said = match task {
         Task::Create { name, scopes } => {
             let key = fresh_key()?;
-            store::add_key(pool, &key.id, &name, &digest(&key.secret), &scopes).await?;
+            access.add_key(&key.id, &name, &digest(&key.secret), &scopes).await?;
             format!(
                 "{}\n\nKeep it now: it is not shown again. It lets {name} {}.\n",
                 key.reveal(),
@@ -85,7 +85,7 @@ async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
         Task::List => {
             let mut lines =
                 String::from("id                name                 scopes           made        revoked\n");
-            for key in store::list_keys(pool).await? {
+            for key in access.list_keys().await? {
                 let revoked = key.revoked_at.map_or("-".into(), |at| at.format("%Y-%m-%d").to_string());
                 lines += &format!(
                     "{}  {:<20} {:<16} {}  {revoked}\n",
@@ -98,12 +98,12 @@ async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
             lines
         }
         Task::Revoke { id } => {
-            if !store::revoke_key(pool, &id).await? {
+            if !access.revoke_key(&id).await? {
                 return Err(KeyError::NoSuchKey(id));
             }
             format!("{id} is revoked. Servers that run refuse it within 5 s.\n")
         }
     };
-    pool.close().await;
+    store.close().await;
     Ok(said)
 }

@@ -25,7 +25,7 @@ pub mod testing {
     //! The brokers, for their contract tests; the history, for its recount; streams, for what measuring them costs.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::gauge::Recorder;
-    pub use crate::store::{Store, Whose, load, load_regions, retain, roll_up};
+    pub use crate::store::{Store, Whose};
     pub use crate::stream::{Arrival, Hub, Knobs, Place};
     pub use crate::telemetry::Telemetry;
 }

@@ -14,16 +14,10 @@ use crate::{
     whereabouts::{NoGeoip, Whereabouts},
 };
 use bytes::Bytes;
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use streamgauge_core::{
     access::site::{PublicUrl, Site},
     page::annotation::{Annotation, AnnotationKind},
-    session::age::AgeClock,
     settings::{config::Settings, limits::Knob},
 };
 use tokio::{
@@ -180,7 +174,7 @@ async fn prepare(
     };
 
     let access = Access::default();
-    let keys = access.refresh(store.pool()).await;
+    let keys = access.refresh(&store).await;
     match keys {
         Err(error) if !address.ip().is_loopback() => {
             let reason = absence.map_or_else(|| error.to_string(), |reason| reason.to_string());
@@ -217,15 +211,16 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     let (stop_store, storing) = watch::channel(false);
     let (stop_postgres, ending) = watch::channel(false);
     let keeper = private.map(|private| tokio::spawn(private.keep(ending)));
-    node.store.outbox().annotate(Annotation {
+    node.store.write_behind().annotate(Annotation {
         id: 0,
         at: node.board.started_at() / 1_000,
         kind: AnnotationKind::Restart,
         node: node.settings.node.clone(),
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
     });
-    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), gauging.clone()));
-    jobs::start(&node, &gauging);
+    let (at_risk, shown) = watch::channel(Vec::new());
+    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), shown, gauging.clone()));
+    jobs::start(&node, at_risk, &gauging);
     tokio::spawn({
         let (store, gauging) = (node.store.clone(), gauging.clone());
         async move { store.lead(gauging).await }
@@ -332,8 +327,7 @@ async fn assemble(
         }
         None => {
             let broker = Arc::new(LocalBroker::new(hub.clone(), history, abandon));
-            let known =
-                store::restorable(store.pool(), started_at - abandon, started_at - history.age_ms).await;
+            let known = store.sessions().restorable(started_at - abandon, started_at - history.age_ms).await;
             match known {
                 Ok(sessions) => broker.restore(sessions, started_at),
                 Err(error) => tracing::warn!(%error, "sessions from before the start are not known"),
@@ -358,7 +352,7 @@ async fn assemble(
         knobs,
     };
     let board = Board::new(facts, started_at / 1_000);
-    match store::recent(store.pool(), started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
+    match store.history().recent(started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
         Ok(rows) => board.absorb(rows),
         Err(error) => tracing::warn!(%error, "the last two hours are not known"),
     }
@@ -387,9 +381,6 @@ async fn assemble(
         board,
         totals: Totals::default(),
         telemetry,
-        heard: Mutex::default(),
-        at_risk: Mutex::default(),
-        ages: Mutex::new(AgeClock::new(abandon)),
         metrics: watch::channel(Bytes::new()).0,
         sessions: watch::channel(Bytes::new()).0,
     }))

@@ -10,14 +10,11 @@ use crate::{
     whereabouts::Whereabouts,
 };
 use bytes::Bytes;
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::sync::Arc;
 use streamgauge_core::{
     access::site::Site,
-    metric::{measure::counters::Counter, notice::Notice},
-    session::{age::AgeClock, cohort::Cohort, ids::SessionId, status::State},
+    metric::measure::counters::Counter,
+    session::{cohort::Cohort, ids::SessionId, status::State},
     settings::config::Settings,
 };
 use tokio::sync::watch;
@@ -47,12 +44,6 @@ pub struct Node {
     pub totals: Totals,
     /// Off unless an endpoint is configured.
     pub telemetry: Telemetry,
-    /// When other nodes' rows were read last.
-    pub heard: Mutex<Option<Instant>>,
-    /// Service levels at risk, in words.
-    pub at_risk: Mutex<Vec<Notice>>,
-    /// By which stored sessions are judged to be silent.
-    pub ages: Mutex<AgeClock>,
     /// The admin stream's message of this second, framed.
     pub metrics: watch::Sender<Bytes>,
     /// The list of running sessions, framed.
@@ -94,6 +85,6 @@ impl Node {
         }
         self.recorder.journal().event(&published.event);
         let cohort = self.cohort(&published.event.session);
-        self.store.outbox().event(cohort, &published.event);
+        self.store.write_behind().event(cohort, &published.event);
     }
 }

@@ -11,11 +11,13 @@ pub use chance::random;
 pub use keys::{digest, fresh_key, same};
 pub use tickets::Signer;
 
-use crate::{clock, store};
+use crate::{
+    clock,
+    store::{Store, StoreError},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ended::{Ended, MOST};
 use keys::Keys;
-use sqlx::PgPool;
 use std::{
     net::IpAddr,
     sync::{
@@ -85,6 +87,15 @@ pub enum Denied {
     Unknown,
 }
 
+/// Why the keys were not read.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRead {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the operating system gives no randomness: {0}")]
+    NoRandomness(std::io::Error),
+}
+
 /// What a request brings to be let in by.
 #[derive(Clone, Copy)]
 pub struct Brought<'a> {
@@ -106,8 +117,8 @@ pub struct Admitted {
 
 impl Access {
     /// Reads the keys anew. Closed once there is one, also when all are revoked: that must not open everything.
-    pub async fn refresh(&self, pool: &PgPool) -> sqlx::Result<()> {
-        let stored = store::keys(pool).await?;
+    pub async fn refresh(&self, store: &Store) -> Result<(), NotRead> {
+        let stored = store.access().keys().await?;
         let door = self.door();
         if stored.is_empty() && !matches!(door, Door::Closed(_)) {
             self.set(Door::Open);
@@ -116,18 +127,18 @@ impl Access {
         let signer = match &door {
             Door::Closed(closed) => closed.signer.clone(),
             Door::Unknown | Door::Open => {
-                let fresh = random::<32>().map_err(sqlx::Error::Io)?;
-                Signer::new(&store::signing_secret(pool, "tickets", &fresh).await?)
+                let fresh = random::<32>().map_err(NotRead::NoRandomness)?;
+                Signer::new(&store.access().signing_secret("tickets", &fresh).await?)
             }
         };
         if !matches!(door, Door::Closed(_)) {
             tracing::info!("access is closed: publishers and admins need a key, followers a ticket");
         }
-        if let Err(error) = self.store_sign_outs(pool).await {
+        if let Err(error) = self.store_sign_outs(store).await {
             tracing::debug!(%error, "sign-outs could not be stored: they count on this node until they are");
         }
         // Before anybody is let in: a cookie that was ended before a restart must not open anything after it.
-        self.0.ended.stored(store::ended_sign_ins(pool, MOST).await?, clock::now_ms() / 1_000);
+        self.0.ended.stored(store.access().ended_sign_ins(MOST).await?, clock::now_ms() / 1_000);
         self.set(Door::Closed(Arc::new(Closed { keys: Keys::of(stored), signer })));
         Ok(())
     }
@@ -233,18 +244,18 @@ impl Access {
     }
 
     /// Tells other nodes of the sign-outs that they do not know of. What fails is tried again with the next keys.
-    pub async fn store_sign_outs(&self, pool: &PgPool) -> sqlx::Result<()> {
+    pub async fn store_sign_outs(&self, store: &Store) -> Result<(), StoreError> {
         let unstored = self.0.ended.unstored();
         if !unstored.is_empty() {
-            store::end_sign_ins(pool, &unstored).await?;
+            store.access().end_sign_ins(&unstored).await?;
             self.0.ended.stored(unstored, clock::now_ms() / 1_000);
         }
         Ok(())
     }
 
     /// Deletes from PostgreSQL what no node needs any more.
-    pub async fn forget_sign_outs(&self, pool: &PgPool) -> sqlx::Result<()> {
-        store::forget_sign_ins(pool, MOST).await
+    pub async fn forget_sign_outs(&self, store: &Store) -> Result<(), StoreError> {
+        store.access().forget_sign_ins(MOST).await
     }
 
     /// Counts a wrong one, and says no more about it once too many came from the address. What is right is let in all the
@@ -273,7 +284,7 @@ mod tests {
     use super::*;
 
     fn closed(key: &ApiKey) -> Access {
-        let stored = store::StoredKey {
+        let stored = crate::store::StoredKey {
             id: key.id.clone(),
             digest: digest(&key.secret).to_vec(),
             scopes: vec!["admin".into()],

@@ -1,7 +1,6 @@
 //! How the service levels stand, out of the history.
 
-use crate::store::{self, Whose};
-use sqlx::PgPool;
+use crate::store::{Store, StoreError, Whose};
 use streamgauge_core::metric::{
     measure::{counters::Counter, sample::Sample},
     sla::{BUDGET_DAYS, BURN_WINDOWS, Counted, Day, Level, Objective, STRIP_DAYS},
@@ -17,13 +16,14 @@ fn end(now: i64, step: i64) -> i64 {
 
 /// The five objectives over thirty days, and the uptime of each of the last ninety. Read every half minute as long as the
 /// server runs: nothing is kept of a bucket once it is merged.
-pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Day>)> {
+pub async fn levels(store: &Store, now: i64) -> Result<(Vec<Level>, Vec<Day>), StoreError> {
     let all = Whose::default();
     let to = end(now, DAY);
     let counters = |sample: &Sample| sample.counters;
     let budget_from = to - BUDGET_DAYS * DAY;
-    let month = store::load(pool, (budget_from, to, DAY), &all, counters).await?;
-    let mut days = store::load(pool, (to - STRIP_DAYS * DAY, budget_from, DAY), &all, counters).await?.steps;
+    let month = store.history().load((budget_from, to, DAY), &all, counters).await?;
+    let mut days =
+        store.history().load((to - STRIP_DAYS * DAY, budget_from, DAY), &all, counters).await?.steps;
     days.extend(month.steps);
     let month = month.whole;
     let mut windows = Vec::with_capacity(BURN_WINDOWS.len());
@@ -31,7 +31,7 @@ pub async fn levels(pool: &PgPool, now: i64) -> sqlx::Result<(Vec<Level>, Vec<Da
         let step = if seconds > 6 * HOUR { HOUR } else { 60 };
         let to = end(now, step);
         // A window is 50 kB: what is wanted of it is taken out at once.
-        let window = store::load(pool, (to - seconds, to, step), &all, |_| ()).await?.whole;
+        let window = store.history().load((to - seconds, to, step), &all, |_| ()).await?.whole;
         windows.push(Objective::ALL.map(|objective| objective.counted(&window)));
     }
     let level = |(at, objective): (usize, Objective)| {

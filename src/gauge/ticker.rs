@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -32,7 +32,8 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 const REDIS_EVERY: u64 = 10;
 
 /// Ticks until `stop`, then stores the bucket that was filling.
-pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+/// `at_risk`: service levels at risk, in words.
+pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut stop: watch::Receiver<bool>) {
     let mut collectors = Collectors::new(&node);
     let regions = RegionBuckets::new(node.settings.node.clone());
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -59,9 +60,10 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         }
         levels.redis_latency = Some(found.latency.load(Relaxed)).filter(|&micros| micros > 0);
         levels.notices = notices(&node);
+        levels.notices.extend(at_risk.borrow().iter().cloned());
         node.totals.add(&tick);
         if let Some(closed) = node.board.tick(&tick, levels) {
-            node.store.outbox().sample(closed);
+            node.store.write_behind().sample(closed);
         }
         tick_regions(&node, &regions);
         show(&node);
@@ -69,17 +71,17 @@ pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     // What was counted since the last tick belongs to the last bucket.
     let (tick, levels) = collectors.tick(clock::now_ms());
     if let Some(closed) = node.board.tick(&tick, levels) {
-        node.store.outbox().sample(closed);
+        node.store.write_behind().sample(closed);
     }
-    node.store.outbox().sample(node.board.close());
+    node.store.write_behind().sample(node.board.close());
     tick_regions(&node, &regions);
-    regions.close().into_iter().for_each(|row| node.store.outbox().sample(row));
+    regions.close().into_iter().for_each(|row| node.store.write_behind().sample(row));
 }
 
 fn tick_regions(node: &Node, regions: &RegionBuckets) {
     let closed =
         regions.tick(&node.recorder, &node.whereabouts, node.board.open_bucket(), Range::Hour.step());
-    closed.into_iter().for_each(|row| node.store.outbox().sample(row));
+    closed.into_iter().for_each(|row| node.store.write_behind().sample(row));
 }
 
 /// What Redis said last; zero: nothing.
@@ -137,7 +139,7 @@ impl Collectors {
 fn notices(node: &Node) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let store::Health::Away { since } = node.store.health() {
-        let (waiting, lost) = node.store.outbox().state();
+        let (waiting, lost) = node.store.write_behind().state();
         let lost = lost + node.recorder.journal().lost();
         let lost = if lost > 0 {
             format!(" {} were dropped because the buffer was full.", thousands(lost))
@@ -170,7 +172,6 @@ fn notices(node: &Node) -> Vec<Notice> {
                     .into(),
         });
     }
-    notices.extend(node.at_risk.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     notices
 }
 

@@ -86,7 +86,7 @@ pub async fn change_limits(
     // Within the bound of an annotation, whatever was sent: the names were checked, and there are few of them.
     let text: String =
         format!("{} on {}", named.join(", "), node.settings.node).chars().take(LONGEST).collect();
-    node.store.outbox().annotate(Annotation {
+    node.store.write_behind().annotate(Annotation {
         id: 0,
         at: clock::now_ms() / 1_000,
         kind: AnnotationKind::Change,

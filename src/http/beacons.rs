@@ -85,10 +85,10 @@ fn trace(node: &Node, parts: &Parts, region: Region, cohort: Cohort, beacon: &Be
     }
     for fallback in beacon.fallbacks_of(cohort) {
         mark(MarkKind::Fallback, fallback.reason.title(), None);
-        node.store.outbox().fallback(now, &beacon.session, fallback.reason, place.clone());
+        node.store.write_behind().fallback(now, &beacon.session, fallback.reason, place.clone());
     }
     if beacon.seq == 0 {
-        node.store.outbox().page(now, place);
+        node.store.write_behind().page(now, place);
     }
 }
 

@@ -1,12 +1,10 @@
 //! The dashboards' figures: the last hour from memory, everything else out of PostgreSQL, read once for all who look.
 
-use super::timing;
 use crate::{
     clock, gauge,
     node::Node,
-    store::{self, Health, Whose},
+    store::{Store, StoreError, Whose},
 };
-use sqlx::PgPool;
 use std::{
     collections::HashMap,
     fmt::Display,
@@ -84,10 +82,8 @@ impl Figures {
         Figures { node, overviews: Kept::new(), panels: Kept::new(), levels: Kept::new(), flags: Kept::new() }
     }
 
-    /// Not even tried while the database is away: it must not hold up a page for its time-out.
-    pub fn history(&self, what: &str) -> Result<&PgPool, Unavailable> {
-        let store = &self.node.store;
-        if store.health() == Health::Good { Ok(store.pool()) } else { Err(unavailable(what, &"it is away")) }
+    pub fn store(&self) -> &Store {
+        &self.node.store
     }
 
     pub async fn overview(&self, view: View) -> Result<Overview, Unavailable> {
@@ -99,13 +95,7 @@ impl Figures {
             return Ok(kept);
         }
         let what = format!("Figures of the {}", view.range.in_words());
-        let read = match self.history(&what) {
-            Ok(pool) => {
-                let read = timing::database("read figures", self.stored(pool, &view, now)).await;
-                read.map_err(|error| unavailable(&what, &error))
-            }
-            Err(away) => Err(away),
-        };
+        let read = self.stored(&view, now).await.map_err(|error| unavailable(&what, &error));
         match read {
             Ok(overview) => {
                 self.overviews.put(view, now, overview.clone());
@@ -122,19 +112,13 @@ impl Figures {
     /// The last hour of everything, which needs no database; what is told apart in it does.
     async fn live(&self, view: View, now: i64) -> Overview {
         let board = self.node.board.overview();
-        let around = async {
-            let pool = self.history("").ok()?;
-            timing::database("read annotations", store::annotations(pool, board.from, board.to, ""))
-                .await
-                .ok()
-        };
-        let annotations = match around.await {
-            Some(read) => {
+        let annotations = match self.store().traces().annotations(board.from, board.to, "").await {
+            Ok(read) => {
                 self.flags.put((), now, read.clone());
                 read
             }
             // What happened stays on a chart that is drawn again while the database is away.
-            None => self.flags.get(&(), 0).unwrap_or_default(),
+            Err(_) => self.flags.get(&(), 0).unwrap_or_default(),
         };
         Overview { view, annotations, as_of: board.as_of.max(now - KEEP_MS), ..board }
     }
@@ -144,23 +128,24 @@ impl Figures {
         self.node.whereabouts.regions.names()
     }
 
-    async fn stored(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Overview> {
+    async fn stored(&self, view: &View, now: i64) -> Result<Overview, StoreError> {
+        let (history, traces) = (self.store().history(), self.store().traces());
         let node = &self.node;
         let whose = whose(view);
         let (from, to) = view.range.window(now / 1_000);
         // What is drawn one over the other has the same steps.
         let reach = if view.compare { from - (to - from) } else { from };
-        let step = store::kept_step(pool, view.range.step(), reach).await?;
+        let step = history.kept_step(view.range.step(), reach).await?;
         let (from, to) = view.range.window_in(step, now / 1_000);
         let each = |sample: &Sample| (point(sample.start, sample), sample.level(Counter::MaxConnectionsSum));
-        let loaded = store::load(pool, (from, to, step), &whose, each).await?;
+        let loaded = history.load((from, to, step), &whose, each).await?;
         let earlier = from - (to - from);
-        let step_before = store::kept_step(pool, step, earlier).await?;
+        let step_before = history.kept_step(step, earlier).await?;
         let aligned = |at: i64| at.div_euclid(step_before) * step_before;
         let window = (aligned(earlier), aligned(from), step_before);
-        let before = store::load(pool, window, &whose, |sample: &Sample| point(sample.start, sample)).await?;
-        let nodes = store::nodes_between(pool, from, to).await?;
-        let annotations = store::annotations(pool, from, to, &view.node).await?;
+        let before = history.load(window, &whose, |sample: &Sample| point(sample.start, sample)).await?;
+        let nodes = history.nodes(from, to).await?;
+        let annotations = traces.annotations(from, to, &view.node).await?;
         let levels = node.board.levels();
         let poll_interval_ms = node.settings.poll_interval_ms;
         let standing = if view.is_whole() && view.range.is_live() {
@@ -213,13 +198,7 @@ impl Figures {
             return Ok(kept);
         }
         let what = "Service levels, regions and fallbacks";
-        let read = match self.history(what) {
-            Ok(pool) => {
-                let read = timing::database("read panels", self.read_panels(pool, &view, now)).await;
-                read.map_err(|error| unavailable(what, &error))
-            }
-            Err(away) => Err(away),
-        };
+        let read = self.read_panels(&view, now).await.map_err(|error| unavailable(what, &error));
         match read {
             Ok(panels) => {
                 self.panels.put(view, now, panels.clone());
@@ -229,22 +208,23 @@ impl Figures {
         }
     }
 
-    async fn read_panels(&self, pool: &PgPool, view: &View, now: i64) -> sqlx::Result<Panels> {
+    async fn read_panels(&self, view: &View, now: i64) -> Result<Panels, StoreError> {
+        let (history, traces) = (self.store().history(), self.store().traces());
         let whose = whose(view);
         let (from, to) = view.range.window(now / 1_000);
         // A minute at least: a panel has no points that ten seconds would serve.
-        let step = store::kept_step(pool, view.range.step().max(60), from).await?;
+        let step = history.kept_step(view.range.step().max(60), from).await?;
         let (wide_from, wide_to) = (from.div_euclid(step) * step, (to + step - 1).div_euclid(step) * step);
-        let whole = store::load(pool, (wide_from, wide_to, step), &whose, |_| ()).await?.whole;
+        let whole = history.load((wide_from, wide_to, step), &whose, |_| ()).await?.whole;
         let (levels, strip) = match self.levels.get(&(), now - KEEP_MS) {
             Some(kept) => kept,
             None => {
-                let read = gauge::levels(pool, now / 1_000).await?;
+                let read = gauge::levels(self.store(), now / 1_000).await?;
                 self.levels.put((), now, read.clone());
                 read
             }
         };
-        let by_region = store::load_regions(pool, wide_from, wide_to, step, &view.node).await?;
+        let by_region = history.load_regions((wide_from, wide_to, step), &view.node).await?;
         let mut regions = self.regions();
         regions.extend(by_region.iter().map(|sample| sample.region.clone()));
         regions.sort_unstable();
@@ -255,10 +235,10 @@ impl Figures {
             .map(RegionHealth::of)
             .collect();
         health.sort_by(|a, b| b.streams.total_cmp(&a.streams).then_with(|| a.region.cmp(&b.region)));
-        let fallbacks = store::fallbacks(pool, (from, to), &whose).await?;
-        let seen = store::pages_seen(pool, (from, to), &whose).await?;
+        let fallbacks = traces.fallbacks((from, to), &whose).await?;
+        let seen = traces.pages_seen((from, to), &whose).await?;
         let steps = (from, to, view.range.step());
-        let over_time = store::fallbacks_over_time(pool, steps, &whose).await?;
+        let over_time = traces.fallbacks_over_time(steps, &whose).await?;
         let interval = self.node.settings.poll_interval_ms;
         let count = |counter| whole.counters.get(counter);
         let (requests, bytes) = (whole.request_reduction(interval), whole.bandwidth_reduction(interval));
@@ -267,7 +247,7 @@ impl Figures {
             from,
             to,
             as_of: now,
-            nodes: store::nodes_between(pool, from, to).await?,
+            nodes: history.nodes(from, to).await?,
             regions,
             levels,
             strip,
@@ -284,7 +264,7 @@ impl Figures {
             pairs: pairs(&whole),
             account: Account::of(&whole),
             numbers: entries(&whole, interval),
-            annotations: store::annotations(pool, from, to, &view.node).await?,
+            annotations: traces.annotations(from, to, &view.node).await?,
         })
     }
 }

@@ -7,9 +7,7 @@ use super::{
 use crate::{
     access::{Admitted, Brought, Denied, digest, same},
     node::Node,
-    store::Health,
     stream::Caller,
-    telemetry::database,
 };
 use axum::{
     Form,
@@ -222,11 +220,9 @@ const STORED_WITHIN: Duration = Duration::from_secs(2);
 pub async fn sign_out(State(node): State<Arc<Node>>, request: Request) -> Response {
     let mut response = Redirect::to("/login").into_response();
     set_admin_cookie(&mut response, "", 0, is_https(request.headers()));
-    if admin_cookie(request.headers()).is_some_and(|cookie| node.access.sign_out(cookie))
-        && node.store.health() == Health::Good
-    {
+    if admin_cookie(request.headers()).is_some_and(|cookie| node.access.sign_out(cookie)) {
         // Where this fails, the next reading of the keys tries again.
-        let stored = database("end a sign-in", node.access.store_sign_outs(node.store.pool()));
+        let stored = node.access.store_sign_outs(&node.store);
         match tokio::time::timeout(STORED_WITHIN, stored).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a sign-out is not stored yet: it counts on this node"),

@@ -1,10 +1,10 @@
 //! The history for others: figures by step as JSON or CSV, panels, charts as SVG, annotations.
 
-use super::{asked::Asked, figures::Figures, problem::Problem, sent::Checked, timing};
+use super::{asked::Asked, figures::Figures, problem::Problem, sent::Checked};
 use crate::{
     clock,
     node::Node,
-    store::{self, Whose},
+    store::{StoreError, Whose},
 };
 use axum::{
     Extension, Json,
@@ -86,14 +86,14 @@ pub async fn metrics(
         _ => None,
     });
     let whose = Whose { node: names.node, region: names.region };
-    let pool = figures.history("Figures")?;
+    let history = figures.store().history();
     let interval = node.settings.poll_interval_ms;
-    let loaded = timing::database("read history", async {
-        let step = store::kept_step(pool, asked, range.window_in(asked, now).0).await?;
+    let loaded = async {
+        let step = history.kept_step(asked, range.window_in(asked, now).0).await?;
         let (from, to) = range.window_in(step, now);
         let each = move |sample: &Sample| row(sample, interval);
-        Ok::<_, sqlx::Error>((from, to, step, store::load(pool, (from, to, step), &whose, each).await?))
-    })
+        Ok::<_, StoreError>((from, to, step, history.load((from, to, step), &whose, each).await?))
+    }
     .await;
     let (from, to, step, loaded) = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> = loaded.steps.into_values().collect();
@@ -239,11 +239,7 @@ pub async fn annotations(
 ) -> Result<Json<Vec<Annotation>>, Problem> {
     let view = view(query);
     let (from, to) = view.range.window(clock::now_ms() / 1_000);
-    let found = timing::database(
-        "read annotations",
-        store::annotations(figures.history("Annotations")?, from, to, &view.node),
-    )
-    .await;
+    let found = figures.store().traces().annotations(from, to, &view.node).await;
     found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
 }
 
@@ -253,11 +249,7 @@ pub async fn annotate(
 ) -> Result<Response, Problem> {
     let checked = Annotation::check(wish, clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
-    let id = timing::database(
-        "add annotation",
-        store::add_annotation(figures.history("Annotations")?, &annotation),
-    )
-    .await;
+    let id = figures.store().traces().add_annotation(&annotation).await;
     let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
@@ -269,9 +261,7 @@ pub async fn remove_annotation(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.");
     // What is no number names none.
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let removed =
-        timing::database("remove annotation", store::remove_annotation(figures.history("Annotations")?, id))
-            .await;
+    let removed = figures.store().traces().remove_annotation(id).await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),

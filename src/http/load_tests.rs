@@ -1,10 +1,7 @@
 //! Results that the load tool posts, and the list of those that are kept.
 
-use super::{asked::Asked, problem::Problem, sent, timing};
-use crate::{
-    node::Node,
-    store::{self, Health},
-};
+use super::{asked::Asked, problem::Problem, sent};
+use crate::{node::Node, store::StoreError};
 use axum::{
     Json,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -12,7 +9,7 @@ use axum::{
 };
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 use streamgauge_core::{
     load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
     text::{is_label, said::plainly},
@@ -32,10 +29,7 @@ pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Resp
     let body = sent::whole(sent::json(request)?, load_test::LONGEST).await?;
     let outcome = Outcome::parse(&body)?;
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
-    // Not even tried: the tool must not wait for a dead database's time-out.
-    reachable(&node)?;
-    let added =
-        timing::database("add load test", store::add_load_test(node.store.pool(), &row, &outcome)).await;
+    let added = node.store.load_tests().add(&row, &outcome).await;
     let id = added.map_err(|error| failed(&error))?;
     tracing::info!(id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
     let url = format!("/load-tests/{id}");
@@ -62,9 +56,7 @@ pub async fn list(
             "scenario must have 1 to 64 characters and no control or invisible formatting characters.";
         return Err(Problem::field("scenario", detail));
     }
-    reachable(&node)?;
-    let list =
-        timing::database("list load tests", store::list_load_tests(node.store.pool(), scenario, limit)).await;
+    let list = node.store.load_tests().list(scenario, limit).await;
     list.map(Json).map_err(|error| failed(&error))
 }
 
@@ -76,21 +68,19 @@ pub async fn one(
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "No such run is kept.");
     // What is no number is no run.
     let Path(id) = id.map_err(|_| unknown())?;
-    reachable(&node)?;
-    let found = store::find_load_test(node.store.pool(), id).await.map_err(|error| failed(&error))?;
+    let found = node.store.load_tests().find(id).await.map_err(|error| failed(&error))?;
     found.map(Json).ok_or_else(unknown)
-}
-
-fn reachable(node: &Node) -> Result<(), Problem> {
-    if node.store.health() == Health::Good { Ok(()) } else { Err(away()) }
 }
 
 fn away() -> Problem {
     Problem::away("Load tests are in PostgreSQL, which cannot be reached. Nothing was kept; try again.")
 }
 
-fn failed(error: &(dyn Error + 'static)) -> Problem {
-    tracing::warn!(error, "load tests could not be read or written");
+fn failed(error: &StoreError) -> Problem {
+    // That PostgreSQL is unreachable is in the log already.
+    if !matches!(error, StoreError::NotTried) {
+        tracing::warn!(%error, "could not read or write load tests");
+    }
     away()
 }
 

@@ -36,7 +36,7 @@ pub fn families(node: &Node) -> Vec<Family> {
 /// How things stand now.
 fn levels(node: &Node) -> Vec<Family> {
     let levels = node.board.levels();
-    let (waiting, lost) = node.store.outbox().state();
+    let (waiting, lost) = node.store.write_behind().state();
     let database = node.store.health() == store::Health::Good;
     let broker = node.door.broker.health() == Health::Good;
     let ready = broker && node.door.drain.borrow().is_none();

@@ -25,5 +25,4 @@ mod unsent; // answers that wait for clients that do not read
 
 pub use front::front;
 pub use metrics::families;
-pub use pages::session_list;
 pub use router::Routes;

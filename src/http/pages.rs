@@ -5,18 +5,13 @@ use super::{
     load_tests::LISTED as LISTED_LOAD_TESTS,
     timing,
 };
-use crate::{
-    clock,
-    node::Node,
-    store::{self, Health},
-};
+use crate::{clock, node::Node};
 use axum::{
     body::Body,
     extract::Request,
     response::{IntoResponse, Response},
 };
 use leptos::prelude::provide_context;
-use sqlx::PgPool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use streamgauge_app::{
     api::backend::{Answer, Assets, Backend, ServedBy, SharedBackend, Unavailable},
@@ -34,9 +29,6 @@ use streamgauge_core::{
     settings::limits::Knob,
     text::is_label,
 };
-
-/// Rows of the list of sessions.
-pub const LISTED: i64 = 200;
 
 /// Everything a page's request needs.
 #[derive(Clone)]
@@ -97,10 +89,7 @@ impl Reader {
         let event = match current {
             Ok(Some(current)) => current.event.map(Arc::unwrap_or_clone),
             // The broker dropped it or is unreachable: the row in PostgreSQL still tells how it ended.
-            gone => match (
-                timing::database("find session", store::find_session(node.store.pool(), &id)).await,
-                gone,
-            ) {
+            gone => match (node.store.sessions().find(&id).await, gone) {
                 (Ok(Some(event)), _) => event,
                 (Ok(None), Ok(_)) => return Ok(None),
                 _ => {
@@ -120,14 +109,6 @@ impl Reader {
     }
 }
 
-impl Reader {
-    /// Not even tried while the database is away: it must not hold up a page for its time-out.
-    fn stored_load_tests(&self) -> Result<&PgPool, Unavailable> {
-        let store = &self.node.store;
-        if store.health() == Health::Good { Ok(store.pool()) } else { Err(no_load_tests(&"it is away")) }
-    }
-}
-
 fn no_load_tests(error: &dyn std::fmt::Display) -> Unavailable {
     tracing::debug!(%error, "load tests could not be read");
     Unavailable("Load tests are in PostgreSQL, which cannot be reached.".into())
@@ -144,31 +125,22 @@ impl Backend for Reader {
 
     fn find_sessions(&self, search: Search) -> Answer<'_, Found> {
         Box::pin(async move {
-            let pool = self.figures.history("Sessions")?;
-            let found =
-                timing::database("search sessions", store::search_sessions(pool, &search, clock::now_ms()))
-                    .await;
+            let found = self.node.store.sessions().search(&search, clock::now_ms()).await;
             found.map_err(|error| unavailable("Sessions", &error))
         })
     }
 
     fn story(&self, id: SessionId) -> Answer<'_, Option<Story>> {
         Box::pin(async move {
-            let pool = self.figures.history("Timelines")?;
-            let read = async {
-                let Some(story) = store::story(pool, &id).await? else { return Ok(None) };
-                let (marks, more) = store::marks(pool, &id).await?;
-                Ok(Some(Story { marks, more, ..story }))
-            };
-            timing::database("read timeline", read)
-                .await
-                .map_err(|error: sqlx::Error| unavailable("Timelines", &error))
+            let read = self.node.store.sessions().timeline(&id).await;
+            read.map_err(|error| unavailable("Timelines", &error))
         })
     }
 
     fn sessions(&self) -> Answer<'_, SessionList> {
         Box::pin(async move {
-            match session_list(&self.node).await {
+            let node = &self.node;
+            match node.store.sessions().list(|id| node.door.hub.followers(id)).await {
                 Ok(list) => {
                     *lock(&self.list) = list.clone();
                     Ok(list)
@@ -188,30 +160,14 @@ impl Backend for Reader {
             if scenario.as_deref().is_some_and(|name| !is_label(name, 64)) {
                 return Ok(KeptList::default());
             }
-            let pool = self.stored_load_tests()?;
-            let list = store::list_load_tests(pool, scenario.as_deref(), LISTED_LOAD_TESTS);
-            timing::database("list load tests", list).await.map_err(|error| no_load_tests(&error))
+            let list = self.node.store.load_tests().list(scenario.as_deref(), LISTED_LOAD_TESTS).await;
+            list.map_err(|error| no_load_tests(&error))
         })
     }
 
     fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>> {
-        Box::pin(async move {
-            let found = store::find_load_test(self.stored_load_tests()?, id);
-            timing::database("find load test", found).await.map_err(|error| no_load_tests(&error))
-        })
+        Box::pin(
+            async move { self.node.store.load_tests().find(id).await.map_err(|error| no_load_tests(&error)) },
+        )
     }
-}
-
-/// The running sessions as stored, with this node's open streams.
-pub async fn session_list(node: &Node) -> sqlx::Result<SessionList> {
-    if node.store.health() != Health::Good {
-        // Not even tried: a dead database must not hold up a page for its time-out.
-        return Err(sqlx::Error::PoolTimedOut);
-    }
-    let (running, mut rows) =
-        timing::database("list sessions", store::running(node.store.pool(), LISTED)).await?;
-    for row in &mut rows {
-        row.streams = u32::try_from(node.door.hub.followers(&row.id)).unwrap_or(u32::MAX);
-    }
-    Ok(SessionList { as_of: clock::now_ms(), running, rows, complete: true })
 }

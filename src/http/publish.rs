@@ -81,7 +81,7 @@ pub async fn create(
     }
     node.began(&id);
     let (cohort, now) = (node.cohort(&id), clock::now_ms());
-    node.store.outbox().session(SessionNote {
+    node.store.write_behind().session(SessionNote {
         id: id.clone(),
         kind: create.kind,
         region: create.region,

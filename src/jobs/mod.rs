@@ -1,191 +1,105 @@
-//! What runs beside the requests: sweeping, the list of sessions, other nodes' samples; on the elected node what is to
-//! be done once for all nodes; on each the probe.
+//! What runs beside the requests. A periodic job is one file that implements [`Job`], and one row in [`start`]; the runner
+//! does the rest: period, stop, and whether the job may run now.
 
-mod probe; // a stream of the node's own, through its own port
+mod hear_other_nodes; // every 10 s: what other nodes measured
+mod list_sessions; // every second: the list of running sessions, while a dashboard shows it
+mod probe; // a stream of the node's own, through its own port; has a period of its own
+mod read_keys; // every 5 s: API keys made or revoked elsewhere
+mod retain; // every 20 s, on the leader: deletes what is older than it is kept
+mod roll_up; // every 2 s, on the leader: merges samples into coarser rows
+mod sweep; // every 10 s: sessions that ended or went silent
+mod taken; // as they come: events that back ends publish to Redis directly
+mod watch_levels; // every 30 s: service levels at risk
 
 pub use probe::{HEADER as PROBE_HEADER, Probe};
 
-use crate::{
-    broker::Published,
-    clock,
-    gauge::{KEPT, levels},
-    http::session_list,
-    node::Node,
-    stop::stopped,
-    store,
-    telemetry::database,
-};
-use bytes::Bytes;
-use std::{
-    future::Future,
-    sync::{Arc, PoisonError},
-    time::{Duration, Instant},
-};
-use streamgauge_core::metric::{measure::counters::Counter, sla::Level};
-use tokio::{
-    sync::{mpsc, watch},
-    time::MissedTickBehavior,
-};
+use crate::{node::Node, stop::stopped, store::Health};
+use std::{sync::Arc, time::Duration};
+use streamgauge_core::metric::notice::Notice;
+use tokio::{sync::watch, time::MissedTickBehavior};
 
-/// Starts all jobs; they end with `stop`.
-pub fn start(node: &Arc<Node>, stop: &watch::Receiver<bool>) {
-    every("list_sessions", Duration::from_secs(1), node, stop, list_sessions);
-    every("read_keys", Duration::from_secs(5), node, stop, read_keys);
-    every("hear_other_nodes", Duration::from_secs(10), node, stop, hear_other_nodes);
-    every("sweep", Duration::from_secs(10), node, stop, sweep);
-    every("roll_up", Duration::from_secs(2), node, stop, roll_up);
-    every("watch_levels", Duration::from_secs(30), node, stop, watch_levels);
-    every("retain", Duration::from_secs(20), node, stop, retain);
+/// Something that the server does again and again by itself. What it remembers between two turns is its own state.
+trait Job: Send + 'static {
+    /// Names its spans.
+    const NAME: &'static str;
+    /// From one turn to the next. A turn that takes longer delays the next one.
+    const PERIOD: Duration;
+    /// Runs on the leader only: work that one node does for all nodes.
+    const LEADER_ONLY: bool;
+    /// Does not run while PostgreSQL is unreachable.
+    const NEEDS_DATABASE: bool;
+
+    /// One turn.
+    fn run(&mut self, node: &Node) -> impl Future<Output = ()> + Send;
+}
+
+/// Starts all jobs; they end with `stop`. `at_risk`: where service levels at risk are shown.
+pub fn start(node: &Arc<Node>, at_risk: watch::Sender<Vec<Notice>>, stop: &watch::Receiver<bool>) {
+    run(list_sessions::ListSessions, node, stop);
+    run(read_keys::ReadKeys, node, stop);
+    run(hear_other_nodes::HearOtherNodes::default(), node, stop);
+    run(sweep::Sweep::new(node), node, stop);
+    run(roll_up::RollUp, node, stop);
+    run(watch_levels::WatchLevels { at_risk }, node, stop);
+    run(retain::Retain, node, stop);
     if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
-        tokio::spawn(count_taken(node.clone(), taken, stop.clone()));
+        tokio::spawn(taken::count(node.clone(), taken, stop.clone()));
     }
 }
 
-/// Events of back ends that publish to Redis by themselves count like those that came by HTTP.
-async fn count_taken(node: Arc<Node>, mut taken: mpsc::Receiver<Published>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            published = taken.recv() => match published {
-                Some(published) => node.published(&published),
-                None => return,
-            },
-            () = stopped(&mut stop) => return,
-        }
-    }
-}
-
-/// `name`: of its spans.
-fn every<F>(
-    name: &'static str,
-    period: Duration,
-    node: &Arc<Node>,
-    stop: &watch::Receiver<bool>,
-    job: fn(Arc<Node>) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
+fn run<J: Job>(mut job: J, node: &Arc<Node>, stop: &watch::Receiver<bool>) {
     let (node, mut stop) = (node.clone(), stop.clone());
     tokio::spawn(async move {
-        let mut interval = tokio::time::interval(period);
+        let mut interval = tokio::time::interval(J::PERIOD);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = interval.tick() => node.telemetry.job(name, job(node.clone())).await,
+                _ = interval.tick() => node.telemetry.job(J::NAME, turn(&mut job, &node)).await,
                 () = stopped(&mut stop) => return,
             }
         }
     });
 }
 
-/// Read once for everybody who looks, and not at all when nobody does.
-async fn list_sessions(node: Arc<Node>) {
-    if node.sessions.receiver_count() == 0 {
-        return;
-    }
-    // While the database is away the list simply does not change; the page has a notice that says why.
-    if let Ok(list) = session_list(&node).await
-        && let Ok(json) = serde_json::to_string(&list)
-    {
-        node.sessions.send_replace(Bytes::from(format!("event: sessions\ndata: {json}\n\n")));
+async fn turn<J: Job>(job: &mut J, node: &Node) {
+    let may_run = may_run::<J>(node.store.leads(), &node.store.health());
+    if may_run {
+        job.run(node).await;
     }
 }
 
-/// A key that was made or revoked elsewhere counts here soon.
-async fn read_keys(node: Arc<Node>) {
-    // What is known stays while the database is away.
-    if let Err(error) = database("read keys", node.access.refresh(node.store.pool())).await {
-        tracing::debug!(%error, "the keys could not be read");
-    }
+fn may_run<J: Job>(leads: bool, health: &Health) -> bool {
+    (leads || !J::LEADER_ONLY) && (*health == Health::Good || !J::NEEDS_DATABASE)
 }
 
-/// What a transaction may take from its beginning, which is when its rows say that they were stored, to its end.
-const UNDER_WAY: Duration = Duration::from_secs(20);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The board is about all nodes: what the others measured comes by PostgreSQL, a bucket late, or hours after an outage.
-async fn hear_other_nodes(node: Arc<Node>) {
-    if node.redis.is_none() || node.store.health() != store::Health::Good {
-        return;
-    }
-    let open = node.board.open_bucket();
-    // What was stored since the last time, and a little more: the board knows which it has.
-    let (now, heard) = (Instant::now(), node.heard.lock().unwrap_or_else(PoisonError::into_inner).to_owned());
-    let since = heard.map_or(KEPT as f64, |heard| (now - heard + UNDER_WAY).as_secs_f64());
-    let rows = store::of_others(node.store.pool(), &node.settings.node, (open - KEPT, open), since);
-    match database("read other nodes' samples", rows).await {
-        Ok(rows) => {
-            node.board.absorb(rows);
-            *node.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        }
-        Err(error) => tracing::debug!(%error, "other nodes' samples could not be read"),
-    }
-}
+    struct Sample<const LEADER_ONLY: bool, const NEEDS_DATABASE: bool>;
 
-/// Drops sessions that ended or went silent.
-async fn sweep(node: Arc<Node>) {
-    let steady = clock::steady_ms();
-    if let Some(local) = &node.local {
-        local.sweep(steady);
-    }
-    let now = node.ages.lock().unwrap_or_else(PoisonError::into_inner).now(clock::now_ms(), steady);
-    if node.store.health() != store::Health::Good {
-        return;
-    }
-    let abandoned = store::abandon(node.store.pool(), now - node.settings.abandon_after_ms);
-    match database("abandon sessions", abandoned).await {
-        Ok(count) => node.recorder.add(Counter::SessionsAbandoned, count),
-        Err(error) => tracing::debug!(%error, "abandoned sessions could not be noted"),
-    }
-}
+    impl<const L: bool, const D: bool> Job for Sample<L, D> {
+        const NAME: &'static str = "sample";
+        const PERIOD: Duration = Duration::from_secs(1);
+        const LEADER_ONLY: bool = L;
+        const NEEDS_DATABASE: bool = D;
 
-/// Buckets that closed so long ago are merged, seconds: by then every node that is not cut off has written its rows.
-const SETTLED: i64 = 15;
+        async fn run(&mut self, _: &Node) {}
+    }
 
-/// Merges what is due, on the elected node.
-async fn roll_up(node: Arc<Node>) {
-    if !node.store.leads() {
-        return;
+    /// Where a job runs: on the leader and on others, each while PostgreSQL is reachable and while it is not.
+    fn check<J: Job>(expected: [bool; 4]) {
+        let (good, away) = (Health::Good, Health::Away { since: 0 });
+        let runs = [(true, &good), (true, &away), (false, &good), (false, &away)];
+        assert_eq!(runs.map(|(leads, health)| may_run::<J>(leads, health)), expected);
     }
-    loop {
-        let merged = store::roll_up(node.store.pool(), clock::now_ms() / 1_000 - SETTLED);
-        match database("merge samples", merged).await {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) => return tracing::debug!(%error, "samples could not be merged"),
-        }
-    }
-}
 
-/// Drops what is older than its tier is kept, on the elected node.
-async fn retain(node: Arc<Node>) {
-    if !node.store.leads() {
-        return;
-    }
-    let dropped = store::retain(node.store.pool(), clock::now_ms() / 1_000, &node.settings.keep_days);
-    match database("drop samples", dropped).await {
-        Ok(0) => {}
-        Ok(partitions) => tracing::info!(partitions, "samples beyond their time were dropped"),
-        Err(error) => tracing::warn!(%error, "old samples could not be dropped"),
-    }
-    let dropped = store::retain_traces(node.store.pool(), clock::now_ms() / 1_000);
-    if let Err(error) = database("drop timelines", dropped).await {
-        tracing::warn!(%error, "old traces could not be dropped");
-    }
-    let forgotten = node.access.forget_sign_outs(node.store.pool());
-    if let Err(error) = database("forget sign-outs", forgotten).await {
-        tracing::warn!(%error, "old sign-outs could not be forgotten");
-    }
-}
-
-/// Says on every page which service levels are at risk, and keeps quiet while they cannot be read.
-async fn watch_levels(node: Arc<Node>) {
-    if node.store.health() != store::Health::Good {
-        return;
-    }
-    match database("read service levels", levels(node.store.pool(), clock::now_ms() / 1_000)).await {
-        Ok((levels, _)) => {
-            let notices = levels.iter().filter_map(Level::notice).collect();
-            *node.at_risk.lock().unwrap_or_else(PoisonError::into_inner) = notices;
-        }
-        Err(error) => tracing::debug!(%error, "service levels could not be read"),
+    #[test]
+    fn a_job_runs_where_its_constants_let_it() {
+        check::<Sample<false, false>>([true, true, true, true]);
+        check::<Sample<false, true>>([true, false, true, false]);
+        check::<Sample<true, false>>([true, true, false, false]);
+        check::<Sample<true, true>>([true, false, false, false]);
+        assert!(!may_run::<Sample<false, true>>(true, &Health::Starting), "PostgreSQL has no tables yet");
     }
 }

@@ -1,8 +1,16 @@
 //! API keys, what tickets are signed with, and sign-ins that ended before their time was over.
 
-use super::seconds;
+use super::{Store, StoreError, seconds};
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+
+/// API keys, what tickets are signed with, and ended sign-ins.
+pub struct AccessRows<'a>(&'a Store);
+
+impl Store {
+    pub fn access(&self) -> AccessRows<'_> {
+        AccessRows(self)
+    }
+}
 
 /// A key: its id, the digest of its secret, its scopes.
 pub struct StoredKey {
@@ -10,35 +18,6 @@ pub struct StoredKey {
     pub digest: Vec<u8>,
     pub scopes: Vec<String>,
     pub revoked: bool,
-}
-
-/// All keys, the revoked ones too: that there was one is what closes the server.
-pub async fn keys(pool: &PgPool) -> sqlx::Result<Vec<StoredKey>> {
-    sqlx::query_as!(
-        StoredKey,
-        r#"SELECT id, digest, scopes, revoked_at IS NOT NULL AS "revoked!" FROM api_keys"#
-    )
-    .fetch_all(pool)
-    .await
-}
-
-pub async fn add_key(
-    pool: &PgPool,
-    id: &str,
-    name: &str,
-    digest: &[u8],
-    scopes: &[String],
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO api_keys (id, name, digest, scopes) VALUES ($1, $2, $3, $4)",
-        id,
-        name,
-        digest,
-        scopes
-    )
-    .execute(pool)
-    .await
-    .map(drop)
 }
 
 /// A key as an operator sees it.
@@ -50,68 +29,94 @@ pub struct ListedKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-pub async fn list_keys(pool: &PgPool) -> sqlx::Result<Vec<ListedKey>> {
-    sqlx::query_as!(
-        ListedKey,
-        "SELECT id, name, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at"
-    )
-    .fetch_all(pool)
-    .await
-}
+/// What lets people in is read also while PostgreSQL seems unreachable: without it nobody is let in.
+impl AccessRows<'_> {
+    /// All keys, the revoked ones too: that there was one is what closes the server.
+    pub async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        let rows = sqlx::query_as!(
+            StoredKey,
+            r#"SELECT id, digest, scopes, revoked_at IS NOT NULL AS "revoked!" FROM api_keys"#
+        );
+        self.0.try_anyway("read keys", rows.fetch_all(self.0.pool())).await
+    }
 
-/// `false`: there is no such key, or it is revoked already.
-pub async fn revoke_key(pool: &PgPool, id: &str) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
-            .execute(pool)
+    pub async fn add_key(
+        &self,
+        id: &str,
+        name: &str,
+        digest: &[u8],
+        scopes: &[String],
+    ) -> Result<(), StoreError> {
+        let row = sqlx::query!(
+            "INSERT INTO api_keys (id, name, digest, scopes) VALUES ($1, $2, $3, $4)",
+            id,
+            name,
+            digest,
+            scopes
+        );
+        self.0.ask("add key", row.execute(self.0.pool())).await.map(drop)
+    }
+
+    pub async fn list_keys(&self) -> Result<Vec<ListedKey>, StoreError> {
+        let rows = sqlx::query_as!(
+            ListedKey,
+            "SELECT id, name, scopes, created_at, revoked_at FROM api_keys ORDER BY created_at"
+        );
+        self.0.ask("list keys", rows.fetch_all(self.0.pool())).await
+    }
+
+    /// `false`: there is no such key, or it is revoked already.
+    pub async fn revoke_key(&self, id: &str) -> Result<bool, StoreError> {
+        let row =
+            sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id);
+        let done = self.0.ask("revoke key", row.execute(self.0.pool())).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The secret of that name; `fresh` becomes it if there is none yet. All nodes get the same.
+    pub async fn signing_secret(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let secret = async {
+            sqlx::query!(
+                "INSERT INTO signing_secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                name,
+                fresh
+            )
+            .execute(self.0.pool())
             .await?;
-    Ok(done.rows_affected() == 1)
-}
+            let secret = sqlx::query_scalar!("SELECT secret FROM signing_secrets WHERE name = $1", name);
+            secret.fetch_one(self.0.pool()).await
+        };
+        self.0.try_anyway("read signing secret", secret).await
+    }
 
-/// The secret of that name; `fresh` becomes it if there is none yet. All nodes get the same.
-pub async fn signing_secret(pool: &PgPool, name: &str, fresh: &[u8]) -> sqlx::Result<Vec<u8>> {
-    sqlx::query!(
-        "INSERT INTO signing_secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-        name,
-        fresh
-    )
-    .execute(pool)
-    .await?;
-    sqlx::query_scalar!("SELECT secret FROM signing_secrets WHERE name = $1", name).fetch_one(pool).await
-}
-
-/// Remembers that these sign-ins are over: their ids, and when their cookies expire (Unix seconds).
-pub async fn end_sign_ins(pool: &PgPool, ended: &[(String, i64)]) -> sqlx::Result<()> {
-    let (ids, expire): (Vec<String>, Vec<DateTime<Utc>>) =
-        ended.iter().map(|(id, exp)| (id.clone(), seconds(*exp))).unzip();
-    sqlx::query!(
-        "INSERT INTO ended_sign_ins (id, expires_at) SELECT * FROM unnest($1::text[], $2::timestamptz[])
+    /// Remembers that these sign-ins are over: their ids, and when their cookies expire (Unix seconds).
+    pub async fn end_sign_ins(&self, ended: &[(String, i64)]) -> Result<(), StoreError> {
+        let (ids, expire): (Vec<String>, Vec<DateTime<Utc>>) =
+            ended.iter().map(|(id, exp)| (id.clone(), seconds(*exp))).unzip();
+        let rows = sqlx::query!(
+            "INSERT INTO ended_sign_ins (id, expires_at) SELECT * FROM unnest($1::text[], $2::timestamptz[])
          ON CONFLICT (id) DO NOTHING",
-        &ids,
-        &expire
-    )
-    .execute(pool)
-    .await
-    .map(drop)
-}
+            &ids,
+            &expire
+        );
+        self.0.ask("end sign-ins", rows.execute(self.0.pool())).await.map(drop)
+    }
 
-/// At most `most` of them, those that expire last: ids, and when their cookies expire (Unix seconds).
-pub async fn ended_sign_ins(pool: &PgPool, most: i64) -> sqlx::Result<Vec<(String, i64)>> {
-    let rows =
-        sqlx::query!("SELECT id, expires_at FROM ended_sign_ins ORDER BY expires_at DESC LIMIT $1", most)
-            .fetch_all(pool)
-            .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.expires_at.timestamp())).collect())
-}
+    /// At most `most` of them, those that expire last: ids, and when their cookies expire (Unix seconds).
+    pub async fn ended_sign_ins(&self, most: i64) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows =
+            sqlx::query!("SELECT id, expires_at FROM ended_sign_ins ORDER BY expires_at DESC LIMIT $1", most);
+        let rows = self.0.try_anyway("read ended sign-ins", rows.fetch_all(self.0.pool())).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.expires_at.timestamp())).collect())
+    }
 
-/// Forgets those whose cookies expired an hour ago, as much as clocks may differ, and those beyond `most`.
-pub async fn forget_sign_ins(pool: &PgPool, most: i64) -> sqlx::Result<()> {
-    sqlx::query!(
-        "DELETE FROM ended_sign_ins WHERE expires_at < now() - interval '1 hour'
+    /// Forgets those whose cookies expired an hour ago, as much as clocks may differ, and those beyond `most`.
+    pub async fn forget_sign_ins(&self, most: i64) -> Result<(), StoreError> {
+        let rows = sqlx::query!(
+            "DELETE FROM ended_sign_ins WHERE expires_at < now() - interval '1 hour'
          OR id IN (SELECT id FROM ended_sign_ins ORDER BY expires_at DESC OFFSET $1)",
-        most
-    )
-    .execute(pool)
-    .await
-    .map(drop)
+            most
+        );
+        self.0.ask("forget sign-outs", rows.execute(self.0.pool())).await.map(drop)
+    }
 }

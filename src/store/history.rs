@@ -1,7 +1,7 @@
 //! The samples of a range, from the tiers that fit.
 
 use super::{
-    rollup,
+    Store, StoreError, nodes, rollup,
     samples::{self, Whose},
 };
 use sqlx::PgPool;
@@ -31,7 +31,7 @@ pub async fn load<T: Send + 'static>(
     (from, to, step): (i64, i64, i64),
     whose: &Whose,
     each: impl Fn(&Sample) -> T + Send + 'static,
-) -> sqlx::Result<Loaded<T>> {
+) -> Result<Loaded<T>, StoreError> {
     let due = rollup::due(pool, from, to).await?;
     let whole = Sample { region: whose.region.clone(), ..Sample::new("", from, to - from) };
     let mut merging = Merging { step, each, open: None, loaded: Loaded { steps: BTreeMap::new(), whole } };
@@ -45,9 +45,61 @@ pub async fn load<T: Send + 'static>(
     Ok(merging.close())
 }
 
-/// The step in which what begins at `from` can be told whole; see [`tiers::kept_step`].
-pub async fn kept_step(pool: &PgPool, step: i64, from: i64) -> sqlx::Result<i64> {
-    Ok(tiers::kept_step(step, from, &rollup::dropped(pool).await?))
+/// Samples as they are stored.
+pub struct History<'a>(&'a Store);
+
+impl Store {
+    pub fn history(&self) -> History<'_> {
+        History(self)
+    }
+}
+
+impl History<'_> {
+    /// Reads `[from, to)`, both multiples of `step`. `each`: what is wanted of a step's sample, which is 50 kB.
+    pub async fn load<T: Send + 'static>(
+        &self,
+        window: (i64, i64, i64),
+        whose: &Whose,
+        each: impl Fn(&Sample) -> T + Send + 'static,
+    ) -> Result<Loaded<T>, StoreError> {
+        self.0.ask("read history", load(self.0.pool(), window, whose, each)).await
+    }
+
+    /// What each region held in `[from, to)`, both multiples of `step`, by name.
+    pub async fn load_regions(
+        &self,
+        (from, to, step): (i64, i64, i64),
+        node: &str,
+    ) -> Result<Vec<Sample>, StoreError> {
+        self.0.ask("read regions", load_regions(self.0.pool(), from, to, step, node)).await
+    }
+
+    /// The step in which everything from `from` on is still kept; see [`tiers::kept_step`].
+    pub async fn kept_step(&self, step: i64, from: i64) -> Result<i64, StoreError> {
+        let dropped = self.0.ask("read what was dropped", rollup::dropped(self.0.pool())).await?;
+        Ok(tiers::kept_step(step, from, &dropped))
+    }
+
+    /// 10 s rows of all nodes, about all followers, that start in `[from, to)`.
+    pub async fn recent(&self, from: i64, to: i64) -> Result<Vec<Packed>, StoreError> {
+        self.0.ask("read recent samples", samples::recent(self.0.pool(), from, to)).await
+    }
+
+    /// Those of them that nodes other than `node` stored within the last `seconds`, also long after their time.
+    pub async fn of_others(
+        &self,
+        node: &str,
+        window: (i64, i64),
+        seconds: f64,
+    ) -> Result<Vec<Packed>, StoreError> {
+        let rows = samples::of_others(self.0.pool(), node, window, seconds);
+        self.0.ask("read other nodes' samples", rows).await
+    }
+
+    /// Nodes that may have measured in `[from, to)`, by name.
+    pub async fn nodes(&self, from: i64, to: i64) -> Result<Vec<String>, StoreError> {
+        self.0.ask("list nodes", nodes::between(self.0.pool(), from, to)).await
+    }
 }
 
 fn pieces(stretch: Stretch) -> impl Iterator<Item = Stretch> {
@@ -56,9 +108,8 @@ fn pieces(stretch: Stretch) -> impl Iterator<Item = Stretch> {
     starts.map(move |from| Stretch { from, to: (from + length).min(stretch.to), ..stretch })
 }
 
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> sqlx::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    Ok(tokio::task::spawn_blocking(work).await?)
 }
 
 /// Rows come in the order of their time, so one step at a time is open.
@@ -103,7 +154,7 @@ pub async fn load_regions(
     to: i64,
     step: i64,
     node: &str,
-) -> sqlx::Result<Vec<Sample>> {
+) -> Result<Vec<Sample>, StoreError> {
     let due = rollup::due(pool, from, to).await?;
     let mut regions: BTreeMap<String, Together> = BTreeMap::new();
     for stretch in tiers::stretches(from, to, step, &due) {

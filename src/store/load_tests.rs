@@ -1,6 +1,6 @@
 //! Rows of `load_tests`.
 
-use super::millis;
+use super::{Store, StoreError, millis};
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, types::Json};
 use streamgauge_core::load_test::{Kept, KeptList, Outcome, Row};
@@ -8,8 +8,33 @@ use streamgauge_core::load_test::{Kept, KeptList, Outcome, Row};
 /// Runs that are kept: years of nightly ones, and a bound for what a loop could post.
 const KEPT: i64 = 500;
 
-/// Stores a run and deletes the oldest beyond the limit. Returns its id.
-pub async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i64> {
+/// Results of load tests.
+pub struct LoadTests<'a>(&'a Store);
+
+impl Store {
+    pub fn load_tests(&self) -> LoadTests<'_> {
+        LoadTests(self)
+    }
+}
+
+impl LoadTests<'_> {
+    /// Keeps a run and deletes those beyond the bound. Answers its id.
+    pub async fn add(&self, row: &Row, outcome: &Outcome) -> Result<i64, StoreError> {
+        self.0.ask("add load test", add(self.0.pool(), row, outcome)).await
+    }
+
+    /// The newest runs, of one scenario if one is named.
+    pub async fn list(&self, scenario: Option<&str>, most: i64) -> Result<KeptList, StoreError> {
+        self.0.ask("list load tests", list(self.0.pool(), scenario, most)).await
+    }
+
+    /// One run with its document, and the run of the same load before it; interrupted runs do not count as one before.
+    pub async fn find(&self, id: i64) -> Result<Option<Kept>, StoreError> {
+        self.0.ask("find load test", find(self.0.pool(), id)).await
+    }
+}
+
+async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i64> {
     let mut transaction = pool.begin().await?;
     let id = sqlx::query_scalar!(
         "INSERT INTO load_tests (scenario, options, title, started_at, node, server_version, time_scale, passed,
@@ -53,8 +78,7 @@ pub async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i6
     Ok(id)
 }
 
-/// The newest runs, of one scenario if one is named.
-pub async fn list(pool: &PgPool, scenario: Option<&str>, most: i64) -> sqlx::Result<KeptList> {
+async fn list(pool: &PgPool, scenario: Option<&str>, most: i64) -> sqlx::Result<KeptList> {
     let rows = sqlx::query_as!(
         Columns,
         "SELECT id, scenario, options, title, started_at, node, server_version, time_scale, passed, interrupted, missed,
@@ -75,8 +99,7 @@ pub async fn list(pool: &PgPool, scenario: Option<&str>, most: i64) -> sqlx::Res
     Ok(KeptList { rows: rows.into_iter().map(Row::from).collect(), kept: count(kept) })
 }
 
-/// One run with its document, and the run of the same load before it. What was broken off is none.
-pub async fn find(pool: &PgPool, id: i64) -> sqlx::Result<Option<Kept>> {
+async fn find(pool: &PgPool, id: i64) -> sqlx::Result<Option<Kept>> {
     let document = sqlx::query_scalar!(
         r#"SELECT document AS "document: Json<Outcome>" FROM load_tests WHERE id = $1"#,
         id

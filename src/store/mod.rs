@@ -1,40 +1,34 @@
-//! PostgreSQL: all SQL of the server, and what waits while the database is away.
+//! PostgreSQL: all SQL of the server, and what waits while PostgreSQL is unreachable.
+//!
+//! The rest of the server asks by the methods of [`Store`], grouped by area: `sessions()`, `history()`, `rollups()`,
+//! `traces()`, `load_tests()`, `access()`. Each call is a step of the current trace, counts as time spent in PostgreSQL, is
+//! not tried while PostgreSQL is unreachable, and fails with a [`StoreError`].
 
 mod access; // API keys, signing secrets, ended sign-ins
 mod embedded; // a private PostgreSQL in the data folder
 mod endings; // which sessions have ended, for when the broker has forgotten them
+mod error; // why the store did not do what it was asked
 mod history; // charts and figures of a range, from the tier that fits
 mod leader; // which node does what must be done once
 mod load_tests; // results of load tests, the newest 500
 mod nodes; // which processes measured when
 mod once; // rows that would count twice if they were written twice
-mod outbox; // what is to be written, bounded
 mod rollup; // 10 s rows merged to minutes, hours and days; what is too old is dropped
 mod samples; // rows of metric_samples
 mod sessions; // rows of sessions
 mod sieve; // rows that PostgreSQL can never take are told from the rest
 mod traces; // fallbacks, pages, annotations, session timelines
 mod unusable; // why PostgreSQL cannot be used, and what to do
+mod write_behind; // the write-behind buffer: what waits in memory for PostgreSQL, bounded
 mod writer; // connects, migrates, writes, and says how it goes
 
-pub use access::{
-    StoredKey, add_key, end_sign_ins, ended_sign_ins, forget_sign_ins, keys, list_keys, revoke_key,
-    signing_secret,
-};
+pub use access::StoredKey;
 pub use embedded::{Private, PrivateError};
 pub use endings::Endings;
-pub use history::{kept_step, load, load_regions};
-pub use load_tests::{add as add_load_test, find as find_load_test, list as list_load_tests};
-pub use nodes::between as nodes_between;
-pub use outbox::{Fallen, Outbox, Place, SessionNote, Traces};
-pub use rollup::{retain, run as roll_up};
-pub use samples::{Whose, of_others, recent};
-pub use sessions::{abandon, find as find_session, restorable, running, search as search_sessions, story};
-pub use traces::{
-    add_annotation, annotations, fallbacks, fallbacks_over_time, marks, pages_seen, remove_annotation,
-    retain as retain_traces,
-};
+pub use error::StoreError;
+pub use samples::Whose;
 pub use unusable::Unusable;
+pub use write_behind::{Fallen, Place, SessionNote, Traces, WriteBehind};
 pub use writer::{Health, Store};
 
 /// All migrations, inside the binary.

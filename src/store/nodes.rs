@@ -25,7 +25,7 @@ pub(super) async fn seen(
 }
 
 /// Nodes that may have measured in `[from, to)`, by name.
-pub async fn between(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Vec<String>> {
+pub(super) async fn between(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "SELECT name FROM nodes WHERE last_seen > $1 AND first_seen < $2 ORDER BY name",
         seconds(from),

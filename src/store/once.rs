@@ -2,8 +2,9 @@
 //! answer to a COMMIT may get lost; before such rows are written again, PostgreSQL is asked what became of them.
 
 use super::{
-    Outbox, Traces,
-    sieve::{Sieve, is_refused, leave_out},
+    Traces, WriteBehind,
+    error::is_refused,
+    sieve::{Sieve, leave_out},
     traces,
 };
 use crate::{gauge::Journal, telemetry::database};
@@ -77,7 +78,7 @@ async fn fate(connection: &mut PgConnection, transaction: i64) -> sqlx::Result<F
 /// What was noted and waits, and where.
 pub(super) struct Noted<'a> {
     pub node: &'a str,
-    pub outbox: &'a Outbox,
+    pub write_behind: &'a WriteBehind,
     pub journal: &'a Journal,
 }
 
@@ -104,7 +105,7 @@ impl Noted<'_> {
             return Ok(false);
         }
         match doubt.take().map(|doubt| doubt.rows) {
-            Some(Rows::Traces(traces)) if fate == Fate::NotStored => self.outbox.traces_back(traces),
+            Some(Rows::Traces(traces)) if fate == Fate::NotStored => self.write_behind.traces_back(traces),
             Some(Rows::Marks(marks)) if fate == Fate::NotStored => self.journal.back(marks),
             _ => {}
         }
@@ -112,7 +113,7 @@ impl Noted<'_> {
     }
 
     async fn write_traces(&self, connection: &mut PgConnection) -> Result<(), (sqlx::Error, Option<Doubt>)> {
-        let traces = self.outbox.take_traces();
+        let traces = self.write_behind.take_traces();
         if traces.is_empty() {
             return Ok(());
         }
@@ -127,10 +128,10 @@ impl Noted<'_> {
         if is_refused(&error) {
             // All that they hold was said by this program: nothing that anybody sends leads here.
             tracing::error!(%error, "PostgreSQL refuses what was noted beside the numbers: it is left out");
-            self.outbox.lose(traces.len());
+            self.write_behind.lose(traces.len());
             return Ok(());
         }
-        self.outbox.traces_back(traces);
+        self.write_behind.traces_back(traces);
         Err((error, None))
     }
 
@@ -157,7 +158,7 @@ impl Noted<'_> {
                 written => written.map_err(|failed| failed.error),
             };
             match marks.judge(part, written) {
-                Ok(refused) => leave_out(self.outbox, refused, |(session, _)| session.to_string()),
+                Ok(refused) => leave_out(self.write_behind, refused, |(session, _)| session.to_string()),
                 Err(error) => {
                     self.journal.back(marks.rest());
                     return Err((error, None));

@@ -3,6 +3,7 @@
 //! one beside the next: a lock lets one of them merge at a time.
 
 use super::{
+    Store, StoreError,
     samples::{self, Row, rows},
     seconds,
 };
@@ -32,6 +33,28 @@ pub(super) async fn due(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Due> 
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|row| (i64::from(row.resolution), row.start)).collect())
+}
+
+/// Coarser rows, and the end of old ones.
+pub struct Rollups<'a>(&'a Store);
+
+impl Store {
+    pub fn rollups(&self) -> Rollups<'_> {
+        Rollups(self)
+    }
+}
+
+impl Rollups<'_> {
+    /// Merges what is due and closed before `closed` (Unix seconds). Answers how many buckets that were.
+    pub async fn merge(&self, closed: i64) -> Result<usize, StoreError> {
+        self.0.ask("merge samples", run(self.0.pool(), closed)).await
+    }
+
+    /// Drops the partitions that hold only rows older than their tier is kept, and no row that is still to be merged.
+    /// Answers how many. `now`: Unix seconds.
+    pub async fn retain(&self, now: i64, keep: &Keep) -> Result<i32, StoreError> {
+        self.0.ask("drop samples", retain(self.0.pool(), now, keep)).await
+    }
 }
 
 /// Merges what is due and closed before `closed` (Unix seconds). Answers how many buckets that were.
@@ -131,7 +154,7 @@ async fn merged_rows(
 }
 
 /// By tier, up to when its rows are gone.
-pub async fn dropped(pool: &PgPool) -> sqlx::Result<Dropped> {
+pub(super) async fn dropped(pool: &PgPool) -> sqlx::Result<Dropped> {
     let rows = sqlx::query!(
         r#"SELECT resolution, extract(epoch FROM before)::bigint AS "before!" FROM metric_samples_dropped"#
     );

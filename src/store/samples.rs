@@ -182,12 +182,12 @@ pub(super) async fn read_regions(pool: &PgPool, stretch: Stretch, node: &str) ->
 }
 
 /// 10 s rows of all nodes, about all followers, that start in `[from, to)`.
-pub async fn recent(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Vec<Packed>> {
+pub(super) async fn recent(pool: &PgPool, from: i64, to: i64) -> sqlx::Result<Vec<Packed>> {
     read(pool, Stretch { tier: TIERS[0], from, to }, &Whose::default()).await
 }
 
 /// Of the same those that other nodes stored within the last `seconds`, however long after their time.
-pub async fn of_others(
+pub(super) async fn of_others(
     pool: &PgPool,
     node: &str,
     (from, to): (i64, i64),

@@ -1,11 +1,12 @@
 //! Rows of `sessions`.
 
-use super::{SessionNote, millis};
+use super::{SessionNote, Store, StoreError, millis, traces};
+use crate::clock;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::{
     metric::beacon::FallbackReason,
-    page::view::{Found, PAGE, Search, SessionRow},
+    page::view::{Found, PAGE, Search, SessionList, SessionRow},
     session::{
         cohort::Cohort,
         ids::SessionId,
@@ -70,8 +71,68 @@ pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) 
     Ok(())
 }
 
+/// Rows of the list of running sessions.
+const LISTED: i64 = 200;
+
+/// Sessions as they are stored.
+pub struct Sessions<'a>(&'a Store);
+
+impl Store {
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+}
+
+impl Sessions<'_> {
+    /// The running sessions. `streams`: how many streams of a session are open on this node.
+    pub async fn list(&self, streams: impl Fn(&SessionId) -> u64 + Send) -> Result<SessionList, StoreError> {
+        let (running, mut rows) = self.0.ask("list sessions", running(self.0.pool(), LISTED)).await?;
+        for row in &mut rows {
+            row.streams = u32::try_from(streams(&row.id)).unwrap_or(u32::MAX);
+        }
+        Ok(SessionList { as_of: clock::now_ms(), running, rows, complete: true })
+    }
+
+    /// One page of the sessions that are asked for, newest first. The next page begins behind its last row, so that it is
+    /// as quick as the first, and new sessions move nothing. `now`: Unix milliseconds.
+    pub async fn search(&self, wanted: &Search, now: i64) -> Result<Found, StoreError> {
+        self.0.ask("search sessions", search(self.0.pool(), wanted, now)).await
+    }
+
+    /// One session's latest event. `None`: there is no such session; `Some(None)`: it has no event yet.
+    pub async fn find(&self, id: &SessionId) -> Result<Option<Option<StatusEvent>>, StoreError> {
+        self.0.ask("find session", find(self.0.pool(), id)).await
+    }
+
+    /// Everything that is stored of one session.
+    pub async fn timeline(&self, id: &SessionId) -> Result<Option<Story>, StoreError> {
+        let read = async {
+            let Some(story) = story(self.0.pool(), id).await? else { return Ok(None) };
+            let (marks, more) = traces::marks(self.0.pool(), id).await?;
+            Ok::<_, sqlx::Error>(Some(Story { marks, more, ..story }))
+        };
+        self.0.ask("read timeline", read).await
+    }
+
+    /// Sessions that a node without Redis restores after a restart: those that run, and those whose end a follower may
+    /// still ask for. `running_since`, `ended_since`: Unix milliseconds.
+    pub async fn restorable(
+        &self,
+        running_since: i64,
+        ended_since: i64,
+    ) -> Result<Vec<(SessionId, Option<StatusEvent>)>, StoreError> {
+        let rows = restorable(self.0.pool(), running_since, ended_since);
+        self.0.ask("restore sessions", rows).await
+    }
+
+    /// Marks running sessions as abandoned that were silent since `before` (Unix milliseconds). Answers how many.
+    pub async fn abandon(&self, before: i64) -> Result<u64, StoreError> {
+        self.0.ask("abandon sessions", abandon(self.0.pool(), before)).await
+    }
+}
+
 /// The running sessions, newest first, and how many there are in all.
-pub async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<SessionRow>)> {
+async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<SessionRow>)> {
     let rows = sqlx::query!(
         r#"SELECT id, kind, region, cohort, started_at, last_event_at, events,
                   last_event AS "last_event: Json<StatusEvent>", count(*) OVER () AS "running!"
@@ -101,8 +162,7 @@ pub async fn running(pool: &PgPool, most: i64) -> sqlx::Result<(u64, Vec<Session
     Ok((running, rows.collect()))
 }
 
-/// One session's latest event. `None`: no such session; `Some(None)`: it has no event yet.
-pub async fn find(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Option<StatusEvent>>> {
+pub(super) async fn find(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Option<StatusEvent>>> {
     let row = sqlx::query!(
         r#"SELECT state, last_event AS "last_event: Json<StatusEvent>" FROM sessions WHERE id = $1"#,
         id.as_str(),
@@ -126,9 +186,7 @@ pub(super) async fn ended(pool: &PgPool, sessions: &[SessionId]) -> sqlx::Result
     Ok(query.fetch_all(pool).await?.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-/// Sessions that a node without Redis takes up again after a restart: those that run, and those whose end somebody
-/// may still ask for. `since`: Unix milliseconds.
-pub async fn restorable(
+async fn restorable(
     pool: &PgPool,
     running_since: i64,
     ended_since: i64,
@@ -148,8 +206,7 @@ pub async fn restorable(
     Ok(known.collect())
 }
 
-/// Notes as abandoned what runs and was silent since `before` (Unix milliseconds). Answers how many.
-pub async fn abandon(pool: &PgPool, before: i64) -> sqlx::Result<u64> {
+async fn abandon(pool: &PgPool, before: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "UPDATE sessions SET state = 'abandoned', ended_at = now() WHERE state = 'running' AND last_event_at < $1",
         millis(before),
@@ -191,9 +248,7 @@ impl Listed {
     }
 }
 
-/// One page of the sessions that are asked for, newest first. The next one begins behind its last row, so that it is as
-/// quick as the first, and new sessions move nothing.
-pub async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Found> {
+async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Found> {
     // What PostgreSQL would read as a pattern is meant as it stands.
     let prefix = search.text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_") + "%";
     let after = search.after.as_ref();
@@ -228,7 +283,7 @@ pub async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Fo
 }
 
 /// Everything that is stored of one session, without its marks.
-pub async fn story(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Story>> {
+async fn story(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Story>> {
     let row = sqlx::query!(
         r#"SELECT kind, region, "user", cohort, state, started_at, last_event_at, ended_at, events,
                   last_event AS "last_event: Json<StatusEvent>"

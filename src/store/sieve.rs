@@ -1,26 +1,21 @@
 //! Rows that PostgreSQL can never take. It takes all rows of a statement or none, so one such row would keep those that
 //! it comes with, and whatever is to be written after them, waiting for ever.
 
-use super::Outbox;
+use super::{WriteBehind, error::is_refused};
 use std::collections::VecDeque;
 
 /// A row that PostgreSQL refused, and why.
 pub(super) type Refused<T> = (T, sqlx::Error);
 
-/// Whether the row is at fault, and not the database: a value that its type cannot hold (class 22), or that breaks a named
-/// rule of its table. Anything else may be taken next time: a key that is taken only until sequences caught up after a
-/// failover, a partition that is missing, a column that a newer version wants.
-pub(super) fn is_refused(error: &sqlx::Error) -> bool {
-    let Some(error) = error.as_database_error() else { return false };
-    let code = error.code().unwrap_or_default();
-    code.starts_with("22") || (code == "23514" && error.constraint().is_some())
-}
-
 /// Says which row PostgreSQL refused, and counts it as lost.
-pub(super) fn leave_out<T>(outbox: &Outbox, refused: Option<Refused<T>>, name: impl Fn(&T) -> String) {
+pub(super) fn leave_out<T>(
+    write_behind: &WriteBehind,
+    refused: Option<Refused<T>>,
+    name: impl Fn(&T) -> String,
+) {
     let Some((row, error)) = refused else { return };
     tracing::error!(row = name(&row), %error, "PostgreSQL refuses a row: it is left out");
-    outbox.lose(1);
+    write_behind.lose(1);
 }
 
 /// Rows on their way to PostgreSQL, in parts. A part that it refuses is halved until the row at fault is alone: one among

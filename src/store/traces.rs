@@ -1,7 +1,7 @@
 //! Rows of `fallbacks`, `pages_seen`, `annotations` and `session_marks`.
 
 use super::{
-    Traces, Whose, millis,
+    Store, StoreError, Traces, Whose, millis,
     once::{Failed, commit},
     seconds,
 };
@@ -70,11 +70,60 @@ pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Tr
     commit(transaction).await
 }
 
+/// What is kept beside the samples: fallbacks, kinds of pages, annotations.
+pub struct TraceRows<'a>(&'a Store);
+
+impl Store {
+    pub fn traces(&self) -> TraceRows<'_> {
+        TraceRows(self)
+    }
+}
+
+impl TraceRows<'_> {
+    /// Fallbacks in `[from, to)`, the commonest kinds first.
+    pub async fn fallbacks(&self, window: (i64, i64), whose: &Whose) -> Result<Vec<Fallbacks>, StoreError> {
+        self.0.ask("read fallbacks", fallbacks(self.0.pool(), window, whose)).await
+    }
+
+    /// How many there were in each step of `[from, to)` that had some, by the step's start.
+    pub async fn fallbacks_over_time(
+        &self,
+        steps: (i64, i64, i64),
+        whose: &Whose,
+    ) -> Result<Vec<(i64, u64)>, StoreError> {
+        self.0.ask("count fallbacks", fallbacks_over_time(self.0.pool(), steps, whose)).await
+    }
+
+    /// Pages seen in `[from, to)`, the commonest kinds first.
+    pub async fn pages_seen(&self, window: (i64, i64), whose: &Whose) -> Result<Vec<Seen>, StoreError> {
+        self.0.ask("read pages", pages_seen(self.0.pool(), window, whose)).await
+    }
+
+    /// Annotations in `[from, to)`, oldest first; the newest 200. `node`: empty for all.
+    pub async fn annotations(&self, from: i64, to: i64, node: &str) -> Result<Vec<Annotation>, StoreError> {
+        self.0.ask("read annotations", annotations(self.0.pool(), from, to, node)).await
+    }
+
+    /// Answers its id.
+    pub async fn add_annotation(&self, annotation: &Annotation) -> Result<i64, StoreError> {
+        self.0.ask("add annotation", add_annotation(self.0.pool(), annotation)).await
+    }
+
+    /// `false`: there is no such annotation.
+    pub async fn remove_annotation(&self, id: i64) -> Result<bool, StoreError> {
+        self.0.ask("remove annotation", remove_annotation(self.0.pool(), id)).await
+    }
+
+    /// Deletes what is older than it is kept. `now`: Unix seconds.
+    pub async fn retain(&self, now: i64) -> Result<(), StoreError> {
+        self.0.ask("drop timelines", retain(self.0.pool(), now)).await
+    }
+}
+
 /// Kinds of fallbacks and of pages that are read: the commonest, of a few thousand that there can be.
 const KINDS: i64 = 10_000;
 
-/// Fallbacks in `[from, to)`, the commonest kinds first.
-pub async fn fallbacks(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Fallbacks>> {
+async fn fallbacks(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Fallbacks>> {
     let rows = sqlx::query!(
         r#"SELECT reason, browser, region, route, count(*) AS "count!", min(at) AS "since!" FROM fallbacks
            WHERE at >= $1 AND at < $2 AND ($3 = '' OR region = $3) AND ($4 = '' OR node = $4)
@@ -100,8 +149,7 @@ pub async fn fallbacks(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> 
     Ok(fallbacks.collect())
 }
 
-/// How many there were in each step of `[from, to)` that had some, by the step's start.
-pub async fn fallbacks_over_time(
+async fn fallbacks_over_time(
     pool: &PgPool,
     (from, to, step): (i64, i64, i64),
     whose: &Whose,
@@ -122,8 +170,7 @@ pub async fn fallbacks_over_time(
     Ok(rows.into_iter().map(|row| (from + row.nth * step, whole(row.count))).collect())
 }
 
-/// Pages seen in `[from, to)`, the commonest kinds first.
-pub async fn pages_seen(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Seen>> {
+async fn pages_seen(pool: &PgPool, (from, to): (i64, i64), whose: &Whose) -> sqlx::Result<Vec<Seen>> {
     let rows = sqlx::query!(
         r#"SELECT browser, region, route, sum(pages)::bigint AS "pages!" FROM pages_seen
            WHERE bucket_start >= $1 AND bucket_start < $2 AND ($3 = '' OR region = $3) AND ($4 = '' OR node = $4)
@@ -150,8 +197,7 @@ fn whole(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-/// Annotations in `[from, to)`, oldest first; the newest 200.
-pub async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx::Result<Vec<Annotation>> {
+async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx::Result<Vec<Annotation>> {
     let rows = sqlx::query!(
         "SELECT id, at, kind, node, text FROM annotations
          WHERE at >= $1 AND at < $2 AND ($3 = '' OR node = '' OR node = $3) ORDER BY at DESC LIMIT 200",
@@ -168,8 +214,7 @@ pub async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx:
     Ok(annotations.collect())
 }
 
-/// Answers its id.
-pub async fn add_annotation(pool: &PgPool, annotation: &Annotation) -> sqlx::Result<i64> {
+async fn add_annotation(pool: &PgPool, annotation: &Annotation) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "INSERT INTO annotations (at, kind, node, text) VALUES ($1, $2, $3, $4) RETURNING id",
         seconds(annotation.at),
@@ -181,8 +226,7 @@ pub async fn add_annotation(pool: &PgPool, annotation: &Annotation) -> sqlx::Res
     .await
 }
 
-/// `false`: there is none.
-pub async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
+async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
     let done = sqlx::query!("DELETE FROM annotations WHERE id = $1", id).execute(pool).await?;
     Ok(done.rows_affected() > 0)
 }
@@ -218,7 +262,7 @@ pub(super) async fn write_marks(
 }
 
 /// A session's newest marks, oldest first, and whether there are more.
-pub async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(Vec<Mark>, bool)> {
+pub(super) async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(Vec<Mark>, bool)> {
     let rows = sqlx::query!(
         "SELECT at, kind, node, detail, value FROM session_marks WHERE session = $1 ORDER BY at DESC LIMIT $2",
         session.as_str(),
@@ -249,8 +293,7 @@ pub async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(Vec<Mark
 /// For how long all of this is kept, days.
 const KEPT: i64 = 35;
 
-/// Drops what is older.
-pub async fn retain(pool: &PgPool, now: i64) -> sqlx::Result<()> {
+async fn retain(pool: &PgPool, now: i64) -> sqlx::Result<()> {
     sqlx::query!("SELECT traces_drop($1)", seconds(now - KEPT * 86_400)).execute(pool).await?;
     Ok(())
 }

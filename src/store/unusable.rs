@@ -2,6 +2,7 @@
 //!
 //! No sentence holds the address, which may hold a password. What PostgreSQL says names users, databases and hosts only.
 
+use super::error::ABSENT;
 use sqlx::{
     Error,
     migrate::MigrateError,
@@ -83,9 +84,7 @@ impl Unusable {
             Error::PoolTimedOut => Some("no connection within 2 s".into()),
             Error::PoolClosed => Some("the connection was closed".into()),
             // Starting, stopping, or without a free place.
-            error => said(error)
-                .filter(|(code, _)| ["57P01", "57P02", "57P03", "53300"].contains(&code.as_str()))
-                .map(|(_, said)| said),
+            error => said(error).filter(|(code, _)| ABSENT.contains(&code.as_str())).map(|(_, said)| said),
         };
         away.map_or(Unusable::Sql(error), Unusable::Unreachable)
     }

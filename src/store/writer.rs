@@ -1,10 +1,12 @@
 //! Connects, migrates, writes what waits, and says how it goes. The only task that writes.
 
 use super::{
-    Endings, MIGRATIONS, Outbox, Unusable, leader, nodes,
+    Endings, MIGRATIONS, StoreError, Unusable, WriteBehind,
+    error::is_refused,
+    leader, nodes,
     once::{Doubt, Noted},
     samples, sessions,
-    sieve::{Sieve, is_refused, leave_out},
+    sieve::{Sieve, leave_out},
 };
 use crate::{
     clock,
@@ -64,7 +66,7 @@ pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
     leads: watch::Sender<bool>,
-    outbox: Arc<Outbox>,
+    write_behind: Arc<WriteBehind>,
     endings: Endings,
     health: Arc<Mutex<Health>>,
     node: String,
@@ -88,12 +90,43 @@ impl Store {
         let health = Arc::new(Mutex::new(Health::Starting));
         let leads = watch::channel(false).0;
         let endings = Endings::new(pool.clone(), health.clone());
-        let (outbox, node) = (Arc::default(), node.to_owned());
-        Ok(Store { pool, options, leads, outbox, endings, health, node, run })
+        let (write_behind, node) = (Arc::default(), node.to_owned());
+        Ok(Store { pool, options, leads, write_behind, endings, health, node, run })
     }
 
-    pub fn pool(&self) -> &PgPool {
+    /// Runs one question or change as a step of the current trace, and counts its time as PostgreSQL's; not tried while
+    /// PostgreSQL is unreachable. `name`: of the step.
+    pub(super) async fn ask<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        StoreError::check(&self.health())?;
+        self.try_anyway(name, work).await
+    }
+
+    /// The same, tried also where PostgreSQL was unreachable a moment ago.
+    pub(super) async fn try_anyway<T, E>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        Ok(database(name, work).await?)
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
     }
 
     /// Whether this node is the one that does what must be done once.
@@ -106,8 +139,8 @@ impl Store {
         leader::lead(self.options.clone(), self.leads.clone(), stop).await;
     }
 
-    pub fn outbox(&self) -> &Outbox {
-        &self.outbox
+    pub fn write_behind(&self) -> &WriteBehind {
+        &self.write_behind
     }
 
     pub fn endings(&self) -> &Endings {
@@ -154,10 +187,15 @@ impl Store {
             () = self.rounds(recorder, telemetry, &mut kept, stop.clone()) => {}
             () = self.hanging(journal, stop) => {}
         }
-        let (samples, all) = (self.outbox.state().0, self.outbox.left());
+        let (samples, all) = (self.write_behind.state().0, self.write_behind.left());
         let (others, marks) = (all - samples.min(all), journal.waiting());
         if all + marks > 0 {
-            tracing::warn!(samples, others, marks, "PostgreSQL took no more before the end: that is lost");
+            tracing::warn!(
+                samples,
+                others,
+                marks,
+                "PostgreSQL took no more before the end: what waited in the write-behind buffer is lost"
+            );
         }
         if let Some(doubt) = &kept.doubt {
             tracing::warn!(
@@ -194,7 +232,7 @@ impl Store {
         stopped(&mut stop).await;
         let mut left = usize::MAX;
         loop {
-            let before = std::mem::replace(&mut left, self.outbox.left() + journal.waiting());
+            let before = std::mem::replace(&mut left, self.write_behind.left() + journal.waiting());
             if left >= before {
                 return;
             }
@@ -219,11 +257,11 @@ impl Store {
         if self.health() == Health::Starting {
             self.migrate().await?;
         }
-        // Tried each time: an idle outbox must not hide a dead database.
+        // Tried each time: an idle buffer must not hide a dead database.
         let (mut connection, since) = self.connection(kept).await?;
-        self.outbox.begin_round();
+        self.write_behind.begin_round();
         loop {
-            let notes = self.outbox.take_sessions(BATCH);
+            let notes = self.write_behind.take_sessions(BATCH);
             if notes.is_empty() {
                 break;
             }
@@ -231,30 +269,30 @@ impl Store {
             while let Some(part) = notes.part() {
                 let written = database("write sessions", sessions::write(&mut connection, &part)).await;
                 match notes.judge(part, written) {
-                    Ok(refused) => leave_out(&self.outbox, refused, |note| note.id.to_string()),
+                    Ok(refused) => leave_out(&self.write_behind, refused, |note| note.id.to_string()),
                     Err(error) => {
-                        self.outbox.back(notes.rest());
+                        self.write_behind.back(notes.rest());
                         return Err(error.into());
                     }
                 }
             }
         }
         loop {
-            let waiting = self.outbox.oldest_samples(BATCH);
+            let waiting = self.write_behind.oldest_samples(BATCH);
             let Some(newest) = waiting.last() else { break };
             let mut late = 0;
             for sample in &waiting {
                 let in_time =
                     match database("write a sample", self.write_sample(&mut connection, sample)).await {
                         Err(error) if is_refused(&error) => {
-                            leave_out(&self.outbox, Some((sample, error)), |sample| {
+                            leave_out(&self.write_behind, Some((sample, error)), |sample| {
                                 format!("{} {}", sample.region, sample.start)
                             });
                             true
                         }
                         written => written?,
                     };
-                self.outbox.written(std::slice::from_ref(sample));
+                self.write_behind.written(std::slice::from_ref(sample));
                 if !in_time {
                     recorder.add(Counter::RowsLate, 1);
                     late += 1;
@@ -268,7 +306,7 @@ impl Store {
             }
             nodes::seen(&mut connection, &self.node, self.run, newest.start + newest.step).await?;
         }
-        let noted = Noted { node: &self.node, outbox: &self.outbox, journal: recorder.journal() };
+        let noted = Noted { node: &self.node, write_behind: &self.write_behind, journal: recorder.journal() };
         noted.write(&mut connection, &mut kept.doubt).await?;
         kept.connection = Some((connection, since));
         Ok(())

@@ -4,9 +4,11 @@
 mod encode; // spans and metrics as OTLP's messages
 mod exporter; // sends them
 mod trace; // what is under way, its steps, and what the log calls it
+mod waited; // how long a request waits for PostgreSQL
 
 pub use exporter::Exporter;
 pub use trace::{System, Trace, carried, database, step};
+pub use waited::Waited;
 
 use crate::clock;
 use std::{

@@ -1,6 +1,6 @@
 //! The trace that the work at hand belongs to. Only where telemetry is on does any work have one.
 
-use super::{Attribute, Inner, Kind, Span};
+use super::{Attribute, Inner, Kind, Span, Waited};
 use crate::{access::random, clock};
 use std::{
     borrow::Cow,
@@ -135,8 +135,9 @@ pub async fn step<T>(
     answer
 }
 
-/// A step that PostgreSQL does.
+/// A step that PostgreSQL does. Its time counts as a wait of the request at hand.
 pub async fn database<T, E>(name: &'static str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let _wait = Waited::current().map(Waited::begin);
     step(name, System::PostgreSql, Result::is_err, work).await
 }
 

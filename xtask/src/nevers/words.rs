@@ -45,6 +45,13 @@ const NEVERS: &[Never] = &[
         reason: "SQL stands in src/store only, one file for each group of tables",
     },
     Never {
+        words: &["sqlx"],
+        within: &["src/"],
+        except: &["src/store/"],
+        reason: "the rest of the server asks by the methods of Store, which answers with its own StoreError: so each call is \
+                 guarded, timed and traced, and no code depends on the driver",
+    },
+    Never {
         words: &["redis::"],
         within: &["src/"],
         except: &["src/broker/"],
@@ -109,6 +116,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn sqlx_outside_the_store_fails_whatever_stands_behind_it() {
+        for code in ["use sqlx::PgPool;", "use sqlx;", "fn f() -> sqlx::Result<()>;"] {
+            assert_eq!(violations("src/http/pages.rs", code).len(), 1, "{code}");
+            assert!(violations("src/store/pages.rs", code).is_empty(), "{code}");
+        }
+        assert!(violations("src/http/pages.rs", "// sqlx stays in the store").is_empty());
     }
 
     #[test]

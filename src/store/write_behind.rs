@@ -1,5 +1,5 @@
-//! What is to be written to PostgreSQL. Everything that is measured or published goes on while the database is
-//! away; it waits here, within bounds, and is written when the database is back.
+//! The write-behind buffer: what waits in memory for PostgreSQL. Publishing and measuring go on while PostgreSQL is
+//! unreachable; their rows wait here, within bounds, and are written once it is reachable again.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -15,13 +15,14 @@ use streamgauge_core::{
     },
 };
 
-/// Two days of 10 s rows, or hours of them where there are several regions; about 20 MB. After that the oldest goes.
+/// 2.3 days of 10 s rows, or hours of them where there are several regions; about 20 MB. Beyond that the oldest is dropped.
 const MAX_SAMPLES: usize = 20_000;
 /// Sessions that changed and are not written yet; about 25 MB. After that new ones are left out and counted.
 const MAX_SESSIONS: usize = 50_000;
 
+/// Shared by all who note something and the one task that writes.
 #[derive(Default)]
-pub struct Outbox(Mutex<Waiting>);
+pub struct WriteBehind(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -121,7 +122,7 @@ impl SessionNote {
     }
 }
 
-impl Outbox {
+impl WriteBehind {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,13 +225,13 @@ impl Outbox {
         waiting.samples.len() + waiting.sessions.len() + waiting.traces.len()
     }
 
-    /// The oldest samples, which stay until [`Outbox::written`].
+    /// The oldest samples, which stay until [`WriteBehind::written`].
     pub(super) fn oldest_samples(&self, most: usize) -> Vec<Packed> {
         self.waiting().samples.iter().take(most).cloned().collect()
     }
 
     pub(super) fn written(&self, written: &[Packed]) {
-        // By content and not by count: while they were written, a full outbox may have let the oldest go.
+        // By content and not by count: while they were written, a full buffer may have let the oldest go.
         let mut waiting = self.waiting();
         for sample in written {
             if waiting.samples.front() == Some(sample) {
@@ -246,7 +247,7 @@ impl Outbox {
         waiting.due = waiting.sessions.keys().cloned().collect();
     }
 
-    /// Takes out up to `most` sessions of the round; what cannot be written goes [`Outbox::back`].
+    /// Takes out up to `most` sessions of the round; what cannot be written goes [`WriteBehind::back`].
     pub(super) fn take_sessions(&self, most: usize) -> Vec<SessionNote> {
         let mut waiting = self.waiting();
         let rest = waiting.due.len().saturating_sub(most);
@@ -276,17 +277,17 @@ mod tests {
     use streamgauge_core::metric::measure::sample::Sample;
 
     #[test]
-    fn the_outbox_is_bounded_and_keeps_the_newest() {
-        let outbox = Outbox::default();
+    fn the_write_behind_buffer_is_bounded_and_keeps_the_newest() {
+        let buffer = WriteBehind::default();
         for start in 0..MAX_SAMPLES as i64 + 5 {
-            outbox.sample(Sample::new("a", start, 10).pack());
+            buffer.sample(Sample::new("a", start, 10).pack());
         }
-        assert_eq!(outbox.state(), (MAX_SAMPLES, 5));
-        let oldest = outbox.oldest_samples(2);
+        assert_eq!(buffer.state(), (MAX_SAMPLES, 5));
+        let oldest = buffer.oldest_samples(2);
         assert_eq!(oldest[0].start, 5);
-        outbox.written(&oldest);
-        outbox.written(&oldest);
-        assert_eq!(outbox.state().0, MAX_SAMPLES - 2);
+        buffer.written(&oldest);
+        buffer.written(&oldest);
+        assert_eq!(buffer.state().0, MAX_SAMPLES - 2);
     }
 
     fn note(id: &str, at: i64, kind: Option<&str>) -> SessionNote {
@@ -304,27 +305,27 @@ mod tests {
 
     #[test]
     fn a_failed_write_does_not_hide_what_came_meanwhile() {
-        let outbox = Outbox::default();
-        outbox.session(note("job", 1, Some("import")));
-        outbox.begin_round();
-        let taken = outbox.take_sessions(10);
-        outbox.session(note("job", 2, None));
-        outbox.back(taken);
-        outbox.begin_round();
-        let again = outbox.take_sessions(10);
+        let buffer = WriteBehind::default();
+        buffer.session(note("job", 1, Some("import")));
+        buffer.begin_round();
+        let taken = buffer.take_sessions(10);
+        buffer.session(note("job", 2, None));
+        buffer.back(taken);
+        buffer.begin_round();
+        let again = buffer.take_sessions(10);
         assert_eq!(again.len(), 1);
         assert_eq!((again[0].at, again[0].started_at, again[0].kind.as_deref()), (2, 1, Some("import")));
     }
 
     #[test]
     fn a_round_ends_however_busy_its_sessions_are() {
-        let outbox = Outbox::default();
-        let all = |at| (0..5).for_each(|n| outbox.session(note(&format!("job-{n}"), at, None)));
+        let buffer = WriteBehind::default();
+        let all = |at| (0..5).for_each(|n| buffer.session(note(&format!("job-{n}"), at, None)));
         all(1);
-        outbox.begin_round();
+        buffer.begin_round();
         let mut written = Vec::new();
         loop {
-            let notes = outbox.take_sessions(2);
+            let notes = buffer.take_sessions(2);
             if notes.is_empty() {
                 break;
             }
@@ -334,26 +335,26 @@ mod tests {
         }
         written.sort();
         let each: Vec<_> = (0..5).map(|n| format!("job-{n}")).collect();
-        assert_eq!((written, outbox.left()), (each, 5));
+        assert_eq!((written, buffer.left()), (each, 5));
 
         // A round that breaks off leaves nothing behind.
-        outbox.begin_round();
-        let taken = outbox.take_sessions(2);
-        assert_eq!((taken.len(), outbox.left()), (2, 3));
-        outbox.back(taken);
-        outbox.begin_round();
-        assert_eq!((outbox.left(), outbox.take_sessions(9).len()), (5, 5));
+        buffer.begin_round();
+        let taken = buffer.take_sessions(2);
+        assert_eq!((taken.len(), buffer.left()), (2, 3));
+        buffer.back(taken);
+        buffer.begin_round();
+        assert_eq!((buffer.left(), buffer.take_sessions(9).len()), (5, 5));
     }
 
     #[test]
-    fn a_full_outbox_takes_news_of_the_sessions_that_it_has() {
-        let outbox = Outbox::default();
-        (0..MAX_SESSIONS).for_each(|n| outbox.session(note(&format!("job-{n}"), 1, None)));
-        outbox.begin_round();
-        outbox.session(note("job-7", 2, None));
-        outbox.session(note("another", 2, None));
-        assert_eq!((outbox.state().1, outbox.left()), (1, MAX_SESSIONS));
-        let written = outbox.take_sessions(MAX_SESSIONS);
+    fn a_full_write_behind_buffer_still_updates_the_sessions_it_holds() {
+        let buffer = WriteBehind::default();
+        (0..MAX_SESSIONS).for_each(|n| buffer.session(note(&format!("job-{n}"), 1, None)));
+        buffer.begin_round();
+        buffer.session(note("job-7", 2, None));
+        buffer.session(note("another", 2, None));
+        assert_eq!((buffer.state().1, buffer.left()), (1, MAX_SESSIONS));
+        let written = buffer.take_sessions(MAX_SESSIONS);
         assert_eq!(written.iter().filter(|note| note.at == 2).count(), 1);
     }
 }
