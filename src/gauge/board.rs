@@ -16,9 +16,10 @@ use streamgauge_core::{
         },
         notice::Notice,
         numbers,
+        point::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Point},
         range::{Range, View},
     },
-    page::board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Origin, Overview, Point, SsePerformanceMetrics},
+    page::board::{Origin, Overview, SsePerformanceMetrics},
     settings::limits::Knob,
 };
 

@@ -20,6 +20,7 @@ use streamgauge_core::{
             history::{Headline, point},
             sample::Sample,
         },
+        point::Point,
         range::View,
         sla::{Day, Level},
         sources::{Account, pairs},
@@ -27,7 +28,7 @@ use streamgauge_core::{
     },
     page::{
         annotation::Annotation,
-        board::{Overview, Point},
+        board::Overview,
         panels::{Panels, RegionHealth},
     },
     savings::{Saved, break_even_seconds},

@@ -4,7 +4,7 @@
 //! The server draws from the same rounded numbers, so that the browser finds what it would have drawn itself.
 
 use serde::{Deserialize, Serialize};
-use streamgauge_core::page::board::{Overview, Point};
+use streamgauge_core::{metric::point::Point, page::board::Overview};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Carried {

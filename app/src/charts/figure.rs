@@ -14,11 +14,8 @@ use crate::{
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
 use streamgauge_core::{
-    metric::range::Range,
-    page::{
-        annotation::Annotation,
-        board::{Overview, Point},
-    },
+    metric::{point::Point, range::Range},
+    page::{annotation::Annotation, board::Overview},
 };
 
 /// What the charts of a page show: the same window for all.

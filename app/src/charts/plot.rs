@@ -10,7 +10,7 @@ use plotters::{
     prelude::*,
 };
 use std::ops::Range;
-use streamgauge_core::page::board::Point;
+use streamgauge_core::metric::point::Point;
 
 /// What a figure of a point is.
 pub type Read = fn(&Point) -> Option<f64>;

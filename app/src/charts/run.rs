@@ -11,8 +11,8 @@ use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
     load_test::Point,
+    metric::point::Point as Drawn,
     metric::{kpi::KpiKey, kpi::thousands},
-    page::board::Point as Drawn,
 };
 
 const P50: Read = |point| point.p50;

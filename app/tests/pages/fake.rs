@@ -8,10 +8,11 @@ use streamgauge_core::{
         kpi,
         notice::{Notice, Severity},
         numbers::{Basis, Reduction},
+        point::Point,
         range::View,
     },
     page::{
-        board::{Origin, Overview, Point},
+        board::{Origin, Overview},
         panels::Panels,
         view::{Found, PublicSession, Search, SessionList, SessionRow},
     },

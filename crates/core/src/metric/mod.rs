@@ -6,6 +6,7 @@ pub mod histogram; // every measured distribution: name, unit, title
 pub mod kpi; // the four headline figures: value, target, state, trend, comparison
 pub mod notice; // what an operator should know at once
 pub mod numbers; // every metric's formula
+pub mod point; // one step of the charts, and the bounds of histograms on the wire
 pub mod range; // which time a page shows: range, step, whose figures; as the address has it
 pub mod region; // where followers are: names, networks, places on the map
 pub mod sla; // service levels: objectives, budgets, burn rates, uptime

@@ -1,44 +1,10 @@
 //! What a dashboard shows at one moment, and the message that the admin stream sends each second.
 
 use crate::{
-    metric::{kpi::Kpi, notice::Notice, numbers::Basis, range::View},
+    metric::{kpi::Kpi, notice::Notice, numbers::Basis, point::Point, range::View},
     page::annotation::Annotation,
 };
 use serde::{Deserialize, Serialize};
-
-/// One step of the charts. A field is `None` where nothing was measured: a hole, never a zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Point {
-    /// Start of the bucket, Unix seconds.
-    pub at: i64,
-    /// Delivery latency, ms.
-    pub p50: Option<f64>,
-    pub p95: Option<f64>,
-    pub p99: Option<f64>,
-    /// Deliveries that the percentiles rest on.
-    pub deliveries: u64,
-    /// Staleness of polling, ms, measured in this bucket.
-    pub polling: Option<f64>,
-    /// Mean number of open streams.
-    pub streams: Option<f64>,
-    /// Mean number of active pollers.
-    pub pollers: Option<f64>,
-    /// Events published a second.
-    pub published: Option<f64>,
-    /// Deliveries a second.
-    pub delivered: Option<f64>,
-    /// Resident memory of the node, bytes (summed over nodes).
-    pub memory: Option<f64>,
-    /// CPU used, percent of one core (summed over nodes).
-    pub cpu: Option<f64>,
-    /// Memory of the Redis that all nodes share, bytes; `None` without Redis.
-    pub redis_memory: Option<f64>,
-    /// Percent.
-    pub request_reduction: Option<f64>,
-    /// Percent.
-    pub error_rate: Option<f64>,
-}
 
 /// What says which server this is; the same for every range.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,15 +61,15 @@ pub struct SsePerformanceMetrics {
     pub total_connections: u64,
     /// Streams open now.
     pub active_connections: u64,
-    /// Accept to response head flushed: counts by [`HISTOGRAM_BOUNDS_MS`].
+    /// Accept to response head flushed: counts by [`crate::metric::point::HISTOGRAM_BOUNDS_MS`].
     pub connection_establishment_time: Vec<u64>,
-    /// Lifetime of closed streams: counts by [`DURATION_BOUNDS_S`].
+    /// Lifetime of closed streams: counts by [`crate::metric::point::DURATION_BOUNDS_S`].
     pub connection_duration: Vec<u64>,
 
     // Message metrics
     /// Deliveries whose last byte was handed to the kernel.
     pub messages_delivered: u64,
-    /// Publish accepted to last byte handed to the kernel: counts by [`HISTOGRAM_BOUNDS_MS`].
+    /// Publish accepted to last byte handed to the kernel: counts by [`crate::metric::point::HISTOGRAM_BOUNDS_MS`].
     pub message_delivery_latency: Vec<u64>,
     /// Deliveries that were due and did not happen, the follower still being there.
     pub message_delivery_failures: u64,
@@ -165,11 +131,6 @@ pub struct Told {
     pub origin: Origin,
     pub notices: Vec<Notice>,
 }
-
-/// Upper bounds of the millisecond histograms on the wire.
-pub const HISTOGRAM_BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
-/// Upper bounds of the duration histogram on the wire, seconds.
-pub const DURATION_BOUNDS_S: [u64; 9] = [1, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200];
 
 impl Overview {
     /// Takes a live message in: the figures where the range is the last hour, the newest points, the notices.

@@ -3,7 +3,7 @@
 use super::{Distribution, Family, PREFIX, Unit, Values};
 use crate::{
     metric::measure::sample::{Measure, Sample},
-    page::board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS},
+    metric::point::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS},
 };
 
 /// The bounds are the board's, so that both tell the same counts.

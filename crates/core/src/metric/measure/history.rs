@@ -5,12 +5,12 @@ use super::{
     sample::{Measure, Sample},
 };
 use crate::{
+    metric::point::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Point},
     metric::{
         kpi::{self, Kpi},
         numbers::{self, Basis, CohortCost, Reduction},
         sla::Objective,
     },
-    page::board::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Point},
 };
 use std::collections::BTreeMap;
 
