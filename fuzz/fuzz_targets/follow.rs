@@ -4,7 +4,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use streamgauge_core::session::{follow::{self, FORGIVEN, Following, Headers, MOST_SESSIONS, Said}, history::{self, Ask, Held, HistoryLimits, Opening}, ids::{Epoch, EventId}, status::{Draft, State, StatusEvent}};
+use streamgauge_core::session::{
+    follow::{self, FORGIVEN, Following, Headers, MOST_SESSIONS, Said},
+    history::{self, Ask, Held, HistoryLimits, Opening},
+    ids::{Epoch, EventId},
+    status::{Draft, State, StatusEvent},
+};
 
 static RUNS: LazyLock<Held> = LazyLock::new(|| held(false));
 static ENDED: LazyLock<Held> = LazyLock::new(|| held(true));

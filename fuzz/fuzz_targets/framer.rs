@@ -4,7 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use streamgauge_core::session::{frame::{self, GapReason}, ids::{Epoch, EventId, SessionId}, status::{Draft, RawDraft, StatusEvent}};
+use streamgauge_core::session::{
+    frame::{self, GapReason},
+    ids::{Epoch, EventId, SessionId},
+    status::{Draft, RawDraft, StatusEvent},
+};
 
 #[derive(Debug, PartialEq)]
 struct Event {

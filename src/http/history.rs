@@ -145,18 +145,15 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
         row.insert(name.to_owned(), number(value));
     };
     let given = Given { sample, poll_interval_ms };
-    let readings = Metric::ALL.map(|metric| (metric, metric.read(&given)));
     // The percentiles follow, three of each histogram.
-    let derived = readings.iter().filter(|(metric, _)| metric.unit() != Unit::MsP95);
-    for (metric, reading) in derived {
+    let derived = Metric::ALL.into_iter().filter(|metric| metric.unit() != Unit::MsP95);
+    let readings: Vec<_> = derived.map(|metric| (metric, metric.read(&given))).collect();
+    for (metric, reading) in &readings {
         put(&metric.column(), reading.value);
     }
-    for (metric, reading) in readings {
-        if let Some(basis) = reading.basis {
-            row.insert(format!("{}_basis", metric.name()), basis.as_str().into());
-        } else if metric.is_compared() {
-            row.insert(format!("{}_basis", metric.name()), Value::Null);
-        }
+    for (metric, reading) in readings.into_iter().filter(|(metric, _)| metric.is_compared()) {
+        let basis = reading.basis.map_or(Value::Null, |basis| basis.as_str().into());
+        row.insert(format!("{}_basis", metric.name()), basis);
     }
     for measure in Measure::ALL {
         for (name, percentile) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {

@@ -162,7 +162,8 @@ impl Admission {
 
 /// Admits a request that reports status, or says why not. Both ways into `POST …/status` call it: the router's route, and
 /// the short way in `Routes::answer`, which passes no layer of the router. A check of reports (quota, role, audit)
-/// therefore belongs here or into [`Publisher::admit`] and [`Admission::to`], and not into a layer.
+/// belongs into [`Publisher::admit`] or [`Admission::to`], which batches and `complete` pass too: not here and not into
+/// a layer.
 fn admit(
     node: &Node,
     session: SessionId,

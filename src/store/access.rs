@@ -99,7 +99,7 @@ impl AccessRows<'_> {
             &ids,
             &expire
         );
-        self.0.ask("end sign-ins", rows.execute(self.0.pool())).await.map(drop)
+        self.0.try_anyway("end sign-ins", rows.execute(self.0.pool())).await.map(drop)
     }
 
     /// At most `most` of them, those that expire last: ids, and when their cookies expire (Unix seconds).
@@ -117,6 +117,6 @@ impl AccessRows<'_> {
          OR id IN (SELECT id FROM ended_sign_ins ORDER BY expires_at DESC OFFSET $1)",
             most
         );
-        self.0.ask("forget sign-outs", rows.execute(self.0.pool())).await.map(drop)
+        self.0.try_anyway("forget sign-outs", rows.execute(self.0.pool())).await.map(drop)
     }
 }

@@ -47,13 +47,13 @@ impl Store {
 impl Rollups<'_> {
     /// Merges what is due and closed before `closed` (Unix seconds). Answers how many buckets that were.
     pub async fn merge(&self, closed: i64) -> Result<usize, StoreError> {
-        self.0.ask("merge samples", run(self.0.pool(), closed)).await
+        self.0.try_anyway("merge samples", run(self.0.pool(), closed)).await
     }
 
     /// Drops the partitions that hold only rows older than their tier is kept, and no row that is still to be merged.
     /// Answers how many. `now`: Unix seconds.
     pub async fn retain(&self, now: i64, keep: &Keep) -> Result<i32, StoreError> {
-        self.0.ask("drop samples", retain(self.0.pool(), now, keep)).await
+        self.0.try_anyway("drop samples", retain(self.0.pool(), now, keep)).await
     }
 }
 

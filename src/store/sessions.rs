@@ -101,7 +101,7 @@ impl Sessions<'_> {
 
     /// One session's latest event. `None`: there is no such session; `Some(None)`: it has no event yet.
     pub async fn find(&self, id: &SessionId) -> Result<Option<Option<StatusEvent>>, StoreError> {
-        self.0.ask("find session", find(self.0.pool(), id)).await
+        self.0.try_anyway("find session", find(self.0.pool(), id)).await
     }
 
     /// Everything that is stored of one session.
@@ -122,7 +122,7 @@ impl Sessions<'_> {
         ended_since: i64,
     ) -> Result<Vec<(SessionId, Option<StatusEvent>)>, StoreError> {
         let rows = restorable(self.0.pool(), running_since, ended_since);
-        self.0.ask("restore sessions", rows).await
+        self.0.try_anyway("restore sessions", rows).await
     }
 
     /// Marks running sessions as abandoned that were silent since `before` (Unix milliseconds). Answers how many.

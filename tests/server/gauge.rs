@@ -44,7 +44,7 @@ async fn the_probe_sees_the_service_and_is_no_traffic() {
     ] {
         assert_eq!(summed(&client, counter, "").await, 0, "{counter}");
     }
-    assert_eq!(last["streams"], 0.0);
+    assert_eq!(last["active_connections"], 0.0);
     let list = get(&client, "/api/admin/panels").await;
     assert_eq!(list["levels"][2]["objective"], "uptime");
 

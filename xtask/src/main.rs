@@ -8,6 +8,7 @@
 //! | `ci` | what must hold before a change lands |
 //! | `fuzz` | the parsers, fed with what nobody would send |
 //! | `site/` | what the browser gets: WASM, CSS, assets |
+//! | `mutants` | whether core's tests notice a change of core |
 //! | `nevers/` | what must never be, checked |
 //! | `prepare` | the offline data of the checked SQL |
 //! | `services` | folders of one run, whose services end with it |
@@ -17,6 +18,7 @@
 mod ci;
 mod contract;
 mod fuzz;
+mod mutants;
 mod nevers;
 mod prepare;
 mod process;
@@ -66,6 +68,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Change core in one place at a time, and see whether its tests notice
+    Mutants(mutants::Options),
     /// Refresh the offline data of the checked SQL (.sqlx)
     Prepare {
         /// Only compare with what is committed
@@ -102,6 +106,7 @@ fn perform(task: Task) -> Outcome {
         Task::Contract => contract::alone(&workspace),
         Task::Ci => ci::ci(&workspace),
         Task::Fuzz { seconds } => fuzz::fuzz(&workspace, seconds),
+        Task::Mutants(options) => mutants::mutants(&workspace, &options),
         Task::Prepare { check } => prepare::prepare(&workspace, check),
     }
 }

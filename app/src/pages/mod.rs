@@ -32,7 +32,8 @@ use {
     session::SessionPage, story::StoryPage,
 };
 
-/// One page: where it is, and what router, navigation and access check must know of it.
+/// One page: where it is, which scripts it brings, and for whom it is. The router is made of the list, and a server test
+/// holds each page to its audience.
 #[cfg(feature = "ssr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {

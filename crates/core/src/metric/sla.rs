@@ -225,7 +225,9 @@ impl Day {
         match self.uptime() {
             None => DayState::Unknown,
             Some(_) if self.bad == 0 => DayState::Up,
-            Some(percent) if Metric::Uptime.meets(percent) == Some(true) => DayState::Dented,
+            Some(percent) if Metric::Uptime.target().is_some_and(|target| percent > target) => {
+                DayState::Dented
+            }
             Some(_) => DayState::Down,
         }
     }

@@ -145,7 +145,7 @@ impl Unit {
             Unit::Bytes | Unit::ProcessBytes => "_bytes",
             Unit::PerSecond => "_per_second",
             Unit::PerSessionHour => "_per_session_hour",
-            Unit::BytesPerSessionHour => "_bytes_per_session_hour",
+            Unit::BytesPerSessionHour => "_per_session_hour",
             Unit::Streams | Unit::Pollers | Unit::Attempts => "",
         }
     }
@@ -271,7 +271,7 @@ metrics! {
         value: |given| given.level(Counter::StreamSeconds)
     }
     ActivePollers {
-        name: "pollers", title: "Active pollers", unit: Pollers, better: Lower, by_region: false,
+        name: "active_pollers", title: "Active pollers", unit: Pollers, better: Lower, by_region: false,
         samples: "seconds", floor: 1, formula: "followers that poll, mean over time",
         value: |given| given.level(Counter::PollerSeconds)
     }
@@ -310,7 +310,7 @@ metrics! {
         value: |given| given.reduced(given.sample.request_reduction(given.poll_interval_ms))
     }
     StreamingBytes {
-        name: "streaming", title: "Bytes, streaming", unit: BytesPerSessionHour, better: Lower,
+        name: "streaming_bytes", title: "Bytes, streaming", unit: BytesPerSessionHour, better: Lower,
         by_region: false, samples: "followed seconds", floor: numbers::COHORT_FLOOR_SECONDS,
         formula: "bytes on the wire, both directions, heads included / time for which they had a follower",
         value: |given| {
@@ -319,7 +319,7 @@ metrics! {
         }
     }
     PollingBytes {
-        name: "polling", title: "Bytes, polling", unit: BytesPerSessionHour, better: Lower, by_region: false,
+        name: "polling_bytes", title: "Bytes, polling", unit: BytesPerSessionHour, better: Lower, by_region: false,
         samples: "followed seconds", floor: numbers::COHORT_FLOOR_SECONDS,
         formula: "bytes on the wire, both directions, heads included / time for which they had a follower",
         value: |given| {
@@ -640,6 +640,19 @@ mod tests {
             words,
             ["< 200 ms", "< 100 ms", "< 0.1 %", "> 99.5 %", "> 500 streams", "> 95 %", "> 80 %", "< 5 %"]
         );
+    }
+
+    #[test]
+    fn the_api_document_lists_every_metric() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/http/openapi/gauge.json");
+        let document = std::fs::read_to_string(path).expect("the document");
+        let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+        let listed = document.pointer("/components/schemas/Entry/properties/number/enum").expect("a list");
+        let listed: BTreeSet<_> =
+            listed.as_array().expect("a list").iter().map(ToString::to_string).collect();
+        let all: BTreeSet<_> =
+            Metric::ALL.iter().map(|metric| serde_json::to_string(metric).expect("a name")).collect();
+        assert_eq!(listed, all);
     }
 
     /// `UPDATE_DOCS=1` writes it.
