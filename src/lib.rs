@@ -2,15 +2,17 @@
 
 mod access; // who may do what: keys, tickets
 mod broker; // joins publishers to followers, in process or through Redis
+mod chance; // random bytes of the operating system
 mod clock; // the one look at the clock
 pub mod config; // settings: file < environment < flags
 mod demo; // real traffic for a first look
 mod files; // how many of them may be open
-mod gauge; // what is measured
+mod gauge; // what the dashboards make of what is measured
 mod http; // routes
 mod jobs; // what runs beside the requests
 pub mod keys; // `streamgauge key`
 mod life; // start, serve, drain, stop
+mod measure; // counts and times on the paths that everything else calls
 mod node; // what routes and jobs share
 mod stop; // being told to stop
 mod store; // PostgreSQL
@@ -24,7 +26,7 @@ pub use life::{StartError, run};
 pub mod testing {
     //! The brokers, for their contract tests; the history, for its recount; streams, for what measuring them costs.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
-    pub use crate::gauge::Recorder;
+    pub use crate::measure::Recorder;
     pub use crate::store::{Store, Whose};
     pub use crate::stream::{Arrival, Hub, Knobs, Place};
     pub use crate::telemetry::Telemetry;

@@ -5,8 +5,9 @@ use crate::{
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
     files::{most_connections, most_streams},
-    gauge::{self, Beacons, Board, Facts, Journal, KEPT, Polled, Recorder, Totals},
+    gauge::{self, Beacons, Board, Facts, KEPT, Polled, Totals},
     http, jobs,
+    measure::{Journal, Recorder},
     node::Node,
     store::{self, Private, Store, Unusable},
     stream::{self, Door, Hub, Knobs, Lanes, Places, Serving, Turnstile},
@@ -219,7 +220,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
     });
     let (at_risk, shown) = watch::channel(Vec::new());
-    let ticker = tokio::spawn(gauge::run_ticker(node.clone(), shown, gauging.clone()));
+    let ticker = tokio::spawn(jobs::tick(node.clone(), shown, gauging.clone()));
     jobs::start(&node, at_risk, &gauging);
     tokio::spawn({
         let (store, gauging) = (node.store.clone(), gauging.clone());
@@ -387,7 +388,7 @@ async fn assemble(
 }
 
 fn probe_secret() -> std::io::Result<Box<str>> {
-    let secret = crate::access::random::<32>()?;
+    let secret = crate::chance::random::<32>()?;
     Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
 }
 

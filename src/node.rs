@@ -3,13 +3,15 @@
 use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
-    gauge::{Beacons, Board, Polled, Recorder, Totals},
+    gauge::{Beacons, Board, Polled, Totals},
+    measure::Recorder,
     store::Store,
     stream::Door,
     telemetry::Telemetry,
     whereabouts::Whereabouts,
 };
 use bytes::Bytes;
+use http::HeaderName;
 use std::sync::Arc;
 use streamgauge_core::{
     access::site::Site,
@@ -18,6 +20,9 @@ use streamgauge_core::{
     settings::config::Settings,
 };
 use tokio::sync::watch;
+
+/// By which the server knows its own probe: it holds the node's secret.
+pub static PROBE_HEADER: HeaderName = HeaderName::from_static("x-streamgauge-probe");
 
 pub struct Node {
     pub settings: Settings,

@@ -1,6 +1,6 @@
 //! API keys against their digests.
 
-use super::chance::random;
+use crate::chance::random;
 use crate::store::StoredKey;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};

@@ -1,13 +1,11 @@
 //! Who may do what. Without a key, everything is open, and the server listens on loopback only; with the first key,
 //! publishers and admins need one, and followers need a ticket.
 
-mod chance; // secrets from the operating system
 mod ended; // sign-ins that ended before their time was over
 mod keys; // API keys against their digests
 mod throttle; // clients that guess are slowed down
 mod tickets; // signed claims of followers, and the cookie of admins
 
-pub use chance::random;
 pub use keys::{digest, fresh_key, same};
 pub use tickets::Signer;
 

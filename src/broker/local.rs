@@ -322,7 +322,7 @@ impl Broker for LocalBroker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{gauge::Recorder, stream::Knobs};
+    use crate::{measure::Recorder, stream::Knobs};
     use streamgauge_core::{
         metric::region::Region,
         session::{cohort::Cohort, status::State},

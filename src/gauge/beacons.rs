@@ -1,6 +1,6 @@
 //! What pages report, counted once each.
 
-use super::AtRegion;
+use crate::measure::AtRegion;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -71,7 +71,7 @@ impl Beacons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gauge::Recorder;
+    use crate::measure::Recorder;
     use streamgauge_core::metric::{measure::sample::Sample, region::Region};
 
     #[test]

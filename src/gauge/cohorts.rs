@@ -1,7 +1,9 @@
 //! For how long which cohort's sessions were followed: what both cohorts' costs are divided by.
 
-use super::Journal;
-use crate::broker;
+use crate::{
+    broker,
+    measure::{Journal, Streamed},
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, sync::Arc};
 use streamgauge_core::{
@@ -34,13 +36,6 @@ struct Poll {
 
 /// A session's polls stand on its timeline by the minute.
 const MINUTE: i64 = 60_000;
-
-/// Who follows by stream, as far as it matters here.
-pub trait Streamed {
-    /// For how much of a second the cohort's sessions are followed by streams of this node, ms, summed over them.
-    fn followed_ms(&self, cohort: Cohort) -> u64;
-    fn has(&self, session: &SessionId) -> bool;
-}
 
 impl Polled {
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,7 +1,7 @@
 //! The four collectors of the epic: each adds one second of what it knows to the tick.
 
-use super::{Polled, Recorder};
-use crate::stream::Hub;
+use super::Polled;
+use crate::{measure::Recorder, stream::Hub};
 use procfs::WithCurrentSystemInfo;
 use streamgauge_core::{
     metric::measure::{counters::Counter, sample::Sample},

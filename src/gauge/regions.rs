@@ -1,7 +1,6 @@
 //! The same buckets by region, for the regions from which anybody came.
 
-use super::Recorder;
-use crate::whereabouts::Whereabouts;
+use crate::{measure::Recorder, whereabouts::Whereabouts};
 use parking_lot::Mutex;
 use std::array;
 use streamgauge_core::metric::{

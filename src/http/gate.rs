@@ -68,7 +68,7 @@ impl FromRequestParts<Arc<Node>> for Publisher {
 /// The node's own probe.
 pub fn is_probe(node: &Node, headers: &HeaderMap) -> bool {
     headers
-        .get(&crate::jobs::PROBE_HEADER)
+        .get(&crate::node::PROBE_HEADER)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|secret| same(&digest(secret), &digest(&node.probe_secret)))
 }

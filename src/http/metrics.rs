@@ -1,6 +1,12 @@
 //! `/metrics`: for Prometheus and people who read its texts. What it means stands in `core::export`.
 
-use crate::{broker::Health, gauge::Process, node::Node, store, telemetry::Spans};
+use crate::{
+    broker::Health,
+    gauge::Process,
+    node::Node,
+    store,
+    telemetry::{Source, Spans},
+};
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -19,8 +25,22 @@ pub async fn metrics(State(node): State<Arc<Node>>, headers: HeaderMap) -> Respo
     ([(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")], text).into_response()
 }
 
+impl Source for Arc<Node> {
+    fn node(&self) -> &str {
+        &self.settings.node
+    }
+
+    fn started_us(&self) -> i64 {
+        self.board.started_at() * 1_000
+    }
+
+    fn families(&self) -> Vec<Family> {
+        families(self)
+    }
+}
+
 /// Everything that is told to other systems.
-pub fn families(node: &Node) -> Vec<Family> {
+fn families(node: &Node) -> Vec<Family> {
     let mut families = vec![Family {
         name: format!("{PREFIX}build").into(),
         unit: Unit::One,

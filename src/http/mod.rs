@@ -24,5 +24,4 @@ mod traced; // a span a request
 mod unsent; // answers that wait for clients that do not read
 
 pub use front::front;
-pub use metrics::families;
 pub use router::Routes;

@@ -9,9 +9,11 @@ mod retain; // every 20 s, on the leader: deletes what is older than it is kept
 mod roll_up; // every 2 s, on the leader: merges samples into coarser rows
 mod sweep; // every 10 s: sessions that ended or went silent
 mod taken; // as they come: events that back ends publish to Redis directly
+mod tick; // every second: collects, shows, and every 10 s stores what was measured
 mod watch_levels; // every 30 s: service levels at risk
 
-pub use probe::{HEADER as PROBE_HEADER, Probe};
+pub use probe::Probe;
+pub use tick::run as tick;
 
 use crate::{node::Node, stop::stopped, store::Health};
 use std::{sync::Arc, time::Duration};

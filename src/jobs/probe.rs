@@ -1,12 +1,12 @@
 //! The black box: every few seconds the node opens a real stream through its own port, publishes, and waits for the event,
 //! all over HTTP. What others see of the service, it sees; what the server says of itself, it does not ask.
 
-use crate::{node::Node, stop::stopped};
-use futures::StreamExt;
-use reqwest::{
-    Client, Response, StatusCode,
-    header::{self, HeaderName},
+use crate::{
+    node::{Node, PROBE_HEADER},
+    stop::stopped,
 };
+use futures::StreamExt;
+use reqwest::{Client, Response, StatusCode, header};
 use serde_json::json;
 use std::{
     error::Error,
@@ -23,8 +23,6 @@ use tokio::{sync::watch, time::MissedTickBehavior};
 
 /// A whole probe that takes longer has failed: users have long turned away.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// By which the server knows its own probe.
-pub static HEADER: HeaderName = HeaderName::from_static("x-streamgauge-probe");
 
 pub struct Probe {
     node: Arc<Node>,
@@ -146,14 +144,14 @@ impl Probe {
 
     async fn open(&self, client: &Client) -> Result<Response, Failed> {
         let url = format!("{}/{}/status/stream", self.base, self.session);
-        let request = client.get(url).header(&HEADER, &*self.node.probe_secret);
+        let request = client.get(url).header(&PROBE_HEADER, &*self.node.probe_secret);
         Ok(request.header(header::ACCEPT, "text/event-stream").send().await?)
     }
 
     async fn publish(&self, client: &Client, number: u64) -> Result<(), Failed> {
         let url = format!("{}/{}/status", self.base, self.session);
         let body = json!({ "stage": "probe", "progress": 0, "message": number.to_string() });
-        let request = client.post(url).header(&HEADER, &*self.node.probe_secret).json(&body);
+        let request = client.post(url).header(&PROBE_HEADER, &*self.node.probe_secret).json(&body);
         expect(request.send().await?, StatusCode::ACCEPTED).map(drop)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     sieve::{Sieve, leave_out},
     traces,
 };
-use crate::{gauge::Journal, telemetry::database};
+use crate::{measure::Journal, telemetry::database};
 use sqlx::{PgConnection, Postgres, Transaction};
 use streamgauge_core::session::{ids::SessionId, timeline::Mark};
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock,
-    gauge::{Journal, Recorder},
+    measure::{Journal, Recorder},
     stop::stopped,
     telemetry::{Telemetry, database},
 };

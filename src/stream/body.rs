@@ -2,7 +2,7 @@
 //! for several sessions over one connection, which may belong to different reactors.
 
 use super::{jitter, knobs::Knobs, message::Message, meter::ConnectionMeter, open::Opened};
-use crate::{clock, gauge::Recorder};
+use crate::{clock, measure::Recorder};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use std::{

@@ -10,7 +10,7 @@ use super::{
     queue::{self, Sent, queue},
     reactor::{Arrival, Command, Reactor},
 };
-use crate::gauge::{Recorder, Streamed};
+use crate::measure::{Recorder, Streamed};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::HashMap,

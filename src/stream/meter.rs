@@ -2,7 +2,7 @@
 //! delivery has left for the kernel.
 
 use super::places::Watched;
-use crate::{clock, gauge::Recorder};
+use crate::{clock, measure::Recorder};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::{

@@ -8,7 +8,7 @@ use super::{
     meter::{ConnectionMeter, Counts},
     places::Watched,
 };
-use crate::{clock, gauge::Recorder};
+use crate::{clock, measure::Recorder};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::{Mutex, MutexGuard};

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     broker::{Broker, BrokerError},
     clock,
-    gauge::Recorder,
+    measure::Recorder,
     store::Endings,
 };
 use bytes::Bytes;

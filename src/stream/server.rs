@@ -8,7 +8,7 @@ use super::{
     parking::{Parking, park},
     places::{AddressFull, Connection, Listed, Place, Places},
 };
-use crate::{gauge::Recorder, stop::stopped};
+use crate::{measure::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
 use futures::{
     FutureExt, TryFutureExt,

@@ -1,13 +1,13 @@
 //! Sends what was measured, one request at a time: while a collector is slow, spans wait in their bounded queue.
 
 use super::{Inner, Span, encode};
-use crate::{clock, http::families, node::Node, stop::stopped};
+use crate::{clock, stop::stopped};
 use prost::Message;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
-use streamgauge_core::settings::config::Otlp;
+use streamgauge_core::{metric::export::Family, settings::config::Otlp};
 use tokio::{
     sync::{mpsc, watch},
     time::MissedTickBehavior,
@@ -21,6 +21,15 @@ const LINGER: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For the last request of all: nobody waits long for a server that stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Whose metrics are sent.
+pub trait Source: Send + Sync {
+    /// The node's name.
+    fn node(&self) -> &str;
+    /// Unix microseconds.
+    fn started_us(&self) -> i64;
+    fn families(&self) -> Vec<Family>;
+}
 
 pub struct Exporter {
     http: reqwest::Client,
@@ -44,17 +53,17 @@ impl Exporter {
     }
 
     /// Until `stop`, and then once more.
-    pub async fn run(mut self, node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, source: impl Source, mut stop: watch::Receiver<bool>) {
         let mut batch = Vec::with_capacity(BATCH);
         tokio::select! {
             () = stopped(&mut stop) => {}
             // Dropped in the middle of a request too: a collector that hangs must not hold up a stop.
-            () = self.send(&node, &mut batch) => {}
+            () = self.send(&source, &mut batch) => {}
         }
-        let _ = tokio::time::timeout(FAREWELL, self.send_rest(&node, &mut batch)).await;
+        let _ = tokio::time::timeout(FAREWELL, self.send_rest(&source, &mut batch)).await;
     }
 
-    async fn send(&mut self, node: &Node, batch: &mut Vec<Span>) {
+    async fn send(&mut self, source: &impl Source, batch: &mut Vec<Span>) {
         let ticks = |period| {
             let mut ticks = tokio::time::interval(period);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,17 +75,17 @@ impl Exporter {
             tokio::select! {
                 _ = self.spans.recv_many(batch, room) => {
                     if batch.len() == BATCH {
-                        self.send_spans(node, batch).await;
+                        self.send_spans(source, batch).await;
                     }
                 }
-                _ = linger.tick() => self.send_spans(node, batch).await,
-                _ = metrics.tick() => self.send_metrics(node).await,
+                _ = linger.tick() => self.send_spans(source, batch).await,
+                _ = metrics.tick() => self.send_metrics(source).await,
             }
         }
     }
 
-    async fn send_rest(&mut self, node: &Node, batch: &mut Vec<Span>) {
-        self.send_metrics(node).await;
+    async fn send_rest(&mut self, source: &impl Source, batch: &mut Vec<Span>) {
+        self.send_metrics(source).await;
         loop {
             while batch.len() < BATCH
                 && let Ok(span) = self.spans.try_recv()
@@ -86,16 +95,16 @@ impl Exporter {
             if batch.is_empty() {
                 return;
             }
-            self.send_spans(node, batch).await;
+            self.send_spans(source, batch).await;
         }
     }
 
-    async fn send_spans(&mut self, node: &Node, batch: &mut Vec<Span>) {
+    async fn send_spans(&mut self, source: &impl Source, batch: &mut Vec<Span>) {
         if batch.is_empty() {
             return;
         }
         let count = batch.len() as u64;
-        let request = encode::traces(encode::resource(&node.settings.node), std::mem::take(batch));
+        let request = encode::traces(encode::resource(source.node()), std::mem::take(batch));
         // Not tried again: newer ones say more, and nothing may pile up.
         let taken = self.post("/v1/traces", request.encode_to_vec()).await;
         let counter = if taken { &self.inner.sent } else { &self.inner.refused };
@@ -103,9 +112,9 @@ impl Exporter {
     }
 
     /// What is not taken now is in the next one: they count from the start.
-    async fn send_metrics(&mut self, node: &Node) {
-        let (started, now) = (node.board.started_at() * 1_000, clock::now_us());
-        let request = encode::metrics(encode::resource(&node.settings.node), &families(node), started, now);
+    async fn send_metrics(&mut self, source: &impl Source) {
+        let (started, now) = (source.started_us(), clock::now_us());
+        let request = encode::metrics(encode::resource(source.node()), &source.families(), started, now);
         self.post("/v1/metrics", request.encode_to_vec()).await;
     }
 

@@ -6,7 +6,7 @@ mod exporter; // sends them
 mod trace; // what is under way, its steps, and what the log calls it
 mod waited; // how long a request waits for PostgreSQL
 
-pub use exporter::Exporter;
+pub use exporter::{Exporter, Source};
 pub use trace::{System, Trace, carried, database, step};
 pub use waited::Waited;
 

@@ -1,7 +1,7 @@
 //! The trace that the work at hand belongs to. Only where telemetry is on does any work have one.
 
 use super::{Attribute, Inner, Kind, Span, Waited};
-use crate::{access::random, clock};
+use crate::{chance::random, clock};
 use std::{
     borrow::Cow,
     fmt,

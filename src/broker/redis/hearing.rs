@@ -4,7 +4,7 @@ use super::{store::Store, table::Table, wire};
 use crate::{
     broker::BrokerError,
     clock,
-    gauge::Recorder,
+    measure::Recorder,
     stream::{Hub, Message},
 };
 use futures::{StreamExt, stream::FuturesUnordered};

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     broker::{BrokerError, Published},
-    gauge::Recorder,
+    measure::Recorder,
     store::Endings,
     stream::Hub,
 };

@@ -8,7 +8,7 @@ use super::{
     sessions::Sessions,
 };
 use crate::{
-    gauge::Recorder,
+    measure::Recorder,
     stream::{
         Hub, jitter,
         knobs::Knobs,

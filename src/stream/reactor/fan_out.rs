@@ -6,7 +6,7 @@ use super::{
     parked::Written,
     pending::{Holds, Part},
 };
-use crate::{clock, gauge::Recorder};
+use crate::{clock, measure::Recorder};
 use bytes::{Bytes, BytesMut};
 use kernel::send_many::Sender;
 use std::{

@@ -19,7 +19,7 @@ pub use thread::Thread;
 
 use self::engine::Engine;
 use super::{knobs::Knobs, limits::Permit, message::Message, places::Place};
-use crate::{broker::Broker, gauge::Recorder};
+use crate::{broker::Broker, measure::Recorder};
 use bytes::Bytes;
 use kernel::send_many::Sender;
 use kernel::socket_bytes::Carried;

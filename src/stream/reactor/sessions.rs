@@ -1,7 +1,7 @@
 //! The sessions of a reactor, and who follows them.
 
 use super::super::message::Message;
-use crate::{broker::Broker, gauge::Recorder};
+use crate::{broker::Broker, measure::Recorder};
 use slab::Slab;
 use std::{collections::HashMap, sync::Arc};
 use streamgauge_core::session::{cohort::Cohort, ids::SessionId};

@@ -1,13 +1,11 @@
 //! Once a second: collect, show, and every ten seconds store.
 
-use super::{
-    board::Levels,
-    collectors::{BusinessCollector, ConnectionCollector, MessageCollector, ResourceCollector},
-    regions::RegionBuckets,
-};
 use crate::{
     broker::{Health as BrokerHealth, RedisBroker},
     clock,
+    gauge::{
+        BusinessCollector, ConnectionCollector, Levels, MessageCollector, RegionBuckets, ResourceCollector,
+    },
     node::Node,
     stop::stopped,
     store,
