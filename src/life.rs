@@ -5,7 +5,7 @@ use crate::{
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
     files::{most_connections, most_streams},
-    gauge::{self, Beacons, Board, Facts, KEPT, Polled, Totals},
+    gauge::{Beacons, Board, Facts, KEPT, Polled, Totals},
     http, jobs,
     measure::{Journal, Recorder},
     node::Node,

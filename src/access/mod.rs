@@ -10,6 +10,7 @@ pub use keys::{digest, fresh_key, same};
 pub use tickets::Signer;
 
 use crate::{
+    chance::random,
     clock,
     store::{Store, StoreError},
 };
