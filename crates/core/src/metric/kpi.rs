@@ -275,6 +275,62 @@ mod tests {
     }
 
     #[test]
+    fn a_reduction_is_judged_against_its_target_and_says_what_it_rests_on() {
+        let kpi = |polling, streaming, basis| {
+            request_reduction(Some(Reduction { polling, streaming, basis }), 7_200, Some(90.0))
+        };
+        let good = kpi(1_000.0, 50.0, Basis::Measured);
+        assert_eq!(
+            (good.state, good.value, good.samples, &*good.note),
+            (KpiState::Good, Some(95.0), 120, "measured")
+        );
+        let improved = good.trend.expect("a trend");
+        assert_eq!((improved.change, improved.improving), (5.0, Some(true)));
+        let comparison = good.comparison.expect("a comparison");
+        assert_eq!(
+            (comparison.polling, comparison.streaming, comparison.improvement),
+            (1_000.0, 50.0, Some(95.0))
+        );
+        let under = kpi(1_000.0, 51.0, Basis::Modelled);
+        assert_eq!((under.state, &*under.note), (KpiState::Warning, "under target, modelled"));
+        let none = request_reduction(None, 59, None);
+        assert_eq!((none.state, none.value, none.samples), (KpiState::NotEnoughData, None, 0));
+        assert_eq!(none.note, "not enough data: 0 of 1 followed session minutes");
+    }
+
+    #[test]
+    fn latency_is_compared_with_polling_by_its_mean() {
+        let kpi = update_latency((Some(499.9), Some(152.0)), 20, Some(500.4), (1_520.0, Basis::Modelled));
+        assert_eq!((kpi.state, kpi.value, kpi.samples), (KpiState::Warning, Some(499.9), 20));
+        let comparison = kpi.comparison.expect("a comparison");
+        assert_eq!((comparison.polling, comparison.streaming), (1_520.0, 152.0));
+        assert_eq!((comparison.improvement, comparison.basis), (Some(90.0), Basis::Modelled));
+        let at_limit = update_latency((Some(500.0), Some(1.0)), 20, None, (1_520.0, Basis::Modelled));
+        assert_eq!((at_limit.state, at_limit.trend), (KpiState::Critical, None));
+        // Half a millisecond is news, less is not.
+        let improving = |before| {
+            let kpi = update_latency((Some(10.0), None), 20, Some(before), (1.0, Basis::Measured));
+            kpi.trend.and_then(|trend| trend.improving)
+        };
+        assert_eq!((improving(10.5), improving(10.25), improving(9.5)), (Some(true), None, Some(false)));
+    }
+
+    #[test]
+    fn connections_and_errors_say_how_much_room_is_left() {
+        let kpi = active_connections(7, Some(3), Some(10), 60, Some(2.0));
+        assert_eq!((kpi.value, kpi.samples, &*kpi.note), (Some(7.0), 60, "room for 3"));
+        assert_eq!(kpi.comparison.map(|side| (side.polling, side.streaming)), Some((3.0, 7.0)));
+        // More streams are neither better nor worse.
+        assert_eq!(kpi.trend.map(|trend| (trend.change, trend.improving)), Some((5.0, None)));
+        assert_eq!(&*active_connections(950, None, Some(1_000), 1, None).note, "room for only 50");
+        assert_eq!(&*active_connections(1, None, None, 1, None).note, "a region has no limit");
+        let errors = error_rate(Some(0.025), 4_000, Some(0.028));
+        assert_eq!((&*errors.note, errors.samples), ("75 % of budget left", 4_000));
+        assert_eq!(errors.trend.and_then(|trend| trend.improving), Some(true));
+        assert_eq!(error_rate(Some(1.0), 4_000, None).state, KpiState::Warning);
+    }
+
+    #[test]
     fn connections_are_judged_by_the_room_left() {
         let state = |open| active_connections(open, Some(0), Some(1_000), 60, None).state;
         assert_eq!(

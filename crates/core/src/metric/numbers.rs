@@ -195,6 +195,54 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_compared_by_the_session_hour() {
+        let (streaming, polling) = (cost(1, 20_000, 1_800), cost(600, 300_000, 1_800));
+        let measured = bandwidth_reduction(streaming, polling, 3_000, None).expect("both cohorts");
+        let expected = Reduction { polling: 600_000.0, streaming: 40_000.0, basis: Basis::Measured };
+        assert_eq!(measured, expected);
+        // 3,600,000 ms an hour / 3,000 ms = 1,200 polls of 450 bytes.
+        let modelled = bandwidth_reduction(streaming, cost(0, 0, 0), 3_000, Some(450.0)).expect("modelled");
+        let expected = Reduction { polling: 540_000.0, streaming: 40_000.0, basis: Basis::Modelled };
+        assert_eq!(modelled, expected);
+        assert_eq!(bandwidth_reduction(cost(1, 1, 59), polling, 3_000, Some(450.0)), None);
+    }
+
+    #[test]
+    fn a_cohort_counts_from_a_minute_on() {
+        let basis = |seconds| {
+            let polling = cost(20, 9_000, seconds);
+            let (requests, bytes) = (
+                request_reduction(cost(1, 1, 60), polling, 3_000).map(|reduction| reduction.basis),
+                bandwidth_reduction(cost(1, 1, 60), polling, 3_000, Some(1.0))
+                    .map(|reduction| reduction.basis),
+            );
+            assert_eq!(requests, bytes);
+            requests
+        };
+        assert_eq!((basis(59), basis(60)), (Some(Basis::Modelled), Some(Basis::Measured)));
+        assert_eq!(cost(0, 0, 0).requests_per_hour(), None);
+        assert_eq!(
+            (cost(6, 90, 1_800).requests_per_hour(), cost(6, 90, 1_800).bytes_per_hour()),
+            (Some(12.0), Some(180.0))
+        );
+    }
+
+    #[test]
+    fn staleness_and_budgets_are_what_their_formulas_say() {
+        assert_eq!(polling_staleness(Some(1_700.0), 3_000, 20.0), (1_700.0, Basis::Measured));
+        assert_eq!(latency_improvement(15.0, 0.0), None);
+        assert_eq!(latency_improvement(3_000.0, 1_500.0), Some(-100.0));
+        assert_eq!(
+            (budget_left(0.0, 0.1), budget_left(0.1, 0.1), budget_left(0.2, 0.1)),
+            (100.0, 0.0, -100.0)
+        );
+        assert_eq!(memory_per_connection(1_200, 200, 5), Some(200.0));
+        assert_eq!(error_rate(1, 2, 100, 200), Some(1.0));
+        assert_eq!(session_completion_rate(1, 1, 2), Some(25.0));
+        assert_eq!(connection_success_rate(39, 40), Some(97.5));
+    }
+
+    #[test]
     fn a_reduction_can_be_negative() {
         let short = Reduction { polling: 10.0, streaming: 40.0, basis: Basis::Measured };
         assert_eq!(short.percent(), Some(-300.0));

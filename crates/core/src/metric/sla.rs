@@ -345,6 +345,9 @@ mod tests {
         check(0, 0, 8_640, DayState::Unknown);
         check(8_640, 0, 5, DayState::Up);
         check(8_600, 40, 0, DayState::Dented);
+        // Exactly the objective is not above it.
+        check(199, 1, 0, DayState::Down);
+        check(200, 1, 0, DayState::Dented);
         check(8_000, 640, 0, DayState::Down);
         check(0, 1, 0, DayState::Down);
     }

@@ -101,6 +101,26 @@ mod tests {
     }
 
     #[test]
+    fn one_side_that_was_not_measured_makes_all_modelled() {
+        let basis = |requests, bytes| {
+            let of = |basis| Reduction { polling: 2.0, streaming: 1.0, basis };
+            Saved::of(of(requests), of(bytes), 1_800)
+        };
+        assert_eq!(basis(Basis::Measured, Basis::Measured).basis, Basis::Measured);
+        assert_eq!(basis(Basis::Modelled, Basis::Measured).basis, Basis::Modelled);
+        assert_eq!(basis(Basis::Measured, Basis::Modelled).basis, Basis::Modelled);
+        assert_eq!(basis(Basis::Measured, Basis::Measured).session_hours, 0.5);
+    }
+
+    #[test]
+    fn money_rounds_to_the_nearest_also_below_nothing() {
+        // 0.4 micro-dollars a request: 1 is 0, 2 is 1; the same below nothing.
+        let of = |count| price(count, PER_MILLION_REQUESTS, 1_000_000);
+        assert_eq!([1, 2, 3, -1, -2, -3].map(of), [0, 1, 1, 0, -1, -1].map(MicroUsd));
+        assert_eq!(break_even_seconds(1_000.0, 40_000.0, 40_000.0), None);
+    }
+
+    #[test]
     fn money_is_exact_at_any_size() {
         assert_eq!(price(1 << 30, PER_GB, GB), MicroUsd(120_000));
         assert_eq!(price(1_000_000_000_000_000, PER_GB, GB), MicroUsd(111_758_708_954));
