@@ -14,7 +14,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, iter, sync::Arc};
 use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
     metric::{
@@ -173,12 +173,15 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
 
 /// Nothing in it can begin a formula: names and words are ours, and all other values are numbers.
 fn csv(rows: &[Map<String, Value>]) -> String {
-    let names = row(&Sample::new("", 0, 10), 3_000);
-    let mut text = names.keys().map(String::as_str).collect::<Vec<_>>().join(",") + "\r\n";
+    let columns = row(&Sample::new("", 0, 10), 3_000);
+    // The time first; a map has its keys in the order of the alphabet.
+    let others = columns.keys().map(String::as_str).filter(|name| *name != "at");
+    let names: Vec<&str> = iter::once("at").chain(others).collect();
+    let mut text = names.join(",") + "\r\n";
     for row in rows {
-        for (index, name) in names.keys().enumerate() {
+        for (index, name) in names.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            match row.get(name) {
+            match row.get(*name) {
                 Some(Value::Null) | None => text.push_str(comma),
                 Some(Value::String(word)) => {
                     let _ = write!(text, "{comma}{word}");
