@@ -88,6 +88,8 @@ impl Probe {
                     recorder.record(Measure::ProbePublish, micros(took.publish));
                     recorder.record(Measure::ProbeDelivery, micros(took.delivery));
                 }
+                // The node stops and sent the probe's stream away with all others: that is no failure.
+                Outcome::Bad(_) if self.node.door.drain.borrow().is_some() => return,
                 Outcome::Bad(reason) => {
                     // Once an outage, not once a probe.
                     if std::mem::take(&mut worked) {
