@@ -92,8 +92,8 @@ pub struct Opened {
     handed: bool,
 }
 
-/// What a follower is told next. What it holds was due: if a request is refused or given up, or its stream ends, it counts
-/// as dropped.
+/// What a follower gets next. Its events were due: if a request is refused or given up, or its stream ends, they count as
+/// dropped.
 pub struct Queue {
     receiver: queue::Receiver,
     recorder: Recorder,
