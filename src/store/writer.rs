@@ -203,6 +203,8 @@ impl Store {
                 "PostgreSQL did not say what became of the last: stored or lost"
             );
         }
+        // The pool waits for every connection, the writer's own too.
+        kept.connection = None;
         // What had to be written is written: a job's long query must not hold the process up.
         let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
     }
