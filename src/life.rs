@@ -62,10 +62,21 @@ pub enum StartError {
 /// take the usual slice again, and so do not wait for the end of this one.
 const UNHURRIED: Duration = Duration::from_millis(20);
 
+/// The nice value of threads that make pages: a third of the weight of a thread that serves. They hold no lock that a
+/// serving thread needs for longer than a copy takes.
+const NICE: i32 = 5;
+
 /// The calling thread, and all that it starts.
 fn give_way() {
     if let Err(error) = kernel::time_slice::set(UNHURRIED) {
         tracing::debug!(%error, "the kernel takes no slice for threads that do not serve");
+    }
+}
+
+/// The calling thread makes pages: while many are asked for, those who follow, publish and ask for health come first.
+fn stand_back() {
+    if let Err(error) = kernel::time_slice::set_nice(NICE) {
+        tracing::debug!(%error, "the kernel takes no nice value for threads that make pages");
     }
 }
 
@@ -81,7 +92,11 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         .thread_keep_alive(Duration::from_secs(1))
         .on_thread_start(give_way)
         .build()?;
-    let pages = runtime::Builder::new_multi_thread().thread_name("pages").enable_all().build()?;
+    let pages = runtime::Builder::new_multi_thread()
+        .thread_name("pages")
+        .enable_all()
+        .on_thread_start(stand_back)
+        .build()?;
     let result = chores.block_on(live(settings, pages.handle()));
     // A demo client or a slow query must not hold the process up.
     pages.shutdown_timeout(Duration::from_secs(1));

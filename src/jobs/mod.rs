@@ -1,6 +1,7 @@
 //! What runs beside the requests. A periodic job is one file that implements [`Job`], and one row in [`start`]; the runner
 //! does the rest: period, stop, and whether the job may run now.
 
+mod give_memory_back; // every second: free memory goes back to the system
 mod hear_other_nodes; // every 10 s: what other nodes measured
 mod list_sessions; // every second: the list of running sessions, while a dashboard shows it
 mod probe; // a stream of the node's own, through its own port; has a period of its own
@@ -37,6 +38,7 @@ trait Job: Send + 'static {
 
 /// Starts all jobs; they end with `stop`. `at_risk`: where service levels at risk are shown.
 pub fn start(node: &Arc<Node>, at_risk: watch::Sender<Vec<Notice>>, stop: &watch::Receiver<bool>) {
+    run(give_memory_back::GiveMemoryBack, node, stop);
     run(list_sessions::ListSessions, node, stop);
     run(read_keys::ReadKeys, node, stop);
     run(hear_other_nodes::HearOtherNodes::default(), node, stop);

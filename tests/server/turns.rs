@@ -56,6 +56,22 @@ async fn who_serves_connections_has_a_shorter_slice_than_all_that_is_done_beside
     assert_eq!(slice(postgres), Some(LONG));
 }
 
+/// Otherwise thousands of page requests would make publishers wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_make_pages_have_a_lower_weight_than_threads_that_serve() {
+    let folder = PrivateFolder::new();
+    let server = Launch::private(&folder).start();
+    for entry in fs::read_dir(format!("/proc/{}/task", server.pid())).expect("threads") {
+        let thread = entry.expect("a thread").path();
+        // A thread may have ended meanwhile.
+        let Ok(name) = fs::read_to_string(thread.join("comm")) else { continue };
+        let number = thread.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
+        let Ok(nice) = kernel::time_slice::nice_of(number) else { continue };
+        let expected = if name.trim() == "pages" { 5 } else { 0 };
+        assert_eq!(nice, expected, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_passes_on_what_redis_brings_serves_too() {
     let Some(usual) = usual() else { return };

@@ -16,6 +16,19 @@ pub fn reset() -> io::Result<()> {
     put(0)
 }
 
+/// The nice value of the calling thread, and of the threads that it starts from now on: with 5 it gets a third of what a
+/// thread with 0 gets while both want the same processor.
+pub fn set_nice(nice: i32) -> io::Result<()> {
+    let mut attributes = get(0)?;
+    attributes.sched_nice = nice;
+    apply(&attributes)
+}
+
+/// The nice value of a thread by its number, 0 for the calling one.
+pub fn nice_of(thread: libc::pid_t) -> io::Result<i32> {
+    Ok(get(thread)?.sched_nice)
+}
+
 /// The slice of a thread by its number, 0 for the calling one. Zero where the kernel has none to tell.
 pub fn of(thread: libc::pid_t) -> io::Result<Duration> {
     Ok(Duration::from_nanos(get(thread)?.sched_runtime))
@@ -31,11 +44,14 @@ fn get(thread: libc::pid_t) -> io::Result<libc::sched_attr> {
 }
 
 fn put(nanoseconds: u64) -> io::Result<()> {
-    // Policy and nice value stay what they are.
     let mut attributes = get(0)?;
     attributes.sched_runtime = nanoseconds;
+    apply(&attributes)
+}
+
+fn apply(attributes: &libc::sched_attr) -> io::Result<()> {
     // SAFETY: the kernel reads the `size` bytes that `attributes` says it has.
-    let status = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    let status = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, attributes as *const libc::sched_attr, 0) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
