@@ -2,7 +2,7 @@
 
 use crate::{limit, scenario::Scenario};
 use streamgauge_core::{
-    load_test::{Figures, Finding, MEMORY_DRIFT, Verdict},
+    load_test::{Figures, Finding, MEMORY_DRIFT, Summary, Verdict},
     metric::{
         kpi::thousands,
         numbers::{self, PERCENTILE_FLOOR, RATE_FLOOR},
@@ -29,6 +29,8 @@ pub const MEMORY_MB: f64 = 2.0;
 pub const CPU_PERCENT: f64 = 30.0;
 /// "Error Rate: < 0.1%".
 pub const ERROR_PERCENT: f64 = target(Metric::ErrorRate);
+/// "<100ms response time under peak load", story 4.3.
+pub const RESPONSE_P95_MS: f64 = 100.0;
 /// An idle server's memory stays as it is: the last quarter of the time against the first.
 pub const DRIFT_PERCENT: f64 = 2.0;
 /// "high message volume (1000+ msg/sec)", story 4.3.
@@ -129,12 +131,23 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
     } else {
         let (attempts, due) =
             (counts.connect_attempts - counts.connect_refused, counts.delivered + counts.lost + counts.sent);
-        let rate =
-            numbers::error_rate(counts.connect_failed, counts.lost + counts.publish_failed, attempts, due);
+        let (attempts, failed) = (attempts + counts.polled, counts.connect_failed + counts.poll_failed);
+        let rate = numbers::error_rate(failed, counts.lost + counts.publish_failed, attempts, due);
         judged(errors, rate, attempts + due, RATE_FLOOR, &|rate| rate < ERROR_PERCENT)
     };
 
-    let mut all = vec![connect, delivery, open, memory, cpu, errors];
+    let response = line("Response at peak", format!("< {RESPONSE_P95_MS} ms p95"), "ms", "responses");
+    let response = if stepwise {
+        without(response, ON_PURPOSE)
+    } else {
+        let Summary { samples, p95_ms, .. } = figures.response_at_peak;
+        Finding {
+            note: Some("stream heads, polls and publishes, busiest 10 s".into()),
+            ..judged(response, p95_ms, samples, PERCENTILE_FLOOR, &|ms| ms < RESPONSE_P95_MS)
+        }
+    };
+
+    let mut all = vec![connect, delivery, open, memory, cpu, errors, response];
     if scenario.name == "idle" {
         let drift = line(MEMORY_DRIFT, format!("at most +{DRIFT_PERCENT} %"), "%", "streams");
         all.push(match &figures.server {
@@ -200,7 +213,7 @@ pub fn findings(scenario: &Scenario, figures: &Figures) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::scenario::{EMBEDDED, read};
-    use streamgauge_core::load_test::{Counts, ServerFigures, Summary};
+    use streamgauge_core::load_test::{Counts, ServerFigures};
 
     fn figures() -> Figures {
         let summary = |p95| Summary { samples: 1_000, p95_ms: Some(p95), ..Summary::default() };
@@ -219,6 +232,7 @@ mod tests {
             },
             connect: summary(20.0),
             latency: summary(9.0),
+            response_at_peak: summary(12.0),
             server: Some(ServerFigures {
                 cores: 2,
                 mb_per_100_streams: Some(1.2),
@@ -257,6 +271,8 @@ mod tests {
             ("CPU under load", |f| f.server.as_mut().expect("local").cpu_peak_percent = Some(30.0)),
             ("Error rate", |f| f.counts.lost = 12),
             ("Error rate", |f| f.counts.publish_failed = 12),
+            ("Error rate", |f| f.counts.poll_failed = 12),
+            ("Response at peak", |f| f.response_at_peak.p95_ms = Some(100.0)),
             ("Streams cut", |f| f.counts.cut = 1),
             ("Messages refused", |f| f.counts.publish_refused = 1),
             ("Messages behind a gap", |f| f.counts.announced_missing = 1),
@@ -269,6 +285,8 @@ mod tests {
             check(name, miss, Fail);
         }
         check("Message delivery latency", |f| f.latency.samples = 19, NotEnoughData);
+        check("Response at peak", |f| f.response_at_peak.samples = 19, NotEnoughData);
+        check_of(4, "Response at peak", |_| (), NotMeasured);
         check("Memory growth", |f| f.server.as_mut().expect("local").memory_streams = 99, NotEnoughData);
         check(
             "Memory growth",

@@ -8,6 +8,7 @@ mod host; // the server's process, when it runs on this machine
 mod judge; // the epic's benchmarks, and what of them was met
 mod limit; // step by step faster until something gives
 mod outcome; // what a run came to, out of what was tallied
+mod peak; // response times in the busiest ten seconds
 mod plan; // when everything is due
 mod report; // for people: progress, table, HTML page
 mod run; // one run from start to outcome

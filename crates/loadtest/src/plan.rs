@@ -107,6 +107,11 @@ impl Plan {
         matches!(self.life, Life::Together(_)).then_some(self.start_us)
     }
 
+    /// When the first poll is due: when the first session may have told something.
+    pub fn first_poll_us(&self) -> u64 {
+        self.first_us(0)
+    }
+
     /// The last thing that is due.
     pub fn last_us(&self) -> u64 {
         self.end_us(self.sessions.saturating_sub(1))

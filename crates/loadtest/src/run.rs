@@ -6,6 +6,7 @@ use crate::{
     host, judge,
     limit::Steps,
     outcome::figures_of,
+    peak::Peak,
     plan::Plan,
     scenario::Scenario,
     tally::Tally,
@@ -153,6 +154,7 @@ pub fn run(
         peak_streams: sums.peak,
         seconds: elapsed.as_secs(),
         server: sums.watch.map(|watch| watch.figures(start, end, plan.start_us().is_some())),
+        response_at_peak: (&sums.at_peak.response()).into(),
         steps: sums.steps.map(|steps| steps.done).unwrap_or_default(),
         tool,
         ..figures_of(&sums.total)
@@ -180,6 +182,7 @@ struct Sums {
     total: Tally,
     second: Box<Tally>,
     timeline: Timeline,
+    at_peak: Peak,
     watch: Option<Watch>,
     steps: Option<Steps>,
     /// Of each thread.
@@ -230,6 +233,7 @@ impl Sums {
         let News { second, thread, open, peak, tally } = news;
         let counts = tally.counts;
         self.timeline.load(second, thread, &tally.latency, counts.delivered, counts.sent, peak);
+        self.at_peak.second(second, &tally);
         self.open[thread] = open;
         self.peak = self.peak.max(self.open.iter().sum());
         self.total.merge(&tally);

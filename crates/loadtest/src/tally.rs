@@ -56,6 +56,8 @@ pub struct Tally {
     pub connect_began: Times,
     /// From sending to the publisher's answer.
     pub answer: Times,
+    /// From the moment a stream, a poll or a publisher's request was due to the head of its answer.
+    pub response: Times,
     /// How late this tool was by its own fault.
     pub own_lag: Times,
 }
@@ -70,6 +72,7 @@ impl Tally {
             (&mut self.connect, &other.connect),
             (&mut self.connect_began, &other.connect_began),
             (&mut self.answer, &other.answer),
+            (&mut self.response, &other.response),
             (&mut self.own_lag, &other.own_lag),
         ];
         for (mine, theirs) in pairs {

@@ -99,6 +99,7 @@ impl Outcome {
             ("connect", &figures.connect),
             ("connect_began", &figures.connect_began),
             ("answer", &figures.answer),
+            ("response_at_peak", &figures.response_at_peak),
             ("tool.lag", &figures.tool.lag),
         ] {
             check_summary(&format!("figures.{name}"), summary)?;

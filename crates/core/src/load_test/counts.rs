@@ -42,6 +42,10 @@ counts! {
     publish_refused,
     /// Any other answer, or none because the connection was cut.
     publish_failed,
+    /// Polls that were answered, or failed.
+    polled,
+    /// Answered with neither a status nor a refusal (429, 503), or not at all.
+    poll_failed,
     /// Messages that came to a follower who was due them.
     delivered,
     /// Accepted, due to a follower, and never come.

@@ -87,6 +87,10 @@ pub struct Figures {
     pub connect_began: Summary,
     #[serde(deserialize_with = "object::one")]
     pub answer: Summary,
+    /// In the busiest 10 s: from the moment a stream, a poll or a publisher's request was due to the head of its answer.
+    /// Absent in runs of earlier versions.
+    #[serde(default, deserialize_with = "object::one")]
+    pub response_at_peak: Summary,
     #[serde(default, deserialize_with = "object::or_null")]
     pub server: Option<ServerFigures>,
     #[serde(deserialize_with = "object::one")]

@@ -75,6 +75,7 @@ pub fn figures(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("Connect from when a stream was due", times(&figures.connect)),
         ("Connect from its first packet", times(&figures.connect_began)),
         ("Answer to a publisher", times(&figures.answer)),
+        ("Response in the busiest 10 s", times(&figures.response_at_peak)),
         (
             "Streams",
             format!(

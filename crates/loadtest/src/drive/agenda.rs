@@ -9,6 +9,8 @@ pub enum Act {
     Connect(u32),
     Send(u32),
     Complete(u32),
+    /// A poll of whichever session is next.
+    Poll(u32),
 }
 
 #[derive(Default)]

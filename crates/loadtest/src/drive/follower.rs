@@ -109,6 +109,7 @@ impl Follower {
             200 => {
                 tally.counts.established += 1;
                 tally.connect.record(now_us.saturating_sub(self.due_us));
+                tally.response.record(now_us.saturating_sub(self.due_us));
                 tally.connect_began.record(now_us.saturating_sub(self.began_us));
             }
             // Over while it was away: nothing more will come.

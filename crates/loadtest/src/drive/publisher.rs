@@ -30,6 +30,7 @@ pub enum Ask {
     Complete {
         session: u32,
     },
+    Poll,
 }
 
 /// A message on its way: its session, and its number there.
@@ -43,6 +44,9 @@ pub struct Told {
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub ask: Ask,
+    /// When it should have gone out.
+    pub due_us: u64,
+    /// When it did.
     pub at_us: u64,
 }
 
@@ -126,7 +130,7 @@ impl Publisher {
     pub fn send_batch(&mut self, requests: &Requests, now_us: u64, by_us: u64) {
         if self.batch_us().is_some_and(|due| due <= by_us) {
             let Batch { lines, told, .. } = std::mem::take(&mut self.batch);
-            let asked = Asked { ask: Ask::Batch(told), at_us: now_us };
+            let asked = Asked { ask: Ask::Batch(told), due_us: now_us, at_us: now_us };
             self.ask(asked, |out| requests.batch(&lines, out));
         }
     }

@@ -60,6 +60,16 @@ impl Requests {
         out.extend_from_slice(body);
     }
 
+    /// Asks for a session's newest status, as a client that polls does: with a ticket, where the server gave one.
+    pub fn poll(&self, authority: &str, session: u32, ticket: Option<&str>, out: &mut Vec<u8>) {
+        let ticket = ticket.map_or_else(String::new, |ticket| format!("?ticket={ticket}"));
+        let _ = write!(
+            out,
+            "GET /api/v1/sessions/{}{session}/status{ticket} HTTP/1.1\r\nhost: {authority}\r\n\r\n",
+            self.prefix
+        );
+    }
+
     /// A follower shows a ticket, where the server gave one, and never the publisher's key.
     pub fn follow(
         &self,
@@ -112,6 +122,10 @@ mod tests {
         assert!(batch.starts_with("POST /api/v1/status HTTP/1.1\r\n"), "{batch}");
         assert!(batch.contains("application/x-ndjson\r\ncontent-length: 6\r\n"), "{batch}");
         assert!(written(|r, out| r.create(3, out)).ends_with("{\"id\":\"load-r-3\",\"kind\":\"load test\"}"));
+        assert_eq!(
+            written(|r, out| r.poll("h:1", 3, Some("t"), out)),
+            "GET /api/v1/sessions/load-r-3/status?ticket=t HTTP/1.1\r\nhost: h:1\r\n\r\n"
+        );
         let follow = written(|r, out| out.extend(r.follow("h:1", 3, "a-7".parse().ok(), Some("t"))));
         assert!(
             follow.starts_with("GET /api/v1/sessions/load-r-3/status/stream?ticket=t HTTP/1.1\r\n"),

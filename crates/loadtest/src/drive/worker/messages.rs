@@ -10,6 +10,9 @@ use crate::{
 };
 use rustix::{event::epoll, io::Errno};
 
+/// Polls of one thread: enough to say how soon polls are answered, too few to be a load.
+const POLL_EVERY_US: u64 = 100_000;
+
 impl Worker {
     /// Sends what waited for its connection, as far as there is room.
     pub(super) fn release(&mut self, index: usize) {
@@ -22,24 +25,34 @@ impl Worker {
     }
 
     pub(super) fn publisher_of(&self, session: u32) -> usize {
-        self.local(session) % self.publishers.len()
+        self.local(session) % self.setup.publishers as usize
     }
 
     /// Puts a request on its way, unless the connection is full.
     pub(super) fn ask(&mut self, index: usize, due: u64, act: Act) -> bool {
         let now = self.now_us();
-        let (ready, new) = self.publishers[index].ready(self.setup.target.address, now);
+        let is_poll = matches!(act, Act::Poll(_));
+        let target = if is_poll { &self.setup.follow } else { &self.setup.target };
+        let (ready, new) = self.publishers[index].ready(target.address, now);
         if new && let Some(socket) = &self.publishers[index].socket {
             watch(&self.epoll, socket, PUBLISHER | index as u64);
         }
         if !ready {
             return false;
         }
-        let (Act::Create(number) | Act::Send(number) | Act::Complete(number) | Act::Connect(number)) = act;
+        if let Act::Poll(number) = act {
+            self.poll(index, number, due);
+            return true;
+        }
+        let (Act::Create(number)
+        | Act::Send(number)
+        | Act::Complete(number)
+        | Act::Connect(number)
+        | Act::Poll(number)) = act;
         let local = self.local(number);
         let Worker { sessions, publishers, setup, tally, agenda, finishing, .. } = self;
         let (session, publisher, requests) = (&mut sessions[local], &mut publishers[index], &setup.requests);
-        let asked = |ask| Asked { ask, at_us: now };
+        let asked = |ask| Asked { ask, due_us: due, at_us: now };
         match act {
             Act::Create(_) if !*finishing => {
                 session.begun = true;
@@ -74,6 +87,34 @@ impl Worker {
             _ => {}
         }
         true
+    }
+
+    /// Polls one session that runs and has told something, and plans the next poll.
+    fn poll(&mut self, index: usize, number: u32, due: u64) {
+        if self.finishing {
+            return;
+        }
+        let now = self.now_us();
+        let count = self.sessions.len();
+        let turns = (0..count).map(|step| (number as usize + step) % count);
+        let runs = |local: &usize| {
+            let session = &self.sessions[*local];
+            session.created && session.sent > 0 && !session.completing
+        };
+        let found = turns.filter(runs).next();
+        if let Some(local) = found {
+            let Worker { sessions, publishers, setup, index: thread, .. } = self;
+            let session = u32::try_from(local).unwrap_or(0) * setup.threads + *thread;
+            let ticket = sessions[local].ticket.as_deref();
+            publishers[index].ask(Asked { ask: Ask::Poll, due_us: due, at_us: now }, |out| {
+                setup.requests.poll(&setup.follow.authority, session, ticket, out);
+            });
+        }
+        let next = due + POLL_EVERY_US;
+        if next < self.setup.plan.last_us() {
+            let number = u32::try_from(found.unwrap_or(0) + 1).unwrap_or(0);
+            self.agenda.add(next, Act::Poll(number), now);
+        }
     }
 
     pub(super) fn flush(&mut self, index: usize) {
@@ -130,7 +171,10 @@ impl Worker {
         let status = answer.map(|(status, _)| status);
         if matches!(status, Some(200..300)) {
             let now = self.now_us();
-            self.tally.answer.record(now.saturating_sub(asked.at_us));
+            self.tally.response.record(now.saturating_sub(asked.due_us));
+            if asked.ask != Ask::Poll {
+                self.tally.answer.record(now.saturating_sub(asked.at_us));
+            }
         }
         match asked.ask {
             Ask::Create { session } => {
@@ -143,6 +187,11 @@ impl Worker {
                     let due = self.followers[stream as usize].due_us;
                     self.connect(stream, due);
                 }
+            }
+            Ask::Poll => {
+                self.tally.counts.polled += 1;
+                let is_good = matches!(status, Some(200..300 | 429 | 503));
+                self.tally.counts.poll_failed += u64::from(!is_good);
             }
             Ask::Status(told) => self.told(told, status),
             Ask::Batch(lines) => {

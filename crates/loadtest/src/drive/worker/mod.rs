@@ -64,7 +64,7 @@ pub struct Setup {
     pub orders: Arc<Orders>,
     pub origin: Instant,
     pub threads: u32,
-    /// Connections of this thread for messages.
+    /// Connections of this thread for messages; one more is for polls.
     pub publishers: u32,
     /// For so long messages are collected, to go out in one request. `None`: each in a request of its own.
     pub batch_us: Option<u64>,
@@ -116,7 +116,9 @@ impl Worker {
                 followers.push(Follower::new(stream, session));
             }
         }
-        let publishers = (0..setup.publishers).map(|_| Publisher::default()).collect();
+        agenda.add(plan.first_poll_us(), Act::Poll(0), 0);
+        // One more than publish: the last one polls, so that no poll waits behind a message.
+        let publishers = (0..=setup.publishers).map(|_| Publisher::default()).collect();
         let alive = u32::try_from(followers.len()).map_err(io::Error::other)?;
         Ok(Worker {
             setup,

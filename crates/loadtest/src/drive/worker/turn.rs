@@ -91,6 +91,12 @@ impl Worker {
             let Some((due, act, known)) = self.agenda.take(now) else { break };
             match act {
                 Act::Connect(stream) => self.connect(stream, due),
+                Act::Poll(_) => {
+                    let poller = self.publishers.len() - 1;
+                    if !self.ask(poller, due, act) {
+                        self.publishers[poller].waiting.push_back((due, act));
+                    }
+                }
                 Act::Create(session) | Act::Send(session) | Act::Complete(session) => {
                     let publisher = self.publisher_of(session);
                     // Whatever waits for the same connection was due before.
