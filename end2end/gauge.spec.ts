@@ -119,7 +119,7 @@ test("the figures as CSV, each chart as SVG", async ({ page }) => {
   await tools(page).getByRole("link", { name: "CSV" }).click();
   const text = await readFile(await (await csv).path(), "utf8");
   expect((await csv).suggestedFilename()).toMatch(/^streamgauge-.*\.csv$/);
-  expect(text.split("\n")[0]).toMatch(/^at,.*delivery_p95_ms/);
+  expect(text.split("\n")[0]).toMatch(/^at,.*delivery_latency_p95_ms/);
   expect(text.trim().split("\n").length).toBeGreaterThan(1);
   for (const name of CHARTS) {
     const svg = page.waitForEvent("download");

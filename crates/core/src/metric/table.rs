@@ -197,7 +197,7 @@ impl Metric {
 
 metrics! {
     Connect {
-        name: "connect_p95", title: Measure::Connect.title(), unit: MsP95, better: Lower, target: 200.0,
+        name: "connection_establishment_p95", title: Measure::Connect.title(), unit: MsP95, better: Lower, target: 200.0,
         objective: 0.05, by_region: true, samples: Measure::Connect.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::Connect.help(), value: |given| given.p95(Measure::Connect)
     }
@@ -217,7 +217,7 @@ metrics! {
         }
     }
     Delivery {
-        name: "delivery_p95", title: Measure::Delivery.title(), unit: MsP95, better: Lower, target: 100.0,
+        name: "delivery_latency_p95", title: Measure::Delivery.title(), unit: MsP95, better: Lower, target: 100.0,
         objective: 0.05, by_region: true, samples: Measure::Delivery.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::Delivery.help(), value: |given| given.p95(Measure::Delivery)
     }
@@ -243,7 +243,7 @@ metrics! {
         value: |given| given.of(given.sample.error_rate(), given.sample.operations())
     }
     ProbeConnect {
-        name: "probe_connect_p95", title: Measure::ProbeConnect.title(), unit: MsP95, better: Lower,
+        name: "probe_connection_p95", title: Measure::ProbeConnect.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::ProbeConnect.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ProbeConnect.help(), value: |given| given.p95(Measure::ProbeConnect)
     }
@@ -334,7 +334,7 @@ metrics! {
         value: |given| given.reduced(given.sample.bandwidth_reduction(given.poll_interval_ms))
     }
     PollingStaleness {
-        name: "polling_staleness", title: "Polling staleness", unit: MsMean, better: Lower, by_region: false,
+        name: "poll_staleness", title: "Polling staleness", unit: MsMean, better: Lower, by_region: false,
         samples: "polls", floor: 0, formula: "age of the news that a poll brings; modelled: interval / 2 + poll time",
         value: |given| {
             let (ms, basis) = given.sample.staleness(given.poll_interval_ms);

@@ -22,7 +22,7 @@ pub fn distributions(total: &Sample) -> impl Iterator<Item = Family> + '_ {
             .fold(0, u64::saturating_add);
         let seconds = |value: u64| value as f64 / steps as f64;
         Family {
-            name: format!("{PREFIX}{}_seconds", measure.exported()).into(),
+            name: format!("{PREFIX}{}_seconds", measure.name()).into(),
             unit: Unit::Seconds,
             help: measure.help(),
             values: Values::Histogram(Distribution {
