@@ -178,7 +178,7 @@ impl Board {
         let (from, to) = (state.open.start + STEP - HOUR, state.open.start + STEP);
         let starts = (from..to).step_by(STEP.unsigned_abs() as usize);
         let others = state.others();
-        let points = starts.map(|at| state.told(at, &others).unwrap_or(Point { at, ..Point::default() }));
+        let points = starts.map(|at| state.told(at, &others).unwrap_or(Point::hole(at)));
         Overview {
             view: View::default(),
             from,
@@ -372,7 +372,7 @@ fn bucket(now: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::settings::limits::Limits;
+    use streamgauge_core::{metric::table::Metric, settings::limits::Limits};
 
     fn board(now: i64) -> Board {
         let facts = Facts {
@@ -407,7 +407,7 @@ mod tests {
         let overview = board.overview();
         assert_eq!(overview.deliveries, HOUR as u64);
         assert_eq!(overview.points.len() as i64, HOUR / STEP);
-        assert!(overview.points.iter().all(|point| point.deliveries == STEP as u64));
+        assert!(overview.points.iter().all(|point| point.of(Metric::Delivered) == Some(1.0)));
         assert_eq!(board.state().before.counters.get(Counter::Delivered), HOUR as u64);
         assert_eq!(board.state().rows.len() as i64, 2 * HOUR / STEP - 1);
     }
@@ -417,7 +417,8 @@ mod tests {
         let board = board(1_000_000);
         second(&board, 1_000_000, 5);
         second(&board, 1_000_100, 5);
-        let holes = board.overview().points.iter().filter(|point| point.delivered.is_none()).count();
+        let holes =
+            board.overview().points.iter().filter(|point| point.of(Metric::Delivered).is_none()).count();
         assert_eq!(holes, 358);
     }
 
@@ -454,7 +455,7 @@ mod tests {
             row.pack()
         };
         let newest = |board: &Board| -> Vec<(i64, Option<f64>)> {
-            board.metrics().newest.iter().map(|point| (point.at, point.delivered)).collect()
+            board.metrics().newest.iter().map(|point| (point.at, point.of(Metric::Delivered))).collect()
         };
         let run = |board: &Board, from, to| (from..to).for_each(|at| _ = second(board, at, 1));
         run(&board, 1_000_000, 1_000_015);
@@ -466,7 +467,7 @@ mod tests {
         run(&board, 1_000_015, 1_000_025);
         assert_eq!(newest(&board), [(1_000_000, Some(10.0))], "half of a bucket is not drawn");
         let points = board.overview().points;
-        assert!(points[points.len() - 2..].iter().all(|point| point.delivered.is_none()));
+        assert!(points[points.len() - 2..].iter().all(|point| point.of(Metric::Delivered).is_none()));
         board.absorb(vec![of_b(1_000_010)]);
         assert_eq!(newest(&board), [(1_000_000, Some(10.0)), (1_000_010, Some(10.0))]);
         // It dies: what it never tells is waited for no longer.
@@ -479,7 +480,7 @@ mod tests {
         // A row that comes long after its time is taken in.
         board.absorb(vec![of_b(1_000_030)]);
         let late = board.overview().points.into_iter().find(|point| point.at == 1_000_030);
-        assert_eq!(late.and_then(|point| point.delivered), Some(10.0));
+        assert_eq!(late.and_then(|point| point.of(Metric::Delivered)), Some(10.0));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use streamgauge_core::{
         range::View,
         sla::{Day, Level},
         sources::{Account, pairs},
-        table::entries,
+        table::{Metric, entries},
     },
     page::{
         annotation::Annotation,
@@ -159,7 +159,8 @@ impl Figures {
             last.map_or((0, None, None), |(_, (point, max))| {
                 // Rows of earlier versions do not tell it.
                 let max = max.map(whole).filter(|max| *max > 0);
-                (point.streams.map_or(0, whole), point.pollers.map(whole), max)
+                let level = |metric| point.of(metric).map(whole);
+                (level(Metric::ActiveConnections).unwrap_or(0), level(Metric::ActivePollers), max)
             })
         };
         let headline = Headline {
@@ -171,11 +172,10 @@ impl Figures {
             max_connections: standing.2,
         };
         let starts = |from: i64, to: i64| (from..to).step_by(usize::try_from(step).unwrap_or(1));
-        let hole = |at| Point { at, ..Point::default() };
-        let points =
-            starts(from, to).map(|at| loaded.steps.get(&at).map_or_else(|| hole(at), |(point, _)| *point));
+        let points = starts(from, to)
+            .map(|at| loaded.steps.get(&at).map_or_else(|| Point::hole(at), |(point, _)| *point));
         let points_before =
-            starts(earlier, from).map(|at| before.steps.get(&at).copied().unwrap_or_else(|| hole(at)));
+            starts(earlier, from).map(|at| before.steps.get(&at).copied().unwrap_or_else(|| Point::hole(at)));
         Ok(Overview {
             view: view.clone(),
             from,

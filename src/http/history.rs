@@ -24,7 +24,7 @@ use streamgauge_core::{
             tiers::tier_of,
         },
         range::{Range, STEPS, View},
-        table::{Given, Metric, Unit},
+        table::{Given, Metric},
     },
     page::{
         annotation::{Annotation, Wish},
@@ -146,7 +146,7 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     };
     let given = Given { sample, poll_interval_ms };
     // The percentiles follow, three of each histogram.
-    let derived = Metric::ALL.into_iter().filter(|metric| metric.unit() != Unit::MsP95);
+    let derived = Metric::ALL.into_iter().filter(|metric| !metric.unit().is_percentile());
     let readings: Vec<_> = derived.map(|metric| (metric, metric.read(&given))).collect();
     for (metric, reading) in &readings {
         put(&metric.column(), reading.value);
@@ -171,17 +171,21 @@ fn row(sample: &Sample, poll_interval_ms: u32) -> Map<String, Value> {
     row
 }
 
+/// The names in a row, the time first.
+pub fn columns() -> Vec<String> {
+    let row = row(&Sample::new("", 0, 10), 3_000);
+    let others = row.into_iter().map(|(name, _)| name).filter(|name| name != "at");
+    iter::once("at".to_owned()).chain(others).collect()
+}
+
 /// Nothing in it can begin a formula: names and words are ours, and all other values are numbers.
 fn csv(rows: &[Map<String, Value>]) -> String {
-    let columns = row(&Sample::new("", 0, 10), 3_000);
-    // The time first; a map has its keys in the order of the alphabet.
-    let others = columns.keys().map(String::as_str).filter(|name| *name != "at");
-    let names: Vec<&str> = iter::once("at").chain(others).collect();
+    let names = columns();
     let mut text = names.join(",") + "\r\n";
     for row in rows {
         for (index, name) in names.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            match row.get(*name) {
+            match row.get(name) {
                 Some(Value::Null) | None => text.push_str(comma),
                 Some(Value::String(word)) => {
                     let _ = write!(text, "{comma}{word}");

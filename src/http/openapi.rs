@@ -4,9 +4,9 @@
 use super::unsent::InProgram;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
-use streamgauge_core::text;
+use streamgauge_core::{metric::table::Metric, text};
 
 const BASE: &str = include_str!("openapi/base.json");
 const GROUPS: &[&str] = &[
@@ -27,12 +27,35 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         join(&mut document, read(group));
     }
     join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
+    join(&mut document, metrics());
     spell_out(&mut document);
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     let operations = paths.filter_map(|(_, methods)| methods.as_object_mut()).flatten();
     operations.for_each(|(_, operation)| misdirected(operation));
     document.to_string()
 });
+
+/// What the metric table says: the steps of charts, the rows of the history, and the metrics' names.
+fn metrics() -> Value {
+    let charted = Metric::CHARTED.map(|metric| {
+        let words = format!("{}, {}.", metric.title(), metric.unit().base());
+        (metric.name().to_owned(), json!({ "type": ["number", "null"], "description": words }))
+    });
+    let mut point = Map::from_iter(charted);
+    point.insert("at".into(), json!({ "type": "integer", "description": "Unix seconds." }));
+    let row = json!({ "required": super::history::columns() });
+    json!({ "components": { "schemas": {
+        "Point": {
+            "type": "object",
+            "description": "One step of the charts; null where nothing was measured.",
+            "required": point.keys().collect::<Vec<_>>(),
+            "properties": point,
+            "additionalProperties": false,
+        },
+        "Metrics": { "properties": { "rows": { "items": row } } },
+        "Entry": { "properties": { "number": { "enum": Metric::ALL.map(Metric::name).to_vec() } } },
+    } } })
+}
 
 /// What every request is answered that calls the server by a name that it does not know.
 fn misdirected(operation: &mut Value) {
@@ -82,6 +105,28 @@ pub async fn document() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_names_every_metric_of_the_table() {
+        let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+        let named = |path: &str| {
+            let names = document.pointer(path).and_then(Value::as_array).expect("a list").iter();
+            names.map(|name| name.as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+        };
+        let schemas = "/components/schemas";
+        let numbers = named(&format!("{schemas}/Entry/properties/number/enum"));
+        assert_eq!(numbers, Metric::ALL.map(Metric::name));
+        let point = named(&format!("{schemas}/Point/required"));
+        assert!(Metric::CHARTED.iter().all(|metric| point.iter().any(|name| name == metric.name())));
+        let row = named(&format!("{schemas}/Metrics/properties/rows/items/required"));
+        let derived = Metric::ALL.into_iter().filter(|metric| !metric.unit().is_percentile());
+        for column in derived.map(Metric::column) {
+            assert!(row.contains(&column), "{column}");
+        }
+        // What the files say of the same schemas stays.
+        let at = document.pointer(&format!("{schemas}/Metrics/properties/rows/items/properties/at/type"));
+        assert_eq!(at.and_then(Value::as_str), Some("integer"));
+    }
 
     #[test]
     fn every_file_is_json_and_says_something_of_its_own() {

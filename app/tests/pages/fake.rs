@@ -10,6 +10,7 @@ use streamgauge_core::{
         numbers::{Basis, Reduction},
         point::Point,
         range::View,
+        table::Metric,
     },
     page::{
         board::{Origin, Overview},
@@ -201,27 +202,24 @@ pub fn overview(view: View, fresh: bool) -> Overview {
 fn point(n: i64, count: i64, at: i64) -> Point {
     let percent = n * 100 / count;
     if (20..24).contains(&percent) {
-        return Point { at, ..Point::default() };
+        return Point::hole(at);
     }
     let wave = (n as f64 / count as f64 * 6.0).sin();
     let noise = ((n * 7_919) % 101) as f64 / 101.0 - 0.5;
     let burst = if (62..68).contains(&percent) { 3.0 } else { 1.0 };
     let p95 = (14.0 + 2.0 * wave + 3.0 * noise) * burst;
-    Point {
-        at,
-        p50: Some(p95 * 0.42),
-        p95: Some(p95),
-        p99: Some(p95 * 1.7 + noise),
-        deliveries: 670,
-        polling: Some(1_520.0 + 30.0 * noise),
-        streams: Some(3_700.0 + 400.0 * wave + 30.0 * noise),
-        pollers: Some(190.0 + 10.0 * noise),
-        published: Some(410.0 + 20.0 * noise),
-        delivered: Some(1_300.0 + 250.0 * wave + 90.0 * noise),
-        memory: Some((43.0 + 3.0 * wave) * 1e6),
-        cpu: Some(4.0 + noise),
-        redis_memory: Some(3e6 + 1e5 * noise),
-        request_reduction: Some(97.8 + 0.3 * noise),
-        error_rate: Some(0.021 + 0.006 * noise),
-    }
+    Point::hole(at)
+        .with(Metric::DeliveryP50, Some(p95 * 0.42))
+        .with(Metric::Delivery, Some(p95))
+        .with(Metric::DeliveryP99, Some(p95 * 1.7 + noise))
+        .with(Metric::PollingStaleness, Some(1_520.0 + 30.0 * noise))
+        .with(Metric::ActiveConnections, Some(3_700.0 + 400.0 * wave + 30.0 * noise))
+        .with(Metric::ActivePollers, Some(190.0 + 10.0 * noise))
+        .with(Metric::Published, Some(410.0 + 20.0 * noise))
+        .with(Metric::Delivered, Some(1_300.0 + 250.0 * wave + 90.0 * noise))
+        .with(Metric::Memory, Some((43.0 + 3.0 * wave) * 1e6))
+        .with(Metric::Cpu, Some(4.0 + noise))
+        .with(Metric::RedisMemory, Some(3e6 + 1e5 * noise))
+        .with(Metric::RequestReduction, Some(97.8 + 0.3 * noise))
+        .with(Metric::ErrorRate, Some(0.021 + 0.006 * noise))
 }

@@ -163,7 +163,7 @@ impl Overview {
         self.points.retain(|point| point.at >= from);
         let mut next = self.points.last().map_or(from, |last| last.at + step);
         while next < self.to {
-            self.points.push(Point { at: next, ..Point::default() });
+            self.points.push(Point::hole(next));
             next += step;
         }
         for new in &live.newest {
@@ -179,6 +179,7 @@ impl Overview {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::table::Metric;
 
     /// The page at 100,000 s after the epoch's beginning, with a point in each of its 360 steps.
     fn page() -> Overview {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     fn point(at: i64, delivered: f64) -> Point {
-        Point { at, delivered: Some(delivered), ..Point::default() }
+        Point::hole(at).with(Metric::Delivered, Some(delivered))
     }
 
     fn told(as_of: i64, newest: &[Point]) -> Told {
@@ -218,7 +219,7 @@ mod tests {
 
     fn newest(page: &Overview, count: usize) -> Vec<(i64, Option<f64>)> {
         assert_eq!((page.points.len(), page.points[0].at), (360, page.from), "one point a step");
-        page.points[360 - count..].iter().map(|point| (point.at, point.delivered)).collect()
+        page.points[360 - count..].iter().map(|point| (point.at, point.of(Metric::Delivered))).collect()
     }
 
     #[test]
@@ -256,6 +257,6 @@ mod tests {
     fn what_is_older_than_the_window_changes_nothing() {
         let mut page = page();
         page.take(&told(100_006, &[point(90_000, 9.0)]));
-        assert!(page.points.iter().all(|point| point.delivered == Some(1.0)));
+        assert!(page.points.iter().all(|point| point.of(Metric::Delivered) == Some(1.0)));
     }
 }

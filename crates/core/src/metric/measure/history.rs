@@ -10,6 +10,7 @@ use crate::{
         kpi::{self, Kpi},
         numbers::{self, Basis, CohortCost, Reduction},
         sla::Objective,
+        table::{Given, Metric},
     },
 };
 use std::collections::BTreeMap;
@@ -188,23 +189,19 @@ pub fn all_nodes<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'
 
 /// One chart point of a bucket of all nodes.
 pub fn point(at: i64, whole: &Sample) -> Point {
-    Point {
-        at,
-        p50: whole.delivery_ms(50.0),
-        p95: whole.delivery_ms(95.0),
-        p99: whole.delivery_ms(99.0),
-        deliveries: whole.counters.get(Counter::Delivered),
-        polling: whole.mean_of(Measure::Staleness),
-        streams: whole.level(Counter::StreamSeconds),
-        pollers: whole.level(Counter::PollerSeconds),
-        published: whole.level(Counter::Published),
-        delivered: whole.level(Counter::Delivered),
-        memory: whole.level(Counter::MemorySum),
-        cpu: whole.level(Counter::CpuMicros).map(|micros| micros / 10_000.0),
-        redis_memory: whole.redis_memory(),
-        // One bucket's followed time is short: the cohort floor would hide it, and the chart shows noise honestly.
-        request_reduction: bucket_reduction(whole),
-        error_rate: whole.error_rate(),
+    Point { at, values: Metric::CHARTED.map(|metric| in_one_step(metric, whole)) }
+}
+
+/// Nothing that is modelled: it would be the same in each step. One step has few values; floors would hide them, and
+/// charts show noise honestly.
+fn in_one_step(metric: Metric, sample: &Sample) -> Option<f64> {
+    match metric {
+        Metric::PollingStaleness => sample.mean_of(Measure::Staleness),
+        Metric::RequestReduction => bucket_reduction(sample),
+        _ => {
+            let reading = metric.read(&Given { sample, poll_interval_ms: 0 });
+            reading.value.filter(|_| reading.basis != Some(Basis::Modelled))
+        }
     }
 }
 
@@ -282,15 +279,16 @@ mod tests {
         let rows = [sample("a", 10, 30, 100), sample("b", 10, 12, 50)];
         let minute = all_nodes(100, 10, &rows);
         let first = point(100, &minute);
-        assert_eq!((first.streams, first.delivered, first.deliveries), (Some(42.0), Some(15.0), 150));
-        assert!((first.p95.expect("deliveries") - 5.0).abs() < 0.05);
+        let (streams, delivered) = (Metric::ActiveConnections, Metric::Delivered);
+        assert_eq!((first.of(streams), first.of(delivered)), (Some(42.0), Some(15.0)));
+        assert!((first.of(Metric::Delivery).expect("deliveries") - 5.0).abs() < 0.05);
         // Merged again over time it stays the level of both.
         let mut later = minute.clone();
         later.start = 110;
-        assert_eq!(point(100, &merged(100, 20, [&minute, &later])).streams, Some(42.0));
+        assert_eq!(point(100, &merged(100, 20, [&minute, &later])).of(streams), Some(42.0));
         // A node that was there half of the time counts for half.
         let half = all_nodes(100, 10, &[sample("a", 10, 30, 100), sample("b", 5, 12, 50)]);
-        assert_eq!(point(100, &half).streams, Some(36.0));
+        assert_eq!(point(100, &half).of(streams), Some(36.0));
         // Two processes of one node, one after the other, cover what they measured together.
         let again = all_nodes(100, 10, &[sample("a", 4, 10, 0), sample("a", 5, 10, 0)]);
         assert_eq!(again.level(Counter::StreamSeconds), Some(10.0));
@@ -298,9 +296,25 @@ mod tests {
 
     #[test]
     fn a_bucket_that_nobody_measured_is_a_hole() {
-        assert_eq!(point(100, &all_nodes(100, 10, &[])), Point { at: 100, ..Point::default() });
+        assert_eq!(point(100, &all_nodes(100, 10, &[])), Point::hole(100));
         let idle = point(100, &sample("a", 10, 0, 0));
-        assert_eq!((idle.streams, idle.p95), (Some(0.0), None));
+        assert_eq!((idle.of(Metric::ActiveConnections), idle.of(Metric::Delivery)), (Some(0.0), None));
+    }
+
+    #[test]
+    fn a_point_has_what_was_measured_and_no_model() {
+        let mut polled = sample("a", 10, 1, 0);
+        polled.histograms.record_n(Measure::Staleness, 1_520, 3);
+        polled.counters.add(Counter::StreamCohortSeconds, 20);
+        polled.counters.add(Counter::StreamCohortRequests, 1);
+        let modelled = point(100, &polled);
+        // HdrHistogram's mean takes the middle of a step.
+        assert!((modelled.of(Metric::PollingStaleness).expect("polls") - 1_520.0).abs() < 8.0);
+        assert_eq!(modelled.of(Metric::RequestReduction), None, "no session was polled in this step");
+        polled.counters.add(Counter::PollCohortSeconds, 20);
+        polled.counters.add(Counter::PollCohortRequests, 10);
+        let measured = point(100, &polled).of(Metric::RequestReduction);
+        assert_eq!(measured, Some(90.0), "below the floor of a comparison, and shown");
     }
 
     #[test]
