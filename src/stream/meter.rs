@@ -268,6 +268,7 @@ impl ConnectionMeter {
         state.written += bytes as u64;
         state.of_request += bytes as u64;
         let read = std::mem::take(&mut state.unattributed);
+        let holds_events = bytes > 0 && !state.leaving.is_empty();
         let (incoming, outgoing, cohort) = match state.traffic {
             Traffic::Other => return,
             Traffic::Stream(cohort) => (Counter::StreamBytesIn, Counter::StreamBytesOut, cohort),
@@ -276,6 +277,7 @@ impl ConnectionMeter {
         drop(state);
         self.recorder.add(incoming, read);
         self.recorder.add(outgoing, bytes as u64);
+        self.recorder.add(Counter::SocketWrites, holds_events.into());
         let both = cohort_counter(cohort, Counter::StreamCohortBytes, Counter::PollCohortBytes);
         self.recorder.add(both, read + bytes as u64);
     }

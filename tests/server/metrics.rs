@@ -42,6 +42,7 @@ async fn counters_are_exact_and_only_grow() {
     let deliveries = FOLLOWERS as u64 * (EVENTS + 1);
     assert_eq!(get("events_published_total"), EVENTS + 1);
     assert_eq!((get("deliveries_total"), get("deliveries_due_total")), (deliveries, deliveries));
+    assert_eq!(get("socket_writes_total"), deliveries, "without batching each delivery is a write");
     assert_eq!((get("stream_attempts_total"), get("streams_opened_total")), (3, 3));
     assert_eq!((get("sessions_started_total"), get("sessions_ended_total{reason=\"completed\"}")), (1, 1));
     assert_eq!(

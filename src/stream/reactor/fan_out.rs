@@ -39,6 +39,8 @@ pub struct Tally {
     /// For followers that had been told farewell.
     gone: u64,
     bytes: u64,
+    /// Of sockets, whether each was a system call or part of one.
+    writes: u64,
     /// Events that were delivered, by region.
     delivered: Counts,
 }
@@ -160,6 +162,7 @@ impl Engine {
         group.clear();
         self.writing.group = group;
         recorder.delivered(&tally.delivered);
+        recorder.add(Counter::SocketWrites, tally.writes);
         // Owed and not given: the follower's snapshot or replay had it already.
         recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
         recorder.add(Counter::Conflated, tally.conflated);
@@ -171,6 +174,7 @@ impl Engine {
 
     /// Writes a part to followers that have nothing waiting, [`GROUP`] at most.
     fn write_to(&mut self, group: &[u32], part: &Part, recorder: &Recorder, tally: &mut Tally) {
+        tally.writes += group.len() as u64;
         let mut results = std::mem::take(&mut self.writing.results);
         let streams = &mut self.streams;
         match &mut self.writing.sender {
@@ -307,6 +311,7 @@ pub fn count_bytes(recorder: &Recorder, cohort: Cohort, heard: u64, written: u64
 /// Counts and times what one follower alone was given.
 pub fn delivered(recorder: &Recorder, holds: &Holds, region: Region) {
     recorder.at(region).delivered(holds.events());
+    recorder.add(Counter::SocketWrites, u64::from(holds.events() > 0));
     let mut regions = Counts::default();
     regions.add(region, 1);
     time(recorder, holds, &regions);
@@ -493,6 +498,21 @@ mod tests {
         engine.start -= Duration::from_millis(50);
         engine.tick(&mut due);
         assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the second with the batch");
+        engine.knobs.set(&Limits { batch_ms: 1_000, ..Limits::default() });
+        for seq in 3..=6 {
+            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        }
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        let all = FOLLOWERS as u64;
+        let count =
+            |sample: &Sample| [Counter::SocketWrites, Counter::Delivered].map(|one| sample.counters.get(one));
+        assert_eq!(count(&sample), [2 * all, 2 * all], "a write each, and none for the ping");
+        engine.start -= Duration::from_secs(1);
+        engine.tick(&mut due);
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        assert_eq!(sample.counters.get(Counter::SocketWrites), all, "four events in one write");
     }
 
     /// Nothing comes after the last chunk, and a reader that takes nothing holds its place no longer for it.

@@ -101,6 +101,7 @@ pub enum Unit {
     /// Of a whole process; pages show MB.
     ProcessBytes,
     PerSecond,
+    PerDelivery,
     PerSessionHour,
     /// Pages show kB.
     BytesPerSessionHour,
@@ -122,6 +123,7 @@ impl Unit {
             Unit::Bytes => "kB",
             Unit::ProcessBytes => "MB",
             Unit::PerSecond => "/s",
+            Unit::PerDelivery => "a delivery",
             Unit::PerSessionHour => "a session hour",
             Unit::BytesPerSessionHour => "kB a session hour",
             Unit::Streams => "streams",
@@ -169,6 +171,7 @@ impl Unit {
             Unit::MsP50 | Unit::MsP95 | Unit::MsP99 | Unit::MsMean => "_ms",
             Unit::Bytes | Unit::ProcessBytes => "_bytes",
             Unit::PerSecond => "_per_second",
+            Unit::PerDelivery => "_per_delivery",
             Unit::PerSessionHour => "_per_session_hour",
             Unit::BytesPerSessionHour => "_per_session_hour",
             Unit::Streams | Unit::Pollers | Unit::Attempts => "",
@@ -400,6 +403,12 @@ metrics! {
         samples: "seconds", floor: 1, formula: "deliveries / seconds",
         value: |given| given.level(Counter::Delivered)
     }
+    SocketWrites {
+        name: "socket_writes_per_delivery", title: "Socket writes", unit: PerDelivery, better: Lower,
+        by_region: false, samples: "deliveries", floor: numbers::PERCENTILE_FLOOR,
+        formula: "writes of status events to followers' sockets / deliveries; batching makes it less than one",
+        value: |given| given.ratio(Counter::SocketWrites, Counter::Delivered)
+    }
     StreamingRequests {
         name: "streaming_requests", title: "Requests, streaming", unit: PerSessionHour, better: Lower,
         by_region: false, samples: "followed seconds", floor: numbers::COHORT_FLOOR_SECONDS,
@@ -582,6 +591,13 @@ mod measured {
             self.of(value, self.values(measure))
         }
 
+        /// One counter by another.
+        pub(super) fn ratio(&self, part: Counter, whole: Counter) -> Reading {
+            let all = self.count(whole);
+            let known = all > 0 && self.sample.tells(part);
+            self.of(known.then(|| self.count(part) as f64 / all as f64), all)
+        }
+
         /// What is added up each second, by the seconds.
         pub(super) fn level(&self, sum: Counter) -> Reading {
             self.of(self.sample.level(sum), self.count(Counter::CoveredSeconds))
@@ -697,6 +713,16 @@ mod tests {
         assert_eq!((reduction.samples, reduction.basis), (300, Some(Basis::Measured)));
         let modelled = of(Metric::RequestReduction, &counted(&costs[..3]));
         assert_eq!((modelled.samples, modelled.basis), (3_600, Some(Basis::Modelled)));
+    }
+
+    #[test]
+    fn a_batch_is_one_write_of_several_deliveries() {
+        use Counter as C;
+        let mut sample = counted(&[(C::SocketWrites, 10), (C::Delivered, 40)]);
+        check(&sample, Metric::SocketWrites, Some(0.25), 40);
+        check(&counted(&[(C::SocketWrites, 19), (C::Delivered, 19)]), Metric::SocketWrites, None, 19);
+        sample.region = "eu-west".into();
+        check(&sample, Metric::SocketWrites, None, 40);
     }
 
     #[test]

@@ -118,6 +118,9 @@ counters! {
         /// Last byte handed to the kernel.
         Delivered => "delivered",
     }
+    "socket_writes": One, "Writes of status events to followers' sockets: one for each follower and write, however many events it held. What waited for room counts once more." {
+        SocketWrites => "socket_writes",
+    }
     "deliveries_not_made" by "reason": One, "Deliveries that were due and not made; only those to slow followers are failures." {
         /// Progress of a slow follower that a later event of the same stage made old.
         Conflated => "conflated" as "conflated",
