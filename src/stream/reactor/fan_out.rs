@@ -75,10 +75,14 @@ impl Engine {
         let next = session.last_out.map_or(0, |last| last + interval);
         if session.batch.is_empty() && (now >= next || message.ends) {
             session.last_out = Some(now);
+            if interval > 0 {
+                session.recorder.record(Measure::Hold, 0);
+            }
             return self.fan_out(index, std::slice::from_ref(&message), now);
         }
         let ends = message.ends;
         session.batch.push(message);
+        session.batch_came.push(now);
         match session.batch.len() {
             // The end of a session waits for nothing.
             _ if ends => self.flush_batch(index),
@@ -104,6 +108,9 @@ impl Engine {
         let now = self.now();
         let session = self.sessions.get(index);
         let batch = std::mem::take(&mut session.batch);
+        for came in session.batch_came.drain(..) {
+            session.recorder.record(Measure::Hold, now.saturating_sub(came));
+        }
         if !batch.is_empty() {
             session.last_out = Some(now);
             self.fan_out(index, &batch, now);
@@ -513,6 +520,31 @@ mod tests {
         let mut sample = Sample::new("a", 0, 1);
         recorder.collect(&mut sample);
         assert_eq!(sample.counters.get(Counter::SocketWrites), all, "four events in one write");
+    }
+
+    #[test]
+    fn an_event_waits_for_its_batch_and_that_is_measured() {
+        let recorder = Recorder::new(1);
+        let (_poll, mut engine, _ends) = engine(Duration::from_secs(60), None, &recorder);
+        let publish = |engine: &mut Engine, seq| {
+            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        };
+        publish(&mut engine, 1);
+        engine.knobs.set(&Limits { batch_ms: 1_000, ..Limits::default() });
+        engine.start -= Duration::from_secs(2);
+        publish(&mut engine, 2);
+        publish(&mut engine, 3);
+        engine.start -= Duration::from_millis(400);
+        publish(&mut engine, 4);
+        engine.start -= Duration::from_millis(600);
+        engine.tick(&mut Vec::new());
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        let hold = sample.histograms.get(Measure::Hold);
+        assert_eq!(hold.len(), 3, "one value an event, not one a follower; none without batching");
+        assert_eq!(hold.count_between(0, 0), 1, "the first went at once");
+        // As long as the test itself takes, they wait longer or less.
+        assert_eq!((hold.count_between(500, 800), hold.count_between(950, 2_000)), (1, 1));
     }
 
     /// Nothing comes after the last chunk, and a reader that takes nothing holds its place no longer for it.

@@ -260,6 +260,10 @@ histograms! {
         name: "publish_lag", title: "Publish lag", step: Micros, by_region: false,
         samples: "events", help: "Publish accepted to arrival at this node: the share of Redis."
     }
+    Hold {
+        name: "hold", title: "Hold of a batch", step: Millis, by_region: false, samples: "events",
+        help: "Arrival of a status event at its session's parked streams to its batch written, 0 if it went at once; where batch_ms is above 0."
+    }
     Staleness {
         name: "poll_staleness", title: "Polling staleness", step: Millis, by_region: false,
         samples: "polls", help: "Age of the news that a poll brought."
@@ -353,6 +357,11 @@ metrics! {
         name: "publish_lag_p95", title: Measure::PublishLag.title(), unit: MsP95, better: Lower, by_region: false,
         samples: Measure::PublishLag.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::PublishLag.help(), value: |given| given.p95(Measure::PublishLag)
+    }
+    Hold {
+        name: "hold_p95", title: Measure::Hold.title(), unit: MsP95, better: Lower, by_region: false,
+        samples: Measure::Hold.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::Hold.help(), value: |given| given.p95(Measure::Hold)
     }
     ErrorRate {
         name: "error_rate", title: "Error rate", unit: Percent, better: Lower, target: 0.1, objective: 0.001,
