@@ -208,10 +208,10 @@ impl Board {
             as_of: state.levels.now,
             total_connections: count(Counter::ConnectEstablished),
             active_connections: self.standing_in(&state).streams,
-            connection_establishment_time: whole.buckets_ms(Measure::Connect),
+            connection_establishment_time: whole.buckets_ms(Measure::ConnectionEstablishment),
             connection_duration: whole.buckets_duration(),
             messages_delivered: count(Counter::Delivered),
-            message_delivery_latency: whole.buckets_ms(Measure::Delivery),
+            message_delivery_latency: whole.buckets_ms(Measure::DeliveryLatency),
             message_delivery_failures: count(Counter::DroppedSlow),
             memory_usage: state.levels.memory,
             cpu_usage: state.levels.cpu,
@@ -391,7 +391,7 @@ mod tests {
         tick.counters.add(Counter::Seconds, 1);
         tick.counters.add(Counter::CoveredSeconds, 1);
         tick.counters.add(Counter::Delivered, delivered);
-        tick.histograms.record_n(Measure::Delivery, 2_000, delivered);
+        tick.histograms.record_n(Measure::DeliveryLatency, 2_000, delivered);
         board.tick(&tick, Levels { now: at * 1_000, ..Levels::default() })
     }
 

@@ -259,7 +259,7 @@ pub async fn poll(
         // A poller that knew an older status gets news of this age; one without an ETag says nothing about that. And one
         // of the stream cohort looks now and then: only the control group's polls say how old news by polling is.
         if known.is_some() && cohort == Cohort::Poll {
-            node.recorder.record(Measure::Staleness, u64::try_from(now - event.at).unwrap_or(0));
+            node.recorder.record(Measure::PollStaleness, u64::try_from(now - event.at).unwrap_or(0));
         }
         let poll_after_ms = (!event.state.has_ended()).then_some(interval);
         Json(Polled { event, poll_after_ms }).into_response()

@@ -84,7 +84,7 @@ impl Probe {
                 Outcome::Good(took) => {
                     worked = true;
                     recorder.add(Counter::ProbesGood, 1);
-                    recorder.record(Measure::ProbeConnect, micros(took.connect));
+                    recorder.record(Measure::ProbeConnection, micros(took.connect));
                     recorder.record(Measure::ProbePublish, micros(took.publish));
                     recorder.record(Measure::ProbeDelivery, micros(took.delivery));
                 }

@@ -302,10 +302,10 @@ impl ConnectionMeter {
                     let (opens, took) = (u64::from(state.opens), u64::try_from(now - started).unwrap_or(0));
                     let at = self.recorder.at(state.region);
                     at.add(Counter::ConnectEstablished, opens);
-                    at.record_n(Measure::Connect, took, opens);
+                    at.record_n(Measure::ConnectionEstablishment, took, opens);
                     self.recorder.add(Counter::OpeningBytes, state.of_request);
                 }
-                Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
+                Traffic::Poll(_) => self.recorder.record_since(Measure::PollDuration, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}
             }
         }
@@ -319,7 +319,7 @@ impl ConnectionMeter {
         let at = self.recorder.at(state.region);
         at.delivered(state.leaving.len() as u64);
         for accepted in state.leaving.drain(..).flatten() {
-            at.record(Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
+            at.record(Measure::DeliveryLatency, u64::try_from(now - accepted).unwrap_or(0));
         }
         look
     }

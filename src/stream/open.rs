@@ -274,7 +274,7 @@ impl Drop for Opened {
         {
             closed(&self.recorder, leave.session(), self.closed.unwrap_or(Counter::ClosedByClient), lifetime);
         }
-        self.recorder.record(Measure::Duration, lifetime);
+        self.recorder.record(Measure::ConnectionDuration, lifetime);
     }
 }
 

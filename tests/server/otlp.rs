@@ -83,7 +83,7 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
         "one a request, none a delivery"
     );
     let published = eventually("the figures come", 10, async || {
-        collector.value("streamgauge_events_published").filter(|published| *published > 8.0)
+        collector.value("streamgauge_published").filter(|published| *published > 8.0)
     })
     .await;
     assert_eq!(published, 9.0);
@@ -98,7 +98,7 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
     let point = &latency.data_points[0];
     assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (4, 4));
     assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
-    assert_eq!(collector.value("streamgauge_deliveries").map(|count| count as i64), Some(5));
+    assert_eq!(collector.value("streamgauge_delivered").map(|count| count as i64), Some(5));
     assert_eq!(database.counted("delivered").await, 5);
     for secret in ["a-secret", session.as_str()] {
         assert!(!collector.heard(secret), "{secret} is nobody's business");

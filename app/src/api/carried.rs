@@ -76,9 +76,11 @@ mod tests {
         };
         let points = [point(1_795_444_920), Point::hole(1_795_444_930), point(1_795_444_950)];
         assert_eq!(Columns::of(&points).points(), points);
-        let long = point(0).with(Metric::Delivery, Some(14.123_456_789)).with(Metric::Memory, Some(1_234.56));
+        let long = point(0)
+            .with(Metric::DeliveryLatencyP95, Some(14.123_456_789))
+            .with(Metric::Memory, Some(1_234.56));
         let arrived = Columns::of(&[long]).points()[0];
-        let figures = [Metric::Delivery, Metric::Memory].map(|metric| arrived.of(metric));
+        let figures = [Metric::DeliveryLatencyP95, Metric::Memory].map(|metric| arrived.of(metric));
         assert_eq!(figures, [Some(14.123), Some(1_235.0)]);
     }
 

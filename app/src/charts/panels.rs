@@ -12,10 +12,10 @@ use streamgauge_core::metric::{
     table::{Better, Metric},
 };
 
-const P50: Metric = Metric::DeliveryP50;
-const P95: Metric = Metric::Delivery;
-const P99: Metric = Metric::DeliveryP99;
-const POLLING: Metric = Metric::PollingStaleness;
+const P50: Metric = Metric::DeliveryLatencyP50;
+const P95: Metric = Metric::DeliveryLatencyP95;
+const P99: Metric = Metric::DeliveryLatencyP99;
+const POLLING: Metric = Metric::PollStaleness;
 const STREAMS: Metric = Metric::ActiveConnections;
 const POLLERS: Metric = Metric::ActivePollers;
 const PUBLISHED: Metric = Metric::Published;

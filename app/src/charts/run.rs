@@ -18,9 +18,9 @@ use streamgauge_core::{
     },
 };
 
-const P50: Metric = Metric::DeliveryP50;
-const P95: Metric = Metric::Delivery;
-const P99: Metric = Metric::DeliveryP99;
+const P50: Metric = Metric::DeliveryLatencyP50;
+const P95: Metric = Metric::DeliveryLatencyP95;
+const P99: Metric = Metric::DeliveryLatencyP99;
 const STREAMS: Metric = Metric::ActiveConnections;
 const DELIVERED: Metric = Metric::Delivered;
 const PUBLISHED: Metric = Metric::Published;

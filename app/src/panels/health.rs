@@ -46,7 +46,7 @@ fn words(health: Health) -> &'static str {
 pub fn health(panels: &Panels) -> AnyView {
     let body = if panels.health.is_empty() { none(panels).into_any() } else { shown(panels).into_any() };
     let words = |metric: Metric| metric.target_in_words().unwrap_or_default();
-    let good = format!("p95 {}, errors {}", words(Metric::Delivery), words(Metric::ErrorRate));
+    let good = format!("p95 {}, errors {}", words(Metric::DeliveryLatencyP95), words(Metric::ErrorRate));
     view! {
         <section class="panel health" id="regions" aria-labelledby="health-title">
             <header>

@@ -209,10 +209,10 @@ fn point(n: i64, count: i64, at: i64) -> Point {
     let burst = if (62..68).contains(&percent) { 3.0 } else { 1.0 };
     let p95 = (14.0 + 2.0 * wave + 3.0 * noise) * burst;
     Point::hole(at)
-        .with(Metric::DeliveryP50, Some(p95 * 0.42))
-        .with(Metric::Delivery, Some(p95))
-        .with(Metric::DeliveryP99, Some(p95 * 1.7 + noise))
-        .with(Metric::PollingStaleness, Some(1_520.0 + 30.0 * noise))
+        .with(Metric::DeliveryLatencyP50, Some(p95 * 0.42))
+        .with(Metric::DeliveryLatencyP95, Some(p95))
+        .with(Metric::DeliveryLatencyP99, Some(p95 * 1.7 + noise))
+        .with(Metric::PollStaleness, Some(1_520.0 + 30.0 * noise))
         .with(Metric::ActiveConnections, Some(3_700.0 + 400.0 * wave + 30.0 * noise))
         .with(Metric::ActivePollers, Some(190.0 + 10.0 * noise))
         .with(Metric::Published, Some(410.0 + 20.0 * noise))

@@ -170,7 +170,7 @@ pub fn panels(view: View, fresh: bool) -> Panels {
 fn numbers(fresh: bool) -> Vec<Entry> {
     let entry = |(n, metric): (usize, Metric)| {
         let (value, samples) = match metric {
-            Metric::ConnectionSuccess => (99.976, 4_170),
+            Metric::ConnectionSuccessRate => (99.976, 4_170),
             _ if fresh => (0.0, 0),
             Metric::RequestReduction => (18.5, 18_000),
             _ => (n as f64 + 0.5, 1_000 * n as u64),

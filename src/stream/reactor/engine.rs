@@ -393,7 +393,7 @@ impl Engine {
         recorder.at(parked.region).add_apart(Counter::StreamsClosed, 1);
         recorder.add(reason, 1);
         let lived = now.saturating_sub(parked.opened);
-        recorder.record(Measure::Duration, lived);
+        recorder.record(Measure::ConnectionDuration, lived);
         // A name that never was a session's stands on no timeline.
         if parked.position.epoch != Epoch::NONE {
             closed(&recorder, &session.id, reason, lived);

@@ -333,7 +333,7 @@ fn time(recorder: &Recorder, holds: &Holds, followers: &Counts) {
     let now = clock::now_us();
     for accepted in holds.accepted_us() {
         let age = u64::try_from(now - accepted).unwrap_or(0);
-        recorder.record_each(Measure::Delivery, age, followers);
+        recorder.record_each(Measure::DeliveryLatency, age, followers);
     }
 }
 
@@ -475,7 +475,7 @@ mod tests {
         let dealt = count(Counter::Delivered) + count(Counter::Conflated) + count(Counter::DroppedGone);
         assert_eq!(dealt + waiting, EVENTS * FOLLOWERS as u64);
         assert_eq!(count(Counter::ClosedByClient), 1);
-        assert_eq!(sample.histograms.get(Measure::Delivery).len(), count(Counter::Delivered));
+        assert_eq!(sample.histograms.get(Measure::DeliveryLatency).len(), count(Counter::Delivered));
     }
 
     /// 2^32 ms are 49.7 days.

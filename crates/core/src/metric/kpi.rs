@@ -21,7 +21,7 @@ impl KpiKey {
 
     pub fn metric(self) -> Metric {
         match self {
-            KpiKey::UpdateLatency => Metric::Delivery,
+            KpiKey::UpdateLatency => Metric::DeliveryLatencyP95,
             KpiKey::RequestReduction => Metric::RequestReduction,
             KpiKey::ActiveConnections => Metric::ActiveConnections,
             KpiKey::ErrorRate => Metric::ErrorRate,

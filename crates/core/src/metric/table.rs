@@ -221,7 +221,7 @@ impl Metric {
             self,
             Metric::RequestReduction
                 | Metric::BandwidthReduction
-                | Metric::PollingStaleness
+                | Metric::PollStaleness
                 | Metric::LatencyImprovement
         )
     }
@@ -243,16 +243,16 @@ impl Metric {
 }
 
 histograms! {
-    Delivery {
+    DeliveryLatency {
         name: "delivery_latency", title: "Delivery latency", step: Micros, by_region: true,
         samples: "deliveries", help: "Publish accepted to last byte handed to the kernel, for each follower."
     }
-    Connect {
+    ConnectionEstablishment {
         name: "connection_establishment", title: "Connection establishment", step: Micros,
         by_region: true, samples: "streams",
         help: "Accept of a stream's connection, or first byte on a kept one, to its response head flushed."
     }
-    Duration {
+    ConnectionDuration {
         name: "connection_duration", title: "Connection duration", step: Millis,
         by_region: false, samples: "closed streams", help: "Lifetime of streams that were closed."
     }
@@ -264,11 +264,11 @@ histograms! {
         name: "hold", title: "Hold of a batch", step: Millis, by_region: false, samples: "events",
         help: "Arrival of a status event at its session's parked streams to its batch written, 0 if it went at once; where batch_ms is above 0."
     }
-    Staleness {
+    PollStaleness {
         name: "poll_staleness", title: "Polling staleness", step: Millis, by_region: false,
         samples: "polls", help: "Age of the news that a poll brought."
     }
-    PollTime {
+    PollDuration {
         name: "poll_duration", title: "Poll duration", step: Micros, by_region: false,
         samples: "polls", help: "First byte of a poll to its response flushed."
     }
@@ -281,7 +281,7 @@ histograms! {
         by_region: true, samples: "page reports",
         help: "Publish to receipt in the browser, above the quickest recent receipt, by beacon."
     }
-    ProbeConnect {
+    ProbeConnection {
         name: "probe_connection", title: "Probe: connect", step: Micros,
         by_region: false, samples: "probes", help: "The probe's first packet to its stream's head."
     }
@@ -308,19 +308,19 @@ const fn charted() -> usize {
 }
 
 metrics! {
-    Connect {
-        name: "connection_establishment_p95", title: Measure::Connect.title(), unit: MsP95, better: Lower, target: 200.0,
-        objective: 0.05, by_region: true, samples: Measure::Connect.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::Connect.help(), value: |given| given.p95(Measure::Connect)
+    ConnectionEstablishmentP95 {
+        name: "connection_establishment_p95", title: Measure::ConnectionEstablishment.title(), unit: MsP95, better: Lower, target: 200.0,
+        objective: 0.05, by_region: true, samples: Measure::ConnectionEstablishment.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::ConnectionEstablishment.help(), value: |given| given.p95(Measure::ConnectionEstablishment)
     }
-    ConnectionSuccess {
+    ConnectionSuccessRate {
         name: "connection_success_rate", title: "Connection success", unit: Percent, better: Higher,
         by_region: true, samples: "attempts", floor: 1,
         formula: "streams opened / attempts; those refused by a limit are counted apart",
         value: |given| given.of(given.sample.connection_success_rate(), given.count(Counter::ConnectAttempts))
     }
-    Refused {
-        name: "refused", title: "Refused by a limit", unit: Attempts, better: Lower, by_region: false,
+    ConnectRefused {
+        name: "connect_refused", title: "Refused by a limit", unit: Attempts, better: Lower, by_region: false,
         samples: "attempts", floor: 0, formula: "attempts that a limit of the node, a user or an address refused",
         value: |given| {
             let refused = given.count(Counter::ConnectRefused);
@@ -328,37 +328,37 @@ metrics! {
             given.of(known, given.count(Counter::ConnectAttempts) + refused)
         }
     }
-    DeliveryP50 {
-        name: "delivery_latency_p50", title: Measure::Delivery.title(), unit: MsP50, better: Lower, charted: true,
-        by_region: true, samples: Measure::Delivery.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::Delivery.help(), value: |given| given.percentile(Measure::Delivery, 50.0)
+    DeliveryLatencyP50 {
+        name: "delivery_latency_p50", title: Measure::DeliveryLatency.title(), unit: MsP50, better: Lower, charted: true,
+        by_region: true, samples: Measure::DeliveryLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.percentile(Measure::DeliveryLatency, 50.0)
     }
-    Delivery {
-        name: "delivery_latency_p95", title: Measure::Delivery.title(), unit: MsP95, better: Lower, target: 100.0,
-        objective: 0.05, charted: true, by_region: true, samples: Measure::Delivery.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::Delivery.help(), value: |given| given.p95(Measure::Delivery)
+    DeliveryLatencyP95 {
+        name: "delivery_latency_p95", title: Measure::DeliveryLatency.title(), unit: MsP95, better: Lower, target: 100.0,
+        objective: 0.05, charted: true, by_region: true, samples: Measure::DeliveryLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.p95(Measure::DeliveryLatency)
     }
-    DeliveryP99 {
-        name: "delivery_latency_p99", title: Measure::Delivery.title(), unit: MsP99, better: Lower, charted: true,
-        by_region: true, samples: Measure::Delivery.samples(), floor: 100,
-        formula: Measure::Delivery.help(), value: |given| given.percentile(Measure::Delivery, 99.0)
+    DeliveryLatencyP99 {
+        name: "delivery_latency_p99", title: Measure::DeliveryLatency.title(), unit: MsP99, better: Lower, charted: true,
+        by_region: true, samples: Measure::DeliveryLatency.samples(), floor: 100,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.percentile(Measure::DeliveryLatency, 99.0)
     }
     AvgLatency {
         name: "avg_latency", title: "Mean delivery latency", unit: MsMean, better: Lower, by_region: true,
-        samples: Measure::Delivery.samples(), floor: 1, formula: Measure::Delivery.help(),
-        value: |given| given.of(given.sample.mean_delivery_ms(), given.values(Measure::Delivery))
+        samples: Measure::DeliveryLatency.samples(), floor: 1, formula: Measure::DeliveryLatency.help(),
+        value: |given| given.of(given.sample.mean_delivery_ms(), given.values(Measure::DeliveryLatency))
     }
-    ClientLatency {
+    ClientLatencyP95 {
         name: "client_latency_p95", title: Measure::ClientLatency.title(), unit: MsP95, better: Lower,
         by_region: true, samples: Measure::ClientLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ClientLatency.help(), value: |given| given.p95(Measure::ClientLatency)
     }
-    PublishLag {
+    PublishLagP95 {
         name: "publish_lag_p95", title: Measure::PublishLag.title(), unit: MsP95, better: Lower, by_region: false,
         samples: Measure::PublishLag.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::PublishLag.help(), value: |given| given.p95(Measure::PublishLag)
     }
-    Hold {
+    HoldP95 {
         name: "hold_p95", title: Measure::Hold.title(), unit: MsP95, better: Lower, by_region: false,
         samples: Measure::Hold.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::Hold.help(), value: |given| given.p95(Measure::Hold)
@@ -369,17 +369,17 @@ metrics! {
         formula: "(failed attempts + deliveries dropped for slow followers) / (attempts + deliveries due)",
         value: |given| given.of(given.sample.error_rate(), given.sample.operations())
     }
-    ProbeConnect {
-        name: "probe_connection_p95", title: Measure::ProbeConnect.title(), unit: MsP95, better: Lower,
-        by_region: false, samples: Measure::ProbeConnect.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::ProbeConnect.help(), value: |given| given.p95(Measure::ProbeConnect)
+    ProbeConnectionP95 {
+        name: "probe_connection_p95", title: Measure::ProbeConnection.title(), unit: MsP95, better: Lower,
+        by_region: false, samples: Measure::ProbeConnection.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::ProbeConnection.help(), value: |given| given.p95(Measure::ProbeConnection)
     }
-    ProbePublish {
+    ProbePublishP95 {
         name: "probe_publish_p95", title: Measure::ProbePublish.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::ProbePublish.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ProbePublish.help(), value: |given| given.p95(Measure::ProbePublish)
     }
-    ProbeDelivery {
+    ProbeDeliveryP95 {
         name: "probe_delivery_p95", title: Measure::ProbeDelivery.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::ProbeDelivery.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ProbeDelivery.help(), value: |given| given.p95(Measure::ProbeDelivery)
@@ -412,7 +412,7 @@ metrics! {
         samples: "seconds", floor: 1, formula: "deliveries / seconds",
         value: |given| given.level(Counter::Delivered)
     }
-    SocketWrites {
+    SocketWritesPerDelivery {
         name: "socket_writes_per_delivery", title: "Socket writes", unit: PerDelivery, better: Lower,
         by_region: false, samples: "deliveries", floor: numbers::PERCENTILE_FLOOR,
         formula: "writes of status events to followers' sockets / deliveries; batching makes it less than one",
@@ -466,12 +466,12 @@ metrics! {
         formula: "1 - streaming / polling, each a session hour",
         value: |given| given.reduced(given.sample.bandwidth_reduction(given.poll_interval_ms))
     }
-    PollingStaleness {
+    PollStaleness {
         name: "poll_staleness", title: "Polling staleness", unit: MsMean, better: Lower, charted: true, by_region: false,
         samples: "polls", floor: 0, formula: "age of the news that a poll brings; modelled: interval / 2 + poll time",
         value: |given| {
             let (ms, basis) = given.sample.staleness(given.poll_interval_ms);
-            Reading { basis: Some(basis), ..given.of(Some(ms), given.values(Measure::Staleness)) }
+            Reading { basis: Some(basis), ..given.of(Some(ms), given.values(Measure::PollStaleness)) }
         }
     }
     LatencyImprovement {
@@ -492,7 +492,7 @@ metrics! {
             given.of(given.sample.fallback_activation_rate(), given.count(Counter::StreamCohortSessions))
         }
     }
-    CompletionRate {
+    SessionCompletionRate {
         name: "session_completion_rate", title: "Session completion", unit: Percent, better: Higher,
         by_region: false, samples: "sessions", floor: 1, formula: "completed / (completed + failed + abandoned)",
         value: |given| {
@@ -501,7 +501,7 @@ metrics! {
             given.of(given.sample.session_completion_rate(), ended)
         }
     }
-    FirstUpdate {
+    FirstUpdateP95 {
         name: "first_update_p95", title: Measure::FirstUpdate.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::FirstUpdate.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::FirstUpdate.help(), value: |given| given.p95(Measure::FirstUpdate)
@@ -666,8 +666,8 @@ mod tests {
         let all = entries(&Sample::new("a", 0, 60), 3_000);
         for entry in &all {
             match entry.metric {
-                Metric::Refused => assert_eq!(entry.value, Some(0.0)),
-                Metric::PollingStaleness => {
+                Metric::ConnectRefused => assert_eq!(entry.value, Some(0.0)),
+                Metric::PollStaleness => {
                     assert_eq!((entry.value, entry.basis), (Some(1_500.0), Some(Basis::Modelled)));
                 }
                 _ => assert_eq!((entry.value, entry.samples), (None, 0), "{:?}", entry.metric),
@@ -675,15 +675,15 @@ mod tests {
         }
         let listed = Metric::ALL.into_iter().filter(|metric| metric.is_listed());
         assert!(all.iter().map(|entry| entry.metric).eq(listed));
-        assert!(!Metric::DeliveryP99.is_listed() && Metric::Delivery.is_listed());
+        assert!(!Metric::DeliveryLatencyP99.is_listed() && Metric::DeliveryLatencyP95.is_listed());
     }
 
     #[test]
     fn what_is_not_kept_by_region_is_not_told_of_one() {
         let mut sample = counted(&[(Counter::ConnectAttempts, 200), (Counter::ConnectEstablished, 200)]);
         sample.region = "eu-west".into();
-        check(&sample, Metric::Refused, None, 200);
-        check(&sample, Metric::ConnectionSuccess, Some(100.0), 200);
+        check(&sample, Metric::ConnectRefused, None, 200);
+        check(&sample, Metric::ConnectionSuccessRate, Some(100.0), 200);
     }
 
     #[test]
@@ -691,13 +691,13 @@ mod tests {
         use Counter as C;
         let sample =
             counted(&[(C::ConnectAttempts, 40), (C::ConnectEstablished, 39), (C::ConnectRefused, 2)]);
-        check(&sample, Metric::ConnectionSuccess, Some(97.5), 40);
-        check(&sample, Metric::Refused, Some(2.0), 42);
+        check(&sample, Metric::ConnectionSuccessRate, Some(97.5), 40);
+        check(&sample, Metric::ConnectRefused, Some(2.0), 42);
         check(&sample, Metric::ErrorRate, None, 40);
 
         let sample =
             counted(&[(C::SessionsCompleted, 3), (C::SessionsFailed, 1), (C::StreamCohortSessions, 19)]);
-        check(&sample, Metric::CompletionRate, Some(75.0), 4);
+        check(&sample, Metric::SessionCompletionRate, Some(75.0), 4);
         check(&sample, Metric::FallbackRate, None, 19);
 
         let sample = counted(&[(C::ProbesGood, 9), (C::ProbesBad, 1), (C::ProbesUnknown, 5)]);
@@ -728,10 +728,15 @@ mod tests {
     fn a_batch_is_one_write_of_several_deliveries() {
         use Counter as C;
         let mut sample = counted(&[(C::SocketWrites, 10), (C::Delivered, 40)]);
-        check(&sample, Metric::SocketWrites, Some(0.25), 40);
-        check(&counted(&[(C::SocketWrites, 19), (C::Delivered, 19)]), Metric::SocketWrites, None, 19);
+        check(&sample, Metric::SocketWritesPerDelivery, Some(0.25), 40);
+        check(
+            &counted(&[(C::SocketWrites, 19), (C::Delivered, 19)]),
+            Metric::SocketWritesPerDelivery,
+            None,
+            19,
+        );
         sample.region = "eu-west".into();
-        check(&sample, Metric::SocketWrites, None, 40);
+        check(&sample, Metric::SocketWritesPerDelivery, None, 40);
     }
 
     #[test]
@@ -763,7 +768,7 @@ mod tests {
         sample.region = "eu-west".into();
         for metric in Metric::ALL {
             // Polling is compared with a model where none was measured.
-            if metric != Metric::PollingStaleness {
+            if metric != Metric::PollStaleness {
                 assert_eq!(of(metric, &sample).value.is_some(), metric.is_by_region(), "{metric:?}");
             }
         }
@@ -787,6 +792,29 @@ mod tests {
         }
     }
 
+    /// `DeliveryLatencyP95` as `delivery_latency_p95`.
+    fn in_snake_case(variant: &dyn std::fmt::Debug) -> String {
+        let variant = format!("{variant:?}");
+        let split = variant.chars().map(|letter| match letter {
+            'A'..='Z' => format!("_{}", letter.to_ascii_lowercase()),
+            _ => letter.into(),
+        });
+        split.collect::<String>().trim_start_matches('_').to_owned()
+    }
+
+    #[test]
+    fn what_the_code_calls_a_metric_is_its_name() {
+        for metric in Metric::ALL {
+            assert_eq!(in_snake_case(&metric), metric.name());
+        }
+        for measure in Measure::ALL {
+            assert_eq!(in_snake_case(&measure), measure.name());
+        }
+        for counter in Counter::ALL {
+            assert_eq!(in_snake_case(counter), counter.name());
+        }
+    }
+
     #[test]
     fn charts_draw_what_the_table_marks_in_its_order() {
         let marked: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| metric.is_charted()).collect();
@@ -797,8 +825,8 @@ mod tests {
     #[test]
     fn a_target_is_met_on_its_good_side_alone() {
         let check = |metric: Metric, value, met| assert_eq!(metric.meets(value), met, "{metric:?} {value}");
-        check(Metric::Delivery, 99.9, Some(true));
-        check(Metric::Delivery, 100.0, Some(false));
+        check(Metric::DeliveryLatencyP95, 99.9, Some(true));
+        check(Metric::DeliveryLatencyP95, 100.0, Some(false));
         check(Metric::RequestReduction, 95.0, Some(true));
         check(Metric::RequestReduction, 94.9, Some(false));
         check(Metric::Cpu, 1.0, None);

@@ -49,6 +49,9 @@ mod tests {
             values.dedup();
             assert_eq!(values.len(), family.counters.len(), "{}", family.name);
             assert_eq!(family.label.is_some(), !values.contains(&""), "{}", family.name);
+            if let (None, [(_, counter)]) = (family.label, family.counters) {
+                assert_eq!(family.name, counter.name(), "one name wherever it is seen");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is counted. Every counter adds up over time and over nodes.
 //!
-//! A counter is one row here: its name as PostgreSQL, CSV and JSON have it, and the metric of `/metrics` that it belongs
-//! to. What differs only by a reason, a way or a cohort is one metric with that label.
+//! A counter is one row here: its name as PostgreSQL, CSV, JSON and `/metrics` have it. There counters that differ only by
+//! a reason, a way or a cohort are one metric with that label.
 
 use crate::metric::export::Unit;
 
@@ -57,24 +57,24 @@ pub struct Family {
 }
 
 counters! {
-    "measured_seconds": Seconds, "Seconds that were measured." {
+    "seconds": Seconds, "Seconds that were measured." {
         /// Seconds in which a node measured, summed over nodes.
         Seconds => "seconds",
     }
 
-    "stream_attempts": One, "Requests for a stream that were let in or failed; refusals by a limit are apart." {
+    "connect_attempts": One, "Requests for a stream that were let in or failed; refusals by a limit are apart." {
         /// Requests for a stream that were let in or failed; refusals by a limit are apart.
         ConnectAttempts => "connect_attempts",
     }
-    "streams_opened": One, "Streams whose head was flushed." {
+    "connect_established": One, "Streams whose head was flushed." {
         /// Streams whose head was flushed.
         ConnectEstablished => "connect_established",
     }
-    "streams_failed": One, "Requests for a stream that the server failed." {
+    "connect_failed": One, "Requests for a stream that the server failed." {
         /// Attempts that the server failed.
         ConnectFailed => "connect_failed",
     }
-    "streams_refused": One, "Requests for a stream that a limit refused." {
+    "connect_refused": One, "Requests for a stream that a limit refused." {
         /// Attempts that a limit refused.
         ConnectRefused => "connect_refused",
     }
@@ -87,20 +87,20 @@ counters! {
         /// The ticket's time was over.
         ClosedExpired => "closed_expired" as "expired",
     }
-    "stream_time_seconds": Seconds, "Open streams, summed over the measured seconds." {
+    "stream_seconds": Seconds, "Open streams, summed over the measured seconds." {
         /// Open streams, summed each second.
         StreamSeconds => "stream_seconds",
     }
-    "poller_time_seconds": Seconds, "Time for which sessions were followed by polling, on whichever nodes, summed over sessions." {
+    "poller_seconds": Seconds, "Time for which sessions were followed by polling, on whichever nodes, summed over sessions." {
         /// Time for which sessions were followed by polling, summed over sessions.
         PollerSeconds => "poller_seconds",
     }
 
-    "events_published": One, "Status events accepted on this node." {
+    "published": One, "Status events accepted on this node." {
         /// Status events accepted on this node.
         Published => "published",
     }
-    "events_refused": One, "Status events that could not be accepted because Redis was away." {
+    "publish_failed": One, "Status events that could not be accepted because Redis was away." {
         /// Status events that could not be accepted because the broker was away.
         PublishFailed => "publish_failed",
     }
@@ -114,7 +114,7 @@ counters! {
         /// Events times followers that were there when it came, snapshots and replays included.
         DeliveriesDue => "deliveries_due",
     }
-    "deliveries": One, "Deliveries whose last byte was handed to the kernel." {
+    "delivered": One, "Deliveries whose last byte was handed to the kernel." {
         /// Last byte handed to the kernel.
         Delivered => "delivered",
     }
@@ -149,7 +149,7 @@ counters! {
         StreamBytesOut => "stream_bytes_out" as "stream",
         PollBytesOut => "poll_bytes_out" as "poll",
     }
-    "stream_opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is told first." {
+    "opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is told first." {
         /// Of them what it took to open streams: request, head, and what a follower is told first.
         OpeningBytes => "opening_bytes",
     }
@@ -227,7 +227,7 @@ counters! {
         /// 10 s rows that were stored no more: others of their time had been dropped.
         RowsLate => "rows_late",
     }
-    "page_refreshes": One, "Pages that were reloaded." {
+    "refreshes": One, "Pages that were reloaded." {
         /// Pages that were reloaded.
         Refreshes => "refreshes",
     }
