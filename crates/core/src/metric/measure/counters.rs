@@ -149,7 +149,7 @@ counters! {
         StreamBytesOut => "stream_bytes_out" as "stream",
         PollBytesOut => "poll_bytes_out" as "poll",
     }
-    "opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is told first." {
+    "opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is sent first." {
         /// Of them what it took to open streams: request, head, and what a follower is told first.
         OpeningBytes => "opening_bytes",
     }
