@@ -218,6 +218,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
         kind: AnnotationKind::Restart,
         node: node.settings.node.clone(),
         text: format!("{} started, v{}", node.settings.node, env!("CARGO_PKG_VERSION")),
+        author: String::new(),
     });
     let (at_risk, shown) = watch::channel(Vec::new());
     let ticker = tokio::spawn(jobs::tick(node.clone(), shown, gauging.clone()));

@@ -47,6 +47,23 @@ impl Whereabouts {
         self.name(headers, peer).map_or(Region::UNKNOWN, |name| self.regions.of(&name))
     }
 
+    /// Whether a proxy at that address is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.holds(peer))
+    }
+
+    /// The client's own address, as far as trusted proxies say it. Each line of `X-Forwarded-For` counts: what a client
+    /// wrote into the first one must not hide what a proxy added in the next.
+    pub fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        if !self.trusts(peer) {
+            return peer;
+        }
+        let lines = headers.get_all("x-forwarded-for").iter();
+        // A line that is no text ends the chain: no hop is left out.
+        let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap_or_default()).collect();
+        client_address(peer, &lines.join(","), &self.proxies)
+    }
+
     /// Of the page that sent this.
     pub fn page_route(&self, headers: &HeaderMap) -> String {
         let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -56,21 +73,15 @@ impl Whereabouts {
     fn name(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(header) = &self.header
-            && self.proxies.iter().any(|network| network.holds(peer))
+            && self.trusts(peer)
             && let Some(region) = text(header).and_then(normal)
         {
             return Some(region);
         }
-        let forwarded = text(&HeaderName::from_static("x-forwarded-for")).unwrap_or_default();
-        let address = client_address(peer, forwarded, &self.proxies);
+        let countries = self.countries.as_ref()?;
+        let address = self.client(headers, peer);
         // A listener on `[::]` sees IPv4 as `::ffff:a.b.c.d`, which not every file knows.
-        let found = self
-            .countries
-            .as_ref()?
-            .lookup(address.to_canonical())
-            .ok()?
-            .decode::<geoip2::Country>()
-            .ok()??;
+        let found = countries.lookup(address.to_canonical()).ok()?.decode::<geoip2::Country>().ok()??;
         normal(found.country.iso_code?)
     }
 }

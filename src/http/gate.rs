@@ -11,15 +11,15 @@ use crate::{
 };
 use axum::{
     Form,
-    extract::{FromRequest, FromRequestParts, Request, State},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use streamgauge_core::{
-    access::{BadTicket, Scope, way_back},
+    access::{Actor, BadTicket, Scope, way_back},
     session::ids::SessionId,
 };
 
@@ -42,7 +42,8 @@ impl Publisher {
         if !is_probe {
             let address = caller.map(|caller| caller.peer.ip());
             let brought = Brought { token: bearer(headers), cookie: None, address };
-            node.access.check(Scope::Publish, brought)?;
+            // No publish route records who acts yet.
+            node.access.identify(Scope::Publish, brought)?;
         }
         if let Some(caller) = caller {
             caller.connection.publishes();
@@ -101,10 +102,20 @@ fn brought<'a>(parts: &'a Parts, ticket: Option<&'a str>) -> Brought<'a> {
     Brought { token: token.filter(|token| token.len() <= LONGEST), cookie: None, address: address(parts) }
 }
 
-fn may(scope: Scope, node: &Node, request: &Request) -> Result<(), Denied> {
-    let headers = request.headers();
-    let address = request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    node.access.check(scope, Brought { token: bearer(headers), cookie: admin_cookie(headers), address })
+fn identify(scope: Scope, node: &Node, request: &Request) -> Result<Actor, Denied> {
+    let (headers, address) = (request.headers(), peer(request));
+    let brought = Brought { token: bearer(headers), cookie: admin_cookie(headers), address };
+    Ok(at_client(node, headers, node.access.identify(scope, brought)?))
+}
+
+/// Guessing is counted by the connection's other end; who acts is named by the client behind a trusted proxy.
+fn at_client(node: &Node, headers: &HeaderMap, actor: Actor) -> Actor {
+    let address = actor.address.map(|peer| node.whereabouts.client(headers, peer));
+    Actor { address, ..actor }
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip())
 }
 
 /// Whether an admin's stream may go on: a key can be revoked, a cookie runs out, and with the first key access is closed.
@@ -113,30 +124,50 @@ pub fn goes_on(node: &Arc<Node>, headers: &HeaderMap) -> impl Fn() -> bool + Sen
     let node = node.clone();
     move || {
         let brought = Brought { token: token.as_deref(), cookie: cookie.as_deref(), address: None };
-        node.access.check(Scope::Admin, brought).is_ok()
+        node.access.identify(Scope::Admin, brought).is_ok()
     }
 }
 
-/// For the admin API: a problem document says what is missing.
-pub async fn admins(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    match may(Scope::Admin, &node, &request) {
-        Ok(()) => next.run(request).await,
-        Err(denied) => Problem::from(denied).into_response(),
+/// For the admin API: a problem document says what is missing. The request gets its [`Actor`]; so does the answer to a
+/// change, for its trace.
+pub async fn admins(State(node): State<Arc<Node>>, mut request: Request, next: Next) -> Response {
+    let actor = match identify(Scope::Admin, &node, &request) {
+        Ok(actor) => actor,
+        Err(denied) => return Problem::from(denied).into_response(),
+    };
+    let change = changes(&request);
+    request.extensions_mut().insert(actor.clone());
+    let mut response = next.run(request).await;
+    if let Some((method, route)) = change {
+        let status = response.status().as_u16();
+        tracing::info!(%actor, address = ?actor.address, %method, route, status, "an admin's change was answered");
+        response.extensions_mut().insert(actor);
     }
+    response
+}
+
+/// Method and route of what may change something. The functions behind the pages only read, however they are called.
+fn changes(request: &Request) -> Option<(Method, String)> {
+    let route = request.extensions().get::<MatchedPath>()?.as_str();
+    let changes = !request.method().is_safe() && route.starts_with("/api/admin/");
+    changes.then(|| (request.method().clone(), route.to_owned()))
 }
 
 /// For scrapers: a key that opens nothing else is enough.
 pub async fn scrapers(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    match may(Scope::Metrics, &node, &request) {
-        Ok(()) => next.run(request).await,
+    match identify(Scope::Metrics, &node, &request) {
+        Ok(_) => next.run(request).await,
         Err(denied) => Problem::from(denied).into_response(),
     }
 }
 
 /// For pages: visitors who are not signed in are redirected to the login page.
-pub async fn signed_in(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    match may(Scope::Admin, &node, &request) {
-        Ok(()) => next.run(request).await,
+pub async fn signed_in(State(node): State<Arc<Node>>, mut request: Request, next: Next) -> Response {
+    match identify(Scope::Admin, &node, &request) {
+        Ok(actor) => {
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
         // Throttled too: a person whose address is shared with somebody who guesses can still sign in.
         Err(Denied::Missing | Denied::Wrong | Denied::SignedOut | Denied::Throttled) => {
             let asked = request.uri().path_and_query().map(|path| path.as_str());
@@ -191,15 +222,17 @@ fn to_login(failed: bool, back: &str) -> Redirect {
 
 /// A key with the scope `admin`, for a cookie that no script reads and no other site's form sends along.
 pub async fn sign_in(State(node): State<Arc<Node>>, request: Request) -> Response {
-    let peer = request.extensions().get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    let secure = is_https(request.headers());
+    let (peer, secure, headers) = (peer(&request), is_https(&node, &request), request.headers().clone());
     let Ok(Form(SignIn { key, next })) = Form::<SignIn>::from_request(request, &()).await else {
         return to_login(true, "/").into_response();
     };
     let back = way_back(next.as_deref());
     let brought = Brought { token: Some(key.trim()), cookie: None, address: peer };
-    match node.access.check(Scope::Admin, brought) {
-        Ok(()) => {}
+    match node.access.identify(Scope::Admin, brought) {
+        Ok(actor) => {
+            let actor = at_client(&node, &headers, actor);
+            tracing::info!(%actor, address = ?actor.address, "signed in");
+        }
         Err(Denied::Wrong | Denied::Forbidden | Denied::Missing | Denied::SignedOut | Denied::Ticket(_)) => {
             return to_login(true, back).into_response();
         }
@@ -219,8 +252,11 @@ const STORED_WITHIN: Duration = Duration::from_secs(2);
 /// GET, which a foreign page could make a browser send.
 pub async fn sign_out(State(node): State<Arc<Node>>, request: Request) -> Response {
     let mut response = Redirect::to("/login").into_response();
-    set_admin_cookie(&mut response, "", 0, is_https(request.headers()));
-    if admin_cookie(request.headers()).is_some_and(|cookie| node.access.sign_out(cookie)) {
+    set_admin_cookie(&mut response, "", 0, is_https(&node, &request));
+    let address = peer(&request).map(|peer| node.whereabouts.client(request.headers(), peer));
+    let ended = admin_cookie(request.headers()).and_then(|cookie| node.access.sign_out(cookie, address));
+    if let Some(actor) = ended {
+        tracing::info!(%actor, address = ?actor.address, "signed out");
         // Where this fails, the next reading of the keys tries again.
         let stored = node.access.store_sign_outs(&node.store);
         match tokio::time::timeout(STORED_WITHIN, stored).await {
@@ -270,9 +306,14 @@ fn address(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip())
 }
 
-/// As the proxy in front says it.
-fn is_https(headers: &HeaderMap) -> bool {
-    headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+/// Whether the browser reached the server by TLS: as it says itself in `Origin`, or as a trusted proxy says. Any other client
+/// could write that header.
+fn is_https(node: &Node, request: &Request) -> bool {
+    let headers = request.headers();
+    let by_origin =
+        headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+    let by_proxy = headers.get("x-forwarded-proto").is_some_and(|value| value == "https");
+    by_origin || by_proxy && peer(request).is_some_and(|peer| node.whereabouts.trusts(peer))
 }
 
 impl From<Denied> for Problem {

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use std::{fmt::Write, iter, sync::Arc};
 use streamgauge_app::api::backend::Unavailable;
 use streamgauge_core::{
+    access::Actor,
     metric::{
         measure::{
             counters::Counter,
@@ -245,23 +246,25 @@ pub async fn annotations(
 
 pub async fn annotate(
     Extension(figures): Extension<Arc<Figures>>,
+    Extension(actor): Extension<Actor>,
     Checked(wish): Checked<Wish>,
 ) -> Result<Response, Problem> {
-    let checked = Annotation::check(wish, clock::now_ms() / 1_000);
+    let checked = Annotation::check(wish, actor.name(), clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
-    let id = figures.store().traces().add_annotation(&annotation).await;
+    let id = figures.store().traces().add_annotation(&annotation, &actor).await;
     let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
 
 pub async fn remove_annotation(
     Extension(figures): Extension<Arc<Figures>>,
+    Extension(actor): Extension<Actor>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "There is no such annotation.");
     // What is no number names none.
     let id: i64 = id.parse().map_err(|_| unknown())?;
-    let removed = figures.store().traces().remove_annotation(id).await;
+    let removed = figures.store().traces().remove_annotation(id, &actor).await;
     match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),

@@ -4,6 +4,7 @@ mod admin; // the dashboards' stream
 mod aside; // what may take its time, out of the way of streams
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
+mod audit; // who changed what
 mod beacons; // what browsers report, and their self-test
 mod figures; // the dashboards' figures, read once for all who look
 mod follow; // the stream and the poll

@@ -1,7 +1,7 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, aside, assets, beacons,
+    admin, aside, assets, audit, beacons,
     figures::Figures,
     follow, gate, history, load_tests, metrics, openapi, ops,
     pages::Pages,
@@ -133,6 +133,7 @@ fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let admin = Router::new()
         .route("/api/admin/sse-metrics/stream", get(admin::metrics_stream))
         .route("/api/admin/limits", get(admin::limits).patch(admin::change_limits))
+        .route("/api/admin/audit", get(audit::list))
         .route("/api/admin/load-tests", get(load_tests::list).post(load_tests::add))
         .route("/api/admin/load-tests/{id}", get(load_tests::one))
         .route("/api/admin/metrics", get(history::metrics))

@@ -1,10 +1,11 @@
 //! PostgreSQL: all SQL of the server, and what waits while PostgreSQL is unreachable.
 //!
 //! The rest of the server asks by the methods of [`Store`], grouped by area: `sessions()`, `history()`, `rollups()`,
-//! `traces()`, `load_tests()`, `access()`. Each call is a step of the current trace, counts as time spent in PostgreSQL, is
+//! `traces()`, `load_tests()`, `access()`, `audit()`. Each call is a step of the current trace, counts as time spent in PostgreSQL, is
 //! not tried while PostgreSQL is unreachable, and fails with a [`StoreError`].
 
 mod access; // API keys, signing secrets, ended sign-ins
+mod audit; // who changed what, written in the transaction of the change
 mod embedded; // a private PostgreSQL in the data folder
 mod endings; // which sessions have ended, for when the broker has forgotten them
 mod error; // why the store did not do what it was asked
@@ -22,7 +23,7 @@ mod unusable; // why PostgreSQL cannot be used, and what to do
 mod write_behind; // the write-behind buffer: what waits in memory for PostgreSQL, bounded
 mod writer; // connects, migrates, writes, and says how it goes
 
-pub use access::StoredKey;
+pub use access::{SignOut, StoredKey};
 pub use embedded::{Private, PrivateError};
 pub use endings::Endings;
 pub use error::StoreError;

@@ -196,6 +196,10 @@ async fn administering(client: &Client, contract: &mut Contract) {
     let limits = operation("PATCH", "/api/admin/limits");
     contract.answers(&limits, good(client, &limits, ""), 200).await;
     contract.answers(&limits, client.patch(&limits.path).json(&json!({ "batch_ms": -1 })), 422).await;
+    let audit = operation("GET", "/api/admin/audit");
+    contract.answers(&audit, good(client, &audit, "").query(&[("limit", "1")]), 200).await;
+    contract.answers(&audit, good(client, &audit, "").query(&[("limit", "0")]), 422).await;
+    contract.answers(&audit, good(client, &audit, "").query(&[("before", "all")]), 400).await;
     let add = operation("POST", "/api/admin/load-tests");
     contract.answers(&add, good(client, &add, ""), 201).await;
     contract.answers(&add, client.post(&add.path).json(&json!({ "version": 1 })), 422).await;

@@ -35,6 +35,7 @@ pub fn annotations(from: i64, to: i64) -> Vec<Annotation> {
         kind: AnnotationKind::Restart,
         node: "fra-2".into(),
         text: "fra-2 restarted <now>".into(),
+        author: String::new(),
     }]
 }
 

@@ -118,7 +118,19 @@ impl Limits {
         }
         Ok(changed)
     }
+
+    /// The limits that differ in `new`: their values here, and there.
+    pub fn differences(&self, new: &Limits) -> (Values, Values) {
+        let differing = || Knob::ALL.iter().filter(|&&knob| self.get(knob) != new.get(knob));
+        let values = |limits: &Limits| {
+            differing().map(|&knob| (knob.name().to_owned(), limits.get(knob).into())).collect()
+        };
+        (values(self), values(new))
+    }
 }
+
+/// Limits by name.
+pub type Values = serde_json::Map<String, serde_json::Value>;
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +158,17 @@ mod tests {
         assert_eq!((limits.max_connections, limits.streams_per_user_and_session), (10_000, 3));
         assert_eq!((limits.heartbeat_ms, limits.idle_close_ms, limits.batch_ms), (15_000, 300_000, 0));
         assert_eq!(limits.drain_window_ms, 20_000);
+    }
+
+    #[test]
+    fn only_limits_that_differ_are_a_difference() {
+        let old = Limits::default();
+        let new = Limits { batch_ms: 250, heartbeat_ms: 100, ..Limits::default() };
+        let (before, after) = old.differences(&new);
+        let values = |values: Values| serde_json::Value::from(values);
+        assert_eq!(values(before), serde_json::json!({"heartbeat_ms": 15_000, "batch_ms": 0}));
+        assert_eq!(values(after), serde_json::json!({"heartbeat_ms": 100, "batch_ms": 250}));
+        assert!(new.differences(&new).0.is_empty());
     }
 
     #[test]
