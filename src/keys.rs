@@ -7,7 +7,7 @@ use crate::{
 use private_postgres::{Postgres, Started};
 use streamgauge_core::{
     access::{Actor, Scope},
-    settings::config::Settings,
+    settings::table::Settings,
     text::is_label,
 };
 

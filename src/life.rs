@@ -19,7 +19,7 @@ use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use streamgauge_core::{
     access::site::{PublicUrl, Site},
     page::annotation::{Annotation, AnnotationKind},
-    settings::{config::Settings, limits::Knob},
+    settings::{limits::Knob, table::Settings},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -191,7 +191,7 @@ async fn prepare(
     let (drain, draining) = watch::channel(None);
     let most = most_connections(cores());
     let streams = most_streams(most);
-    let (telemetry, exporter) = Telemetry::new(settings.otlp.as_ref())?;
+    let (telemetry, exporter) = Telemetry::new(settings.otlp().as_ref())?;
     let node =
         assemble(within(settings, streams), streams, access, store, telemetry, started_at, draining).await?;
     // Until the end: a connection to PostgreSQL that was opened on one lives there.
@@ -316,7 +316,7 @@ async fn assemble(
     let recorder = Recorder::with(2 * cores() + reactors + 1, Journal::new(&settings.node));
     let knobs = Knobs::new(&settings.limits);
     let hub = Hub::start(recorder.clone(), knobs.clone(), reactors)?;
-    let (history, abandon) = (settings.history, settings.abandon_after_ms);
+    let (history, abandon) = (settings.history(), settings.abandon_after_ms);
     let (mut local, mut redis) = (None, None);
     let broker: Arc<dyn Broker> = match &settings.redis_url {
         Some(url) => {
@@ -368,7 +368,11 @@ async fn assemble(
     };
     Ok(Arc::new(Node {
         most_connections,
-        site: Site::new(settings.public_url.clone(), &settings.allowed_hosts, settings.listen.port()),
+        site: Site::new(
+            settings.public_url.clone(),
+            settings.allowed_hosts.as_deref().unwrap_or_default(),
+            settings.listen.port(),
+        ),
         whereabouts: Whereabouts::new(&settings)?,
         probe_secret: probe_secret()?,
         settings,

@@ -17,7 +17,7 @@ use streamgauge_core::{
     access::site::Site,
     metric::measure::counters::Counter,
     session::{cohort::Cohort, ids::SessionId, status::State},
-    settings::config::Settings,
+    settings::table::Settings,
 };
 use tokio::sync::watch;
 

@@ -9,7 +9,7 @@ use streamgauge_core::{
         fallback::Routes,
         region::{Network, Region, Regions, client_address, normal},
     },
-    settings::config::Settings,
+    settings::table::Settings,
 };
 
 pub struct Whereabouts {

@@ -4,9 +4,9 @@
 use super::unsent::InProgram;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
-use streamgauge_core::text;
+use streamgauge_core::{settings::limits::Knob, text};
 
 const BASE: &str = include_str!("openapi/base.json");
 const GROUPS: &[&str] = &[
@@ -27,6 +27,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     for group in GROUPS {
         join(&mut document, read(group));
     }
+    join(&mut document, limits());
     join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
     spell_out(&mut document);
     let paths = document["paths"].as_object_mut().into_iter().flatten();
@@ -38,6 +39,32 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 /// What every request is answered that calls the server by a name that it does not know.
 fn misdirected(operation: &mut Value) {
     join(operation, json!({ "responses": { "421": { "$ref": "#/components/responses/Problem" } } }));
+}
+
+/// The settings that may change while the server runs, from their one table.
+fn limits() -> Value {
+    let properties = Knob::ALL.iter().map(|knob| {
+        let (setting, (least, most)) = (knob.setting(), knob.bounds());
+        let schema =
+            json!({ "type": "integer", "minimum": least, "maximum": most, "description": setting.help });
+        (setting.name.to_owned(), schema)
+    });
+    let properties: Map<String, Value> = properties.collect();
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "components": { "schemas": {
+        "Limits": {
+            "type": "object",
+            "required": required,
+            "properties": properties,
+            "additionalProperties": false,
+        },
+        "SomeLimits": {
+            "type": "object",
+            "description": "Some of Limits; the others keep their value.",
+            "properties": properties,
+            "additionalProperties": false,
+        },
+    } } })
 }
 
 /// Objects are joined member by member, down to what is in one of them only.
@@ -83,6 +110,17 @@ pub async fn document() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_limit_is_in_the_document_with_its_bounds() {
+        let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+        for schema in ["Limits", "SomeLimits"] {
+            let listed = document["components"]["schemas"][schema]["properties"].as_object().expect("limits");
+            assert_eq!(listed.len(), Knob::ALL.len(), "{schema}");
+            let batch = &listed["batch_ms"];
+            assert_eq!((&batch["minimum"], &batch["maximum"]), (&json!(0), &json!(1_000)), "{schema}");
+        }
+    }
 
     #[test]
     fn every_file_is_json_and_says_something_of_its_own() {

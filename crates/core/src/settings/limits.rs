@@ -1,6 +1,7 @@
-//! How many streams, how often, how long: the numbers that may be turned while a node runs.
+//! How many streams, how often, how long: the settings that may change while a node runs.
 
-use serde::{Deserialize, Serialize};
+pub use super::table::{Knob, Limits};
+
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What counts as one address: a host with one IPv6 address has all 2^64 of its network.
@@ -13,85 +14,7 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-macro_rules! knobs {
-    ($($(#[$doc:meta])* $variant:ident $name:ident = $default:literal in $least:literal..=$most:literal, $help:literal;)*) => {
-        /// One number that may be turned.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Knob { $($(#[$doc])* $variant,)* }
-
-        impl Knob {
-            pub const ALL: &[Knob] = &[$(Knob::$variant,)*];
-
-            /// As in settings and on the wire.
-            pub const fn name(self) -> &'static str {
-                match self { $(Knob::$variant => stringify!($name),)* }
-            }
-
-            pub fn default(self) -> u32 {
-                match self { $(Knob::$variant => $default,)* }
-            }
-
-            /// Least and most that is allowed.
-            pub fn bounds(self) -> (u32, u32) {
-                match self { $(Knob::$variant => ($least, $most),)* }
-            }
-
-            pub const fn allowed(self) -> &'static str {
-                match self { $(Knob::$variant => concat!("a whole number from ", $least, " to ", $most),)* }
-            }
-
-            pub const fn help(self) -> &'static str {
-                match self { $(Knob::$variant => concat!($help, " [default: ", $default, "]"),)* }
-            }
-        }
-
-        /// All of them, within their bounds unless a caller of [`Limits::put`] cared not.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        pub struct Limits { $($(#[$doc])* pub $name: u32,)* }
-
-        impl Default for Limits {
-            fn default() -> Limits {
-                Limits { $($name: $default,)* }
-            }
-        }
-
-        impl Limits {
-            pub fn get(&self, knob: Knob) -> u32 {
-                match knob { $(Knob::$variant => self.$name,)* }
-            }
-
-            pub fn put(&mut self, knob: Knob, value: u32) {
-                match knob { $(Knob::$variant => self.$name = value,)* }
-            }
-        }
-    };
-}
-
-knobs! {
-    /// Streams at once on a node. What file descriptors allow bounds it further.
-    MaxConnections max_connections = 10_000 in 1..=1_000_000, "Streams at once on this node";
-    /// Streams at once of one user to one session, all nodes together.
-    StreamsPerUserAndSession streams_per_user_and_session = 3 in 1..=1_000,
-        "Streams at once of one user to one session, all nodes together";
-    /// Streams at once of one user on a node. 0: no bound.
-    StreamsPerUser streams_per_user = 0 in 0..=1_000_000, "Streams at once of one user on this node; 0 for no bound";
-    /// Streams at once from one address on a node. 0: no bound, since a proxy makes all addresses one.
-    StreamsPerAddress streams_per_address = 0 in 0..=1_000_000,
-        "Streams at once from one address on this node; 0 for no bound, since behind a proxy all have one";
-    /// Connections at once from one address to a node, trusted proxies apart. 0: no bound.
-    ConnectionsPerAddress connections_per_address = 2_000 in 0..=1_000_000,
-        "Connections at once from one address, at most half of this node's; trusted_proxies have no bound; 0 for no bound";
-    /// Silence after which a stream is sent a ping, ms.
-    HeartbeatMs heartbeat_ms = 15_000 in 100..=120_000, "Silence after which a stream is sent a ping, ms";
-    /// Time without an event after which a stream is closed, ms.
-    IdleCloseMs idle_close_ms = 300_000 in 1_000..=86_400_000, "Time without an event after which a stream is closed, ms";
-    /// Least time between two writes of a session's events, ms. The first goes at once.
-    BatchMs batch_ms = 0 in 0..=1_000, "Least time between two writes of a session's events, ms; the first goes at once";
-    /// Within this the streams of a stopping node are sent away, ms.
-    DrainWindowMs drain_window_ms = 20_000 in 0..=600_000, "Within this the streams of a stopping node are sent away, ms";
-}
-
-/// A wish for a number that is not allowed.
+/// A value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLimit {
     #[error("{0:?} is no limit.")]
