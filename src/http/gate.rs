@@ -11,7 +11,7 @@ use crate::{
 };
 use axum::{
     Form,
-    extract::{FromRequest, FromRequestParts, MatchedPath, Request, State},
+    extract::{FromRequest, MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -30,42 +30,6 @@ const SIGNED_IN: i64 = 43_200;
 /// Longer values are no token of ours, and are not looked at.
 const LONGEST: usize = 4_096;
 
-/// A request that may report status.
-pub struct Publisher {
-    is_probe: bool,
-}
-
-impl Publisher {
-    /// `caller`: where the request came from.
-    pub fn admit(node: &Node, headers: &HeaderMap, caller: Option<&Caller>) -> Result<Publisher, Problem> {
-        let is_probe = is_probe(node, headers);
-        if !is_probe {
-            let address = caller.map(|caller| caller.peer.ip());
-            let brought = Brought { token: bearer(headers), cookie: None, address };
-            // No publish route records who acts yet.
-            node.access.identify(Scope::Publish, brought)?;
-        }
-        if let Some(caller) = caller {
-            caller.connection.publishes();
-        }
-        Ok(Publisher { is_probe })
-    }
-
-    /// Nobody but the node's own probe may publish to what that probes by: it is not counted.
-    pub fn may(&self, session: &SessionId) -> Result<(), Problem> {
-        if session.is_probe() && !self.is_probe { Err(reserved()) } else { Ok(()) }
-    }
-}
-
-impl FromRequestParts<Arc<Node>> for Publisher {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Arc<Caller>>();
-        Publisher::admit(node, &parts.headers, caller.map(|caller| &**caller))
-    }
-}
-
 /// The node's own probe.
 pub fn is_probe(node: &Node, headers: &HeaderMap) -> bool {
     headers
@@ -74,7 +38,7 @@ pub fn is_probe(node: &Node, headers: &HeaderMap) -> bool {
         .is_some_and(|secret| same(&digest(secret), &digest(&node.probe_secret)))
 }
 
-fn reserved() -> Problem {
+pub(super) fn reserved() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "Ids that begin with ~probe. are the server's own.")
 }
 
@@ -279,7 +243,7 @@ fn set_admin_cookie(response: &mut Response, token: &str, lives: i64, secure: bo
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,6 +1,7 @@
 //! HTTP: one list of routes, one shape of errors, then a file a resource.
 
 mod admin; // the dashboards' stream
+mod admission; // who may publish, and to which session
 mod aside; // what may take its time, out of the way of streams
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary

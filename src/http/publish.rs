@@ -1,8 +1,8 @@
 //! The publishers' side: making sessions, reporting status, ending.
 
 use super::{
+    admission::{Admission, Publisher, admit},
     asked::Named,
-    gate::Publisher,
     problem::Problem,
     sent::{self, Checked},
 };
@@ -149,30 +149,6 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// Permission to publish to one session. Nothing is published without one, and [`Admission::to`] alone makes it.
-struct Admission(SessionId);
-
-impl Admission {
-    /// What depends on the session is checked here.
-    fn to(session: SessionId, publisher: &Publisher) -> Result<Admission, Problem> {
-        publisher.may(&session)?;
-        Ok(Admission(session))
-    }
-}
-
-/// Admits a request that reports status, or says why not. Both ways into `POST …/status` call it: the router's route, and
-/// the short way in `Routes::answer`, which passes no layer of the router. A check of reports (quota, role, audit)
-/// belongs into [`Publisher::admit`] or [`Admission::to`], which batches and `complete` pass too: not here and not into
-/// a layer.
-fn admit(
-    node: &Node,
-    session: SessionId,
-    headers: &HeaderMap,
-    caller: Option<&Caller>,
-) -> Result<Admission, Problem> {
-    Admission::to(session, &Publisher::admit(node, headers, caller)?)
-}
-
 async fn publish(
     node: &Node,
     admission: &Admission,
@@ -180,7 +156,7 @@ async fn publish(
     key: Option<&str>,
     ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
-    let Admission(id) = admission;
+    let id = admission.session();
     // A backlog of deliveries slows publishers, and never grows without bound.
     node.door.hub.room(id).await;
     let published = match node.door.broker.publish(id, say, key).await {
