@@ -28,6 +28,6 @@ pub mod testing {
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
     pub use crate::measure::Recorder;
     pub use crate::store::{Store, Whose};
-    pub use crate::stream::{Arrival, Hub, Knobs, Place};
+    pub use crate::stream::{Arrival, Hub, LiveLimits, Place};
     pub use crate::telemetry::Telemetry;
 }

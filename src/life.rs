@@ -10,7 +10,7 @@ use crate::{
     measure::{Journal, Recorder},
     node::Node,
     store::{self, Private, Store, Unusable},
-    stream::{self, Door, Hub, Knobs, Lanes, Places, Serving, Turnstile},
+    stream::{self, AdmissionControl, Door, Hub, Lanes, LiveLimits, Places, Serving},
     telemetry::{Exporter, System, Telemetry},
     whereabouts::{NoGeoip, Whereabouts},
 };
@@ -19,7 +19,7 @@ use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use streamgauge_core::{
     access::site::{PublicUrl, Site},
     page::annotation::{Annotation, AnnotationKind},
-    settings::{limits::Knob, table::Settings},
+    settings::{limits::Limit, table::Settings},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -245,8 +245,8 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     let serving =
         Serving { answers, recorder: node.recorder.clone(), hub: node.door.hub.clone(), stop: serving };
     let most = usize::try_from(most).unwrap_or(1 << 20);
-    let knobs = node.door.hub.knobs().clone();
-    let places = Places::new(most, node.settings.trusted_proxies.clone(), knobs);
+    let limits = node.door.hub.limits().clone();
+    let places = Places::new(most, node.settings.trusted_proxies.clone(), limits);
     let on = lanes.clone();
     let server = lanes.first().spawn(async move { stream::serve(listener, &on, serving, places).await });
     let accepting = server.abort_handle();
@@ -256,7 +256,7 @@ async fn serve(ready: Ready, private: Option<Private>, mut signals: Signals, pag
     tracing::info!(public_url, "Streamgauge listens on http://{address}; {open}");
 
     signals.until(1).await;
-    let window = node.door.hub.knobs().get(Knob::DrainWindowMs);
+    let window = node.door.hub.limits().get(Limit::DrainWindowMs);
     tracing::info!(streams = node.door.hub.open(), window_ms = window, "stopping: streams are sent away");
     drain.send_replace(Some(window));
     node.door.hub.drain(window);
@@ -314,8 +314,8 @@ async fn assemble(
     // Writing to sockets is the half of the work that is not requests.
     let reactors = cores().div_ceil(2);
     let recorder = Recorder::with(2 * cores() + reactors + 1, Journal::new(&settings.node));
-    let knobs = Knobs::new(&settings.limits);
-    let hub = Hub::start(recorder.clone(), knobs.clone(), reactors)?;
+    let limits = LiveLimits::new(&settings.limits);
+    let hub = Hub::start(recorder.clone(), limits.clone(), reactors)?;
     let (history, abandon) = (settings.history(), settings.abandon_after_ms);
     let (mut local, mut redis) = (None, None);
     let broker: Arc<dyn Broker> = match &settings.redis_url {
@@ -351,7 +351,7 @@ async fn assemble(
         started_at,
         demo: settings.demo,
         poll_interval_ms: settings.poll_interval_ms,
-        knobs,
+        limits,
     };
     let board = Board::new(facts, started_at / 1_000);
     match store.history().recent(started_at / 1_000 - KEPT, started_at / 1_000 + 10).await {
@@ -362,7 +362,7 @@ async fn assemble(
         broker,
         hub,
         recorder: recorder.clone(),
-        turnstile: Turnstile::default(),
+        admission: AdmissionControl::default(),
         endings: store.endings().clone(),
         drain,
     };

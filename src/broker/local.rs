@@ -322,7 +322,7 @@ impl Broker for LocalBroker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{measure::Recorder, stream::Knobs};
+    use crate::{measure::Recorder, stream::LiveLimits};
     use streamgauge_core::{
         metric::region::Region,
         session::{cohort::Cohort, status::State},
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn histories_have_their_room_and_no_more() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let mut broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
         broker.most = 64 << 10;
         let publish = |session: &str| {
@@ -367,7 +367,7 @@ mod tests {
     /// Followers know the ids of the life before. If they were given again, followers would drop new events as known.
     #[test]
     fn a_session_that_was_forgotten_gives_no_id_again_and_one_that_is_followed_is_not_forgotten() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let broker = LocalBroker::new(hub.clone(), HistoryLimits::default(), 60_000);
         let session = |name: &str| name.parse::<SessionId>().expect("an id");
         let draft =
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_restart_gives_no_id_again_also_where_the_clock_was_put_back() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
         let session: SessionId = "taken-up".parse().expect("an id");
         let draft =

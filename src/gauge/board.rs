@@ -3,7 +3,7 @@
 //! Closed buckets are kept packed; what is read every second (the merged last hour) is kept ready and changed
 //! only by what enters and leaves the window.
 
-use crate::stream::Knobs;
+use crate::stream::LiveLimits;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use streamgauge_core::{
@@ -20,7 +20,7 @@ use streamgauge_core::{
         range::{Range, View},
     },
     page::board::{Origin, Overview, SsePerformanceMetrics},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// What does not change while the server runs.
@@ -33,7 +33,7 @@ pub struct Facts {
     pub demo: bool,
     pub poll_interval_ms: u32,
     /// How many streams the node allows is among them.
-    pub knobs: Knobs,
+    pub limits: LiveLimits,
 }
 
 /// Levels of this second, which are no sums.
@@ -245,7 +245,7 @@ impl Board {
         let own = Standing {
             streams: state.levels.streams,
             pollers: state.levels.pollers,
-            max_connections: self.facts.knobs.get(Knob::MaxConnections).into(),
+            max_connections: self.facts.limits.get(Limit::MaxConnections).into(),
         };
         state.newest_of_others().into_iter().fold(own, |sum, row| {
             let counters = row.counters();
@@ -381,7 +381,7 @@ mod tests {
             started_at: 0,
             demo: false,
             poll_interval_ms: 3_000,
-            knobs: Knobs::new(&Limits { max_connections: 100, ..Limits::default() }),
+            limits: LiveLimits::new(&Limits { max_connections: 100, ..Limits::default() }),
         };
         Board::new(facts, now)
     }

@@ -72,7 +72,7 @@ pub async fn metrics_stream(
 }
 
 pub async fn limits(State(node): State<Arc<Node>>) -> Json<Limits> {
-    Json(node.door.hub.knobs().all())
+    Json(node.door.hub.limits().all())
 }
 
 /// Some of the limits; what is not named stays. They hold on this node, from now on and until it restarts.
@@ -85,7 +85,7 @@ pub async fn change_limits(
     let (old, new) = node
         .door
         .hub
-        .knobs()
+        .limits()
         .change(|limits| {
             let mut changed = limits.change(&wishes)?;
             changed.max_connections = changed.max_connections.min(most);

@@ -118,7 +118,7 @@ fn origin(node: &Node, headers: &HeaderMap, region: Region) -> String {
 
 fn body(node: &Node, members: Vec<Member>, meter: Arc<ConnectionMeter>) -> Body {
     let Door { hub, drain, recorder, .. } = node.door.clone();
-    Body::new(StreamBody::new(members, hub.knobs().clone(), drain, meter, recorder))
+    Body::new(StreamBody::new(members, hub.limits().clone(), drain, meter, recorder))
 }
 
 /// Several sessions over one connection, for browsers, which allow six on HTTP/1.1. An event's id is its follower's

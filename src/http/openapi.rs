@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
-use streamgauge_core::{settings::limits::Knob, text};
+use streamgauge_core::{settings::limits::Limit, text};
 
 const BASE: &str = include_str!("openapi/base.json");
 const GROUPS: &[&str] = &[
@@ -43,8 +43,8 @@ fn misdirected(operation: &mut Value) {
 
 /// The settings that may change while the server runs, from their one table.
 fn limits() -> Value {
-    let properties = Knob::ALL.iter().map(|knob| {
-        let (setting, (least, most)) = (knob.setting(), knob.bounds());
+    let properties = Limit::ALL.iter().map(|limit| {
+        let (setting, (least, most)) = (limit.setting(), limit.bounds());
         let schema =
             json!({ "type": "integer", "minimum": least, "maximum": most, "description": setting.help });
         (setting.name.to_owned(), schema)
@@ -116,7 +116,7 @@ mod tests {
         let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
         for schema in ["Limits", "SomeLimits"] {
             let listed = document["components"]["schemas"][schema]["properties"].as_object().expect("limits");
-            assert_eq!(listed.len(), Knob::ALL.len(), "{schema}");
+            assert_eq!(listed.len(), Limit::ALL.len(), "{schema}");
             let batch = &listed["batch_ms"];
             assert_eq!((&batch["minimum"], &batch["maximum"]), (&json!(0), &json!(1_000)), "{schema}");
         }

@@ -26,7 +26,7 @@ use streamgauge_core::{
         view::{Found, PublicSession, Search, SessionList},
     },
     session::{ids::SessionId, timeline::Story},
-    settings::limits::Knob,
+    settings::limits::Limit,
     text::is_label,
 };
 
@@ -103,7 +103,7 @@ impl Reader {
             cohort: node.cohort(&id),
             current: event,
             poll_url: super::follow::poll_url(&id),
-            heartbeat_ms: node.door.hub.knobs().get(Knob::HeartbeatMs).into(),
+            heartbeat_ms: node.door.hub.limits().get(Limit::HeartbeatMs).into(),
             id,
         }))
     }

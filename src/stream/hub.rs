@@ -5,7 +5,7 @@
 //! can be parked goes to the reactor of its session ([`Hub::park`]), and from then on costs no queue and no task.
 
 use super::{
-    knobs::Knobs,
+    limits::LiveLimits,
     message::Message,
     queue::{self, Sent, queue},
     reactor::{Arrival, Command, Reactor},
@@ -25,7 +25,7 @@ use std::{
 use streamgauge_core::{
     metric::{measure::counters::Counter, region::Region},
     session::{cohort::Cohort, ids::SessionId},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
@@ -49,7 +49,7 @@ struct Inner {
     followed: [AtomicU64; 2],
     reactors: Vec<Reactor>,
     recorder: Recorder,
-    knobs: Knobs,
+    limits: LiveLimits,
 }
 
 /// A session's followers on this node.
@@ -83,11 +83,11 @@ type Shard<'a> = MutexGuard<'a, HashMap<SessionId, Local>>;
 
 impl Hub {
     /// `reactors`: threads that write to parked streams.
-    pub fn start(recorder: Recorder, knobs: Knobs, reactors: usize) -> io::Result<Hub> {
+    pub fn start(recorder: Recorder, limits: LiveLimits, reactors: usize) -> io::Result<Hub> {
         let mut threads = Vec::new();
         let mut handles = Vec::new();
         for _ in 0..reactors.max(1) {
-            let (reactor, thread) = Reactor::new(knobs.clone(), recorder.clone())?;
+            let (reactor, thread) = Reactor::new(limits.clone(), recorder.clone())?;
             handles.push(reactor);
             threads.push(thread);
         }
@@ -101,7 +101,7 @@ impl Hub {
             followed: Default::default(),
             reactors: handles,
             recorder,
-            knobs,
+            limits,
         }));
         for (index, thread) in threads.into_iter().enumerate() {
             let hub = hub.clone();
@@ -123,7 +123,7 @@ impl Hub {
     pub fn join(&self, session: &SessionId, cohort: Cohort, region: Region) -> Option<Seat> {
         // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
         let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
-        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)) + probes;
+        let most = u64::from(self.0.limits.get(Limit::MaxConnections)) + probes;
         let most = most.saturating_sub(self.0.tests.load(Relaxed));
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
@@ -143,7 +143,7 @@ impl Hub {
 
     /// A place for a self-test. `None`: as many streams are open as this node allows.
     pub fn test(&self) -> Option<TestPlace> {
-        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)).saturating_sub(self.followed());
+        let most = u64::from(self.0.limits.get(Limit::MaxConnections)).saturating_sub(self.followed());
         let room = |tests| (tests < most).then_some(tests + 1);
         self.0.tests.fetch_update(Relaxed, Relaxed, room).ok()?;
         Some(TestPlace(self.clone()))
@@ -276,8 +276,8 @@ impl Hub {
         &self.0.recorder
     }
 
-    pub fn knobs(&self) -> &Knobs {
-        &self.0.knobs
+    pub fn limits(&self) -> &LiveLimits {
+        &self.0.limits
     }
 
     /// Streams open on this node.
@@ -424,8 +424,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_costs_the_seat_and_nobody_elses() {
-        let knobs = Knobs::new(&Limits { max_connections: 2, ..Limits::default() });
-        let hub = Hub::start(Recorder::new(1), knobs, 1).expect("a hub");
+        let limits = LiveLimits::new(&Limits { max_connections: 2, ..Limits::default() });
+        let hub = Hub::start(Recorder::new(1), limits, 1).expect("a hub");
         let session: SessionId = "job".parse().expect("an id");
         let mut slow = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
         let mut quick = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn what_a_stream_loses_before_it_is_parked_counts_for_its_region() {
         let (recorder, region) = (Recorder::new(1), Region::at(1));
-        let hub = Hub::start(recorder.clone(), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(recorder.clone(), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let session: SessionId = "job".parse().expect("an id");
         let seat = hub.join(&session, Cohort::Stream, region).expect("room");
         for seq in 1..=OPENING as u64 + 1 {

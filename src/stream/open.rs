@@ -2,10 +2,9 @@
 
 use super::{
     Hub, Message,
+    admission::{AdmissionControl, Over, Permit, Who},
     hub::{Leave, Seat},
-    jitter,
-    limits::{Over, Permit, Turnstile, Who},
-    queue,
+    jitter, queue,
 };
 use crate::{
     broker::{Broker, BrokerError},
@@ -31,7 +30,7 @@ use streamgauge_core::{
         ids::{Epoch, EventId, SessionId},
         timeline::MarkKind,
     },
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 use tokio::sync::watch;
 
@@ -41,7 +40,7 @@ pub struct Door {
     pub broker: Arc<dyn Broker>,
     pub hub: Hub,
     pub recorder: Recorder,
-    pub turnstile: Turnstile,
+    pub admission: AdmissionControl,
     /// How sessions ended that the broker has forgotten.
     pub endings: Endings,
     /// The window in which streams are sent away (ms), once the server drains.
@@ -157,7 +156,7 @@ pub async fn open(
     };
     let Seat { queue, leave } = door.hub.join(session, cohort, region).ok_or_else(|| over(Over::Node))?;
     let queue = Queue { receiver: queue, recorder: recorder.clone() };
-    let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
+    let admitted = door.admission.admit(&door.broker, door.hub.limits(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
     let mut held = door.broker.watch(session).await.map_err(away)?;
@@ -185,7 +184,7 @@ pub async fn open(
     let mut text = frame::retry(jitter(RETRY_MS));
     // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
     // tell yet.
-    text += &frame::ping(clock::now_ms(), door.hub.knobs().get(Knob::HeartbeatMs));
+    text += &frame::ping(clock::now_ms(), door.hub.limits().get(Limit::HeartbeatMs));
     if let Some(reason) = gap {
         recorder.add(Counter::Gaps, 1);
         if !waits {

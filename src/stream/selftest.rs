@@ -1,8 +1,8 @@
 //! Places for self-tests: streams of no session, by which clients find out whether a proxy holds events back.
 
 use super::{
+    admission::{Over, Permit},
     hub::TestPlace,
-    limits::{Over, Permit},
     open::Door,
 };
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ pub struct SelfTest {
 impl SelfTest {
     pub fn admit(door: &Door, address: Option<IpAddr>) -> Result<SelfTest, Over> {
         let place = door.hub.test().ok_or(Over::Node)?;
-        let permit = door.turnstile.admit_address(door.hub.knobs(), address)?;
+        let permit = door.admission.admit_address(door.hub.limits(), address)?;
         Ok(SelfTest { _place: place, _permit: permit })
     }
 }

@@ -68,14 +68,21 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
     let poll = format!("/api/v1/sessions/{session}/status?ticket=a-secret-ticket");
     client.get(&poll).bearer_auth("sgk_a-secret-key").send().await.expect("an answer");
     client.get("/api/admin/limits").send().await.expect("an answer");
+    let change = client.patch("/api/admin/limits").json(&serde_json::json!({ "batch_ms": 0 }));
+    change.send().await.expect("an answer");
     client.get("/").send().await.expect("a page");
     for name in [
         "GET /api/v1/sessions/{id}/status/stream",
         "GET /api/v1/sessions/{id}/status",
         "GET /api/admin/limits",
+        "PATCH /api/admin/limits",
         "job sweep",
     ] {
         eventually(name, 10, async || (!collector.named(name).is_empty()).then_some(())).await;
+    }
+    for (name, actor) in [("PATCH /api/admin/limits", Some("local user")), ("GET /api/admin/limits", None)] {
+        let span = collector.named(name).pop().expect("a span");
+        assert_eq!(attribute(&span.attributes, "streamgauge.actor").as_deref(), actor, "{name}");
     }
     assert_eq!(
         collector.named("POST /api/v1/sessions/{id}/status").len(),

@@ -11,7 +11,7 @@ use crate::{
     measure::Recorder,
     stream::{
         Hub, jitter,
-        knobs::Knobs,
+        limits::LiveLimits,
         meter::reconcile,
         open::closed,
         wheel::{Entry, Wheel},
@@ -29,7 +29,7 @@ use std::{
 use streamgauge_core::{
     metric::measure::{counters::Counter, sample::Measure},
     session::{frame, ids::Epoch},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 const NEVER: u64 = u64::MAX;
@@ -44,7 +44,7 @@ fn whole_ms(time: Duration) -> u64 {
 
 pub struct Engine {
     registry: Registry,
-    pub(super) knobs: Knobs,
+    pub(super) limits: LiveLimits,
     pub(super) recorder: Recorder,
     hub: Option<Hub>,
     /// Its clock's zero.
@@ -70,10 +70,10 @@ pub struct Engine {
 
 impl Engine {
     /// `sender`: writes to many by one system call.
-    pub fn new(registry: Registry, knobs: Knobs, recorder: Recorder, sender: Option<Sender>) -> Engine {
+    pub fn new(registry: Registry, limits: LiveLimits, recorder: Recorder, sender: Option<Sender>) -> Engine {
         Engine {
             registry,
-            knobs,
+            limits,
             recorder,
             hub: None,
             start: Instant::now(),
@@ -307,7 +307,7 @@ impl Engine {
             }
             return self.arm(key, now);
         }
-        let idle = u64::from(self.knobs.get(Knob::IdleCloseMs));
+        let idle = u64::from(self.limits.get(Limit::IdleCloseMs));
         if now >= parked.until {
             let (back, reason) = if parked.drains {
                 (100..1_000, Counter::ClosedByDrain)
@@ -319,7 +319,7 @@ impl Engine {
         if now >= parked.last_event + idle {
             return self.farewell(key, &frame::idle(idle), Counter::ClosedIdle);
         }
-        if now >= parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs)) {
+        if now >= parked.last_sent + u64::from(self.limits.get(Limit::HeartbeatMs)) {
             self.say(key, ping.clone(), None);
         }
         self.arm(key, now);
@@ -328,8 +328,8 @@ impl Engine {
     /// Puts the stream into the wheel, at the next moment at which it may want something.
     pub(super) fn arm(&mut self, key: u32, now: u64) {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
-        let heartbeat = parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs));
-        let idle = parked.last_event + u64::from(self.knobs.get(Knob::IdleCloseMs));
+        let heartbeat = parked.last_sent + u64::from(self.limits.get(Limit::HeartbeatMs));
+        let idle = parked.last_event + u64::from(self.limits.get(Limit::IdleCloseMs));
         self.stamp = self.stamp.wrapping_add(1);
         parked.stamp = self.stamp;
         let at = heartbeat.min(idle).min(parked.until).max(now);

@@ -20,7 +20,7 @@ use streamgauge_core::{
         region::{Counts, Region},
     },
     session::{cohort::Cohort, frame},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// So many followers are written to by one system call, where the kernel does that, and with one look at the clock
@@ -65,7 +65,7 @@ impl Engine {
             return self.recorder.add(Counter::DroppedGone, due);
         };
         let now = self.now();
-        let interval = u64::from(self.knobs.get(Knob::BatchMs));
+        let interval = u64::from(self.limits.get(Limit::BatchMs));
         let session = self.sessions.get(index);
         // Who left since the hub counted is gone, and did not get it.
         session.recorder.add(Counter::DroppedGone, due.saturating_sub(session.followers.len() as u64));
@@ -276,7 +276,7 @@ impl Engine {
 
     /// The ping of this moment; all streams that are due share it.
     pub(super) fn ping(&self) -> Bytes {
-        chunk(frame::ping(clock::now_ms(), self.knobs.get(Knob::HeartbeatMs)).as_bytes()).freeze()
+        chunk(frame::ping(clock::now_ms(), self.limits.get(Limit::HeartbeatMs)).as_bytes()).freeze()
     }
 }
 
@@ -333,7 +333,7 @@ mod tests {
     };
     use crate::{
         broker::{Broker, LocalBroker},
-        stream::{Hub, Knobs},
+        stream::{Hub, LiveLimits},
     };
     use std::{
         io::Read,
@@ -396,12 +396,12 @@ mod tests {
         sender: Option<Sender>,
         recorder: &Recorder,
     ) -> (mio::Poll, Engine, Vec<TcpStream>) {
-        let knobs = Knobs::new(&Limits::default());
-        let hub = Hub::start(recorder.clone(), knobs.clone(), 1).expect("a hub");
+        let limits = LiveLimits::new(&Limits::default());
+        let hub = Hub::start(recorder.clone(), limits.clone(), 1).expect("a hub");
         let broker: Arc<dyn Broker> = Arc::new(LocalBroker::new(hub, HistoryLimits::default(), 60_000));
         let poll = mio::Poll::new().expect("an epoll");
         let registry = poll.registry().try_clone().expect("its registry");
-        let mut engine = Engine::new(registry, knobs, recorder.clone(), sender);
+        let mut engine = Engine::new(registry, limits, recorder.clone(), sender);
         engine.start -= age;
         let (listener, places) =
             (TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(Semaphore::new(FOLLOWERS)));
@@ -473,7 +473,7 @@ mod tests {
         let (_poll, mut engine, ends) = engine(Duration::from_secs(80 * 24 * 60 * 60), None, &recorder);
         let mut due = Vec::new();
         engine.tick(&mut due);
-        let heartbeat = engine.knobs.heartbeat();
+        let heartbeat = engine.limits.heartbeat();
         let next = engine.until_next().expect("a timer");
         assert!(next <= heartbeat + Duration::from_millis(200) && next > heartbeat / 2, "{next:?}");
         engine.start -= heartbeat + Duration::from_secs(1);
@@ -485,7 +485,7 @@ mod tests {
             String::from_utf8_lossy(&bytes[..count]).into_owned()
         };
         assert!(ends.iter().all(|end| heard(end).contains("event: ping")), "a heartbeat late");
-        engine.knobs.set(&Limits { batch_ms: 50, ..Limits::default() });
+        engine.limits.set(&Limits { batch_ms: 50, ..Limits::default() });
         for seq in 1..=2 {
             engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
         }

@@ -18,7 +18,7 @@ mod thread; // sleeps, and does what nobody else did
 pub use thread::Thread;
 
 use self::engine::Engine;
-use super::{knobs::Knobs, limits::Permit, message::Message, places::Place};
+use super::{admission::Permit, limits::LiveLimits, message::Message, places::Place};
 use crate::{broker::Broker, measure::Recorder};
 use bytes::Bytes;
 use kernel::send_many::Sender;
@@ -129,13 +129,13 @@ struct Queue {
 
 impl Reactor {
     /// The handle, and the thread that is to be run.
-    pub fn new(knobs: Knobs, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
+    pub fn new(limits: LiveLimits, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let sender = Sender::new().inspect_err(|error| {
             tracing::info!(%error, "no io_uring here: each delivery is a system call of its own");
         });
-        let engine = Engine::new(poll.registry().try_clone()?, knobs, recorder, sender.ok());
+        let engine = Engine::new(poll.registry().try_clone()?, limits, recorder, sender.ok());
         let reactor = Reactor(Arc::new(Shared {
             queue: Mutex::default(),
             backlog: AtomicUsize::new(0),

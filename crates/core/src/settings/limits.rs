@@ -1,6 +1,6 @@
 //! How many streams, how often, how long: the settings that may change while a node runs.
 
-pub use super::table::{Knob, Limits};
+pub use super::table::{Limit, Limits};
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -19,8 +19,8 @@ pub fn network(address: IpAddr) -> IpAddr {
 pub enum BadLimit {
     #[error("{0:?} is no limit.")]
     Unknown(String),
-    #[error("{} is {value}, but must be {}.", knob.name(), knob.allowed())]
-    OutOfBounds { knob: Knob, value: String },
+    #[error("{} is {value}, but must be {}.", limit.name(), limit.allowed())]
+    OutOfBounds { limit: Limit, value: String },
 }
 
 impl Limits {
@@ -28,25 +28,25 @@ impl Limits {
     pub fn change(&self, wishes: &serde_json::Map<String, serde_json::Value>) -> Result<Limits, BadLimit> {
         let mut changed = self.clone();
         for (name, value) in wishes {
-            let knob = Knob::ALL.iter().find(|knob| knob.name() == name);
-            let &knob = knob.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
-            let (least, most) = knob.bounds();
+            let limit = Limit::ALL.iter().find(|limit| limit.name() == name);
+            let &limit = limit.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
+            let (least, most) = limit.bounds();
             // To JSON, 60.0 is the same number as 60.
             let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0);
             let number = value.as_u64().or_else(|| Some(whole()? as u64));
             let number = number.and_then(|number| u32::try_from(number).ok());
             let number = number.filter(|number| (least..=most).contains(number));
             changed
-                .put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
+                .put(limit, number.ok_or_else(|| BadLimit::OutOfBounds { limit, value: value.to_string() })?);
         }
         Ok(changed)
     }
 
     /// The limits that differ in `new`: their values here, and there.
     pub fn differences(&self, new: &Limits) -> (Values, Values) {
-        let differing = || Knob::ALL.iter().filter(|&&knob| self.get(knob) != new.get(knob));
+        let differing = || Limit::ALL.iter().filter(|&&limit| self.get(limit) != new.get(limit));
         let values = |limits: &Limits| {
-            differing().map(|&knob| (knob.name().to_owned(), limits.get(knob).into())).collect()
+            differing().map(|&limit| (limit.name().to_owned(), limits.get(limit).into())).collect()
         };
         (values(self), values(new))
     }
@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn defaults_are_within_their_bounds_and_those_of_the_protocol() {
         let limits = Limits::default();
-        for &knob in Knob::ALL {
-            let (least, most) = knob.bounds();
-            assert!((least..=most).contains(&knob.default()), "{}", knob.name());
-            assert_eq!(limits.get(knob), knob.default());
+        for &limit in Limit::ALL {
+            let (least, most) = limit.bounds();
+            assert!((least..=most).contains(&limit.default()), "{}", limit.name());
+            assert_eq!(limits.get(limit), limit.default());
         }
         assert_eq!((limits.max_connections, limits.streams_per_user_and_session), (10_000, 3));
         assert_eq!((limits.heartbeat_ms, limits.idle_close_ms, limits.batch_ms), (15_000, 300_000, 0));

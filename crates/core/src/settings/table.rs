@@ -2,7 +2,7 @@
 //! document and `docs/settings.md` read it.
 //!
 //! A fixed setting is one row of the first list, which is also a field of [`Settings`]. One that may change while the server
-//! runs is a row of the second list, a [`Knob`] and a field of [`Limits`]; with a `step` the optimizer may change it too.
+//! runs is a row of the second list, a [`Limit`] and a field of [`Limits`]; with a `step` the optimizer may change it too.
 
 use super::{
     config::{BadSetting, MachineDefaults, RawSettings},
@@ -37,7 +37,7 @@ macro_rules! settings {
                 allowed: settings!(@allowed $value $bounds),
                 help: $help,
             },)*
-            $(Knob::$variant.setting(),)*
+            $(Limit::$variant.setting(),)*
         ];
 
         /// The settings of one node.
@@ -51,10 +51,10 @@ macro_rules! settings {
         impl Settings {
             pub(super) fn read(raw: &RawSettings, machine: &MachineDefaults) -> Result<Settings, BadSetting> {
                 let mut limits = Limits::default();
-                for &knob in Knob::ALL {
-                    let (least, most) = knob.bounds();
-                    if let Some(value) = raw.read(knob.name(), parse::whole(least.into(), most.into()))? {
-                        limits.put(knob, value);
+                for &limit in Limit::ALL {
+                    let (least, most) = limit.bounds();
+                    if let Some(value) = raw.read(limit.name(), parse::whole(least.into(), most.into()))? {
+                        limits.put(limit, value);
                     }
                 }
                 Ok(Settings {
@@ -66,13 +66,13 @@ macro_rules! settings {
 
         /// One setting that may change while the server runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Knob { $($(#[$doc])* $variant,)* }
+        pub enum Limit { $($(#[$doc])* $variant,)* }
 
-        impl Knob {
-            pub const ALL: &[Knob] = &[$(Knob::$variant,)*];
+        impl Limit {
+            pub const ALL: &[Limit] = &[$(Limit::$variant,)*];
 
             pub const fn setting(self) -> Setting {
-                match self { $(Knob::$variant => Setting {
+                match self { $(Limit::$variant => Setting {
                     name: stringify!($name),
                     kind: settings!(@kind $($step)?),
                     default: Some(concat!($at_start)),
@@ -93,12 +93,12 @@ macro_rules! settings {
             }
 
             pub const fn default(self) -> u32 {
-                match self { $(Knob::$variant => $at_start,)* }
+                match self { $(Limit::$variant => $at_start,)* }
             }
 
             /// Least and most that is allowed.
             pub const fn bounds(self) -> (u32, u32) {
-                match self { $(Knob::$variant => ($least, $most),)* }
+                match self { $(Limit::$variant => ($least, $most),)* }
             }
         }
 
@@ -113,12 +113,12 @@ macro_rules! settings {
         }
 
         impl Limits {
-            pub fn get(&self, knob: Knob) -> u32 {
-                match knob { $(Knob::$variant => self.$name,)* }
+            pub fn get(&self, limit: Limit) -> u32 {
+                match limit { $(Limit::$variant => self.$name,)* }
             }
 
-            pub fn put(&mut self, knob: Knob, value: u32) {
-                match knob { $(Knob::$variant => self.$name = value,)* }
+            pub fn put(&mut self, limit: Limit, value: u32) {
+                match limit { $(Limit::$variant => self.$name = value,)* }
             }
         }
     };
@@ -356,19 +356,19 @@ mod tests {
 
     #[test]
     fn a_tunable_reaches_its_default_and_its_most_by_whole_steps() {
-        let tunables: Vec<_> = Knob::ALL
+        let tunables: Vec<_> = Limit::ALL
             .iter()
-            .filter_map(|knob| match knob.setting().kind {
-                Kind::Tunable { step } => Some((knob, step)),
+            .filter_map(|limit| match limit.setting().kind {
+                Kind::Tunable { step } => Some((limit, step)),
                 Kind::Fixed | Kind::Running => None,
             })
             .collect();
-        for (knob, step) in &tunables {
-            let (least, most) = knob.bounds();
-            assert!(*step > 0 && most - least > *step, "{}", knob.name());
-            assert_eq!((knob.default() % step, most % step), (0, 0), "{}", knob.name());
+        for (limit, step) in &tunables {
+            let (least, most) = limit.bounds();
+            assert!(*step > 0 && most - least > *step, "{}", limit.name());
+            assert_eq!((limit.default() % step, most % step), (0, 0), "{}", limit.name());
         }
-        let names: Vec<_> = tunables.iter().map(|(knob, _)| knob.name()).collect();
+        let names: Vec<_> = tunables.iter().map(|(limit, _)| limit.name()).collect();
         // Bounds of users and addresses are policy: the optimizer never changes them.
         assert_eq!(
             names,
