@@ -17,8 +17,9 @@ pub(super) fn off_or_whole<T: TryFrom<u64>>(least: u64, most: u64) -> impl Fn(&s
     move |text| if text.parse() == Ok(0_u64) { Some(None) } else { whole(text).map(Some) }
 }
 
-pub(super) fn number(least: f64, most: f64) -> impl Fn(&str) -> Option<f64> {
-    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
+pub(super) fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<f64> {
+    let bounds = f64::from(least)..=f64::from(most);
+    move |text| text.parse().ok().filter(|number| bounds.contains(number))
 }
 
 pub(super) fn switch(text: &str) -> Option<bool> {

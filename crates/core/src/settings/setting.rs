@@ -39,9 +39,10 @@ pub enum Range {
         least: u64,
         most: u64,
     },
+    /// Also with a fraction.
     Number {
-        least: f64,
-        most: f64,
+        least: u32,
+        most: u32,
     },
     Switch,
     /// As `allowed` says.

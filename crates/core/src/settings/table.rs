@@ -142,15 +142,13 @@ macro_rules! settings {
 
     (@parse Whole($least:literal..=$most:literal)) => { parse::whole($least, $most) };
     (@parse OffOrWhole($least:literal..=$most:literal)) => { parse::off_or_whole($least, $most) };
-    (@parse Number($least:literal..=$most:literal)) => { parse::number($least as f64, $most as f64) };
+    (@parse Number($least:literal..=$most:literal)) => { parse::number($least, $most) };
     (@parse Switch()) => { parse::switch };
     (@parse Text($parse:expr, $allowed:literal)) => { $parse };
 
     (@range Whole($least:literal..=$most:literal)) => { Range::Whole { least: $least, most: $most } };
     (@range OffOrWhole($least:literal..=$most:literal)) => { Range::OffOrWhole { least: $least, most: $most } };
-    (@range Number($least:literal..=$most:literal)) => {
-        Range::Number { least: $least as f64, most: $most as f64 }
-    };
+    (@range Number($least:literal..=$most:literal)) => { Range::Number { least: $least, most: $most } };
     (@range Switch()) => { Range::Switch };
     (@range Text($parse:expr, $allowed:literal)) => { Range::Text };
 
