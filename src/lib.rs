@@ -1,6 +1,7 @@
 //! The Streamgauge server: everything that does IO.
 
 mod access; // who may do what: keys, tickets
+mod backend; // what the pages ask the server, a file an area
 mod broker; // joins publishers to followers, in process or through Redis
 mod chance; // random bytes of the operating system
 mod clock; // the one look at the clock

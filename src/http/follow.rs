@@ -6,6 +6,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    backend::poll_url,
     broker::Current,
     clock,
     node::Node,
@@ -54,10 +55,6 @@ fn asks(headers: &HeaderMap, asked: &Following, count: usize) -> Vec<Ask> {
     let last_event_id = bytes(HeaderName::from_static("last-event-id"));
     let headers = Headers { last_event_id, accept: bytes(header::ACCEPT) };
     follow::asks(headers, asked.last_event_id.as_deref(), count)
-}
-
-pub fn poll_url(id: &SessionId) -> String {
-    format!("/api/v1/sessions/{id}/status")
 }
 
 pub async fn stream(

@@ -1,7 +1,8 @@
 //! The history for others: figures by step as JSON or CSV, panels, charts as SVG, annotations.
 
-use super::{asked::Asked, figures::Figures, problem::Problem, sent::Checked};
+use super::{asked::Asked, problem::Problem, sent::Checked};
 use crate::{
+    backend::{Figures, unavailable},
     clock,
     node::Node,
     store::{StoreError, Whose},
@@ -95,7 +96,7 @@ pub async fn metrics(
         Ok::<_, StoreError>((from, to, step, history.load((from, to, step), &whose, each).await?))
     }
     .await;
-    let (from, to, step, loaded) = loaded.map_err(|error| super::figures::unavailable("Figures", &error))?;
+    let (from, to, step, loaded) = loaded.map_err(|error| unavailable("Figures", &error))?;
     let rows: Vec<Map<String, Value>> = loaded.steps.into_values().collect();
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // CSV or JSON by what the request accepts.
@@ -240,7 +241,7 @@ pub async fn annotations(
     let view = view(query);
     let (from, to) = view.range.window(clock::now_ms() / 1_000);
     let found = figures.store().traces().annotations(from, to, &view.node).await;
-    found.map(Json).map_err(|error| super::figures::unavailable("Annotations", &error).into())
+    found.map(Json).map_err(|error| unavailable("Annotations", &error).into())
 }
 
 pub async fn annotate(
@@ -250,7 +251,7 @@ pub async fn annotate(
     let checked = Annotation::check(wish, clock::now_ms() / 1_000);
     let annotation = checked.map_err(|(field, detail)| Problem::field(field, detail))?;
     let id = figures.store().traces().add_annotation(&annotation).await;
-    let id = id.map_err(|error| super::figures::unavailable("Annotations", &error))?;
+    let id = id.map_err(|error| unavailable("Annotations", &error))?;
     Ok((StatusCode::CREATED, Json(Annotation { id, ..annotation })).into_response())
 }
 
@@ -262,7 +263,7 @@ pub async fn remove_annotation(
     // What is no number names none.
     let id: i64 = id.parse().map_err(|_| unknown())?;
     let removed = figures.store().traces().remove_annotation(id).await;
-    match removed.map_err(|error| super::figures::unavailable("Annotations", &error))? {
+    match removed.map_err(|error| unavailable("Annotations", &error))? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),
     }

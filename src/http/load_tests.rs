@@ -1,7 +1,7 @@
 //! Results that the load tool posts, and the list of those that are kept.
 
 use super::{asked::Asked, problem::Problem, sent};
-use crate::{node::Node, store::StoreError};
+use crate::{backend::LISTED_LOAD_TESTS as LISTED, node::Node, store::StoreError};
 use axum::{
     Json,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -14,9 +14,6 @@ use streamgauge_core::{
     load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
     text::{is_label, said::plainly},
 };
-
-/// Rows of a list, unless fewer are asked for.
-pub const LISTED: i64 = 100;
 
 #[derive(Serialize)]
 struct Added {

@@ -5,7 +5,6 @@ mod aside; // what may take its time, out of the way of streams
 mod asked; // sessions and parameters that an address names
 mod assets; // WASM, CSS, icons out of the binary
 mod beacons; // what browsers report, and their self-test
-mod figures; // the dashboards' figures, read once for all who look
 mod follow; // the stream and the poll
 mod front; // what holds for every request
 mod gate; // who is let in
@@ -14,7 +13,7 @@ mod load_tests; // results that the load tool posts
 mod metrics; // for Prometheus and people who read its texts
 mod openapi; // the API as a document
 mod ops; // alive and ready
-mod pages; // the Leptos app, and what it asks the server
+mod pages; // the Leptos app
 mod problem; // RFC 9457
 mod publish; // sessions and their events
 mod router; // the only list of routes

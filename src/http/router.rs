@@ -1,15 +1,13 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, aside, assets, beacons,
-    figures::Figures,
-    follow, gate, history, load_tests, metrics, openapi, ops,
+    admin, aside, assets, beacons, follow, gate, history, load_tests, metrics, openapi, ops,
     pages::Pages,
     problem::Problem,
     publish, timing, traced,
     unsent::{self, Unsent},
 };
-use crate::{node::Node, stream::Caller};
+use crate::{backend::Figures, node::Node, stream::Caller};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},

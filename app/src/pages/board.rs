@@ -81,7 +81,7 @@ pub type Quiet = Vec<(&'static str, String)>;
 /// Asked while the context is there.
 pub fn quiet(asked: &str) -> impl Future<Output = Quiet> + Send + use<> {
     #[cfg(feature = "ssr")]
-    let panels = api::panels(streamgauge_core::metric::range::View::parse(asked));
+    let panels = api::dashboard::panels(streamgauge_core::metric::range::View::parse(asked));
     #[cfg(not(feature = "ssr"))]
     let _ = asked;
     async move {
@@ -106,7 +106,7 @@ fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, aske
     let read_again = move |turned: bool| {
         spawn_local(async move {
             let wanted = asked.get_untracked();
-            let newer = api::overview(wanted.clone()).await;
+            let newer = api::dashboard::overview(wanted.clone()).await;
             // The page may have turned to another view meanwhile, or away.
             if asked.try_get_untracked().as_ref() != Some(&wanted) {
                 return;

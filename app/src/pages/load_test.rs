@@ -29,7 +29,7 @@ pub fn LoadTestPage() -> impl IntoView {
     let title = id.map_or_else(|| "No such load test".into(), |id| format!("Load test {id}"));
     let page = waiting(move || {
         // What is no number names no run.
-        let read = id.map(api::load_test);
+        let read = id.map(api::load_tests::find);
         async move {
             let found = match read {
                 Some(read) => read.await,

@@ -29,7 +29,7 @@ pub fn LoadTestsPage() -> impl IntoView {
     let scenario = use_query_map().with_untracked(|query| query.get("scenario"));
     let page = waiting(move || {
         let scenario = scenario.clone();
-        let read = api::load_tests(scenario.clone());
+        let read = api::load_tests::list(scenario.clone());
         async move {
             match read.await {
                 Ok(list) => view! { <List list scenario /> }.into_any(),

@@ -26,7 +26,7 @@ use streamgauge_core::{
 pub fn SearchPage() -> impl IntoView {
     let search = use_query_map().with_untracked(|query| Search::of(|name| query.get(name)));
     let page = waiting(move || {
-        let read = api::find_sessions(search.clone());
+        let read = api::sessions::find(search.clone());
         let search = search.clone();
         async move {
             match read.await {

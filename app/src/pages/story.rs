@@ -32,7 +32,7 @@ pub fn StoryPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id")?.parse::<SessionId>().ok());
     let title = id.as_ref().map_or_else(|| "No such session".into(), SessionId::to_string);
     let page = waiting(move || {
-        let read = id.clone().map(api::story);
+        let read = id.clone().map(api::sessions::story);
         async move {
             let found = match read {
                 Some(read) => read.await,

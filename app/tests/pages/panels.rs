@@ -229,7 +229,7 @@ async fn service_levels_stand_with_their_budgets() {
     page.tells("Fallback < 5 % 4.2 % 16 %");
     page.has(" of the 75 % of it that were probed</title>");
     page.has("90 days of uptime: 68 without a failed probe, 1 with some, 1 below 99.5 %, 20 unknown.");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let fresh = get("/", Fake::fresh()).await;
     fresh.tells("Connect p95 < 200 ms \u{2013} 3 of 20 streams");
     fresh.has("90 unknown");
 }
@@ -242,7 +242,7 @@ async fn regions_stand_on_the_map_and_in_a_table() {
     // Of five regions one says no place.
     assert_eq!(page.html.matches("class=\"core\"").count(), 4);
     page.has("href=\"/?range=1h&amp;region=ap-south\"");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let fresh = get("/", Fake::fresh()).await;
     fresh.tells("Nobody from a known region followed anything in this range.");
 }
 
@@ -274,7 +274,7 @@ async fn every_number_says_what_it_rests_on() {
     page.tells("Connection success 99.98 % 4,170 attempts streams opened / attempts");
     page.tells("Request reduction 18.50 % 18,000 followed seconds 1 - streaming / polling, each a session hour; measured");
     page.tells("last hour; 30 of 31 have enough data");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let fresh = get("/", Fake::fresh()).await;
     fresh.tells("Delivery latency not enough data below 20 0 deliveries Publish accepted");
     fresh.tells("last hour; 1 of 31 have enough data");
 }
@@ -307,9 +307,7 @@ async fn one_sessions_story_is_told() {
     page.has("href=\"/s/tr-1\"");
     assert!(!page.html.contains("app.1.wasm"), "a plain page");
     assert_eq!(get("/sessions/nowhere", Fake::default()).await.status, 404);
-    get("/sessions/tr-1", Fake { fresh: true, ..Fake::default() })
-        .await
-        .tells("Nothing is kept of its course");
+    get("/sessions/tr-1", Fake::fresh()).await.tells("Nothing is kept of its course");
 }
 
 #[tokio::test]
@@ -319,5 +317,5 @@ async fn all_sessions_are_found_page_by_page() {
     page.has("<option value=\"failed\" selected>");
     page.has("&amp;state=failed&amp;region=&amp;fallback=&amp;fell_in=&amp;after=");
     page.tells("Older");
-    get("/search?q=x", Fake { fresh: true, ..Fake::default() }).await.tells("No session is like that.");
+    get("/search?q=x", Fake::fresh()).await.tells("No session is like that.");
 }

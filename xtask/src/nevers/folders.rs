@@ -47,7 +47,11 @@ const SRC: &[Row] = &[
             "whereabouts",
         ],
     ),
-    ("http", &["access", "broker", "clock", "gauge", "measure", "node", "store", "stream", "telemetry"]),
+    (
+        "http",
+        &["access", "backend", "broker", "clock", "gauge", "measure", "node", "store", "stream", "telemetry"],
+    ),
+    ("backend", &["clock", "gauge", "node", "store"]),
     ("jobs", &["broker", "clock", "gauge", "node", "stop", "store", "telemetry"]),
     ("node", &["access", "broker", "gauge", "measure", "store", "stream", "telemetry", "whereabouts"]),
     ("broker", &["clock", "measure", "store", "stream", "telemetry"]),

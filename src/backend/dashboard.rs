@@ -1,5 +1,6 @@
 //! The dashboards' figures: the last hour from memory, everything else out of PostgreSQL, read once for all who look.
 
+use super::unavailable;
 use crate::{
     clock, gauge,
     node::Node,
@@ -7,11 +8,13 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    fmt::Display,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
-use streamgauge_app::api::backend::Unavailable;
+use streamgauge_app::api::{
+    backend::{Answer, Unavailable},
+    dashboard::Dashboard,
+};
 use streamgauge_core::{
     metric::{
         fallback::Analysis,
@@ -71,11 +74,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
             kept.insert(key, (now, value));
         }
     }
-}
-
-pub fn unavailable(what: &str, error: &dyn Display) -> Unavailable {
-    tracing::debug!(%error, what, "the history could not be read");
-    Unavailable(format!("{what} are in PostgreSQL, which cannot be reached."))
 }
 
 impl Figures {
@@ -267,6 +265,16 @@ impl Figures {
             numbers: entries(&whole, interval),
             annotations: traces.annotations(from, to, &view.node).await?,
         })
+    }
+}
+
+impl Dashboard for Figures {
+    fn overview(&self, view: View) -> Answer<'_, Overview> {
+        Box::pin(self.overview(view))
+    }
+
+    fn panels(&self, view: View) -> Answer<'_, Panels> {
+        Box::pin(self.panels(view))
     }
 }
 
