@@ -21,7 +21,7 @@ pub use app::App;
 #[cfg(feature = "ssr")]
 pub use charts::export::chart_svg;
 #[cfg(feature = "ssr")]
-pub use pages::{Audience, PAGES, Page};
+pub use pages::{Audience, PAGES, Page, Place};
 #[cfg(feature = "ssr")]
 pub use panels::fragment;
 #[cfg(feature = "ssr")]

@@ -3,6 +3,7 @@
 
 mod fake; // figures that never change: a fake for each area
 mod load_tests; // `/load-tests` and `/load-tests/{id}`
+mod navigation; // the groups of pages
 mod overview; // `/`
 mod panels; // what stands behind the figures, `/search`, `/sessions/{id}`
 mod render; // one request through leptos_axum
