@@ -25,8 +25,9 @@ pub use life::{StartError, run};
 
 #[doc(hidden)]
 pub mod testing {
-    //! The brokers, for their contract tests; the history, for its recount; streams, for what measuring them costs.
+    //! The list of routes, to hold against the server; the brokers, for their contract tests; the history, for its recount; streams, for what measuring them costs.
     pub use crate::broker::{Broker, BrokerError, LocalBroker, RedisBroker, Say};
+    pub use crate::http::{Group, ROUTES, Route, Who};
     pub use crate::measure::Recorder;
     pub use crate::store::{Store, Whose};
     pub use crate::stream::{Arrival, Hub, Knobs, Place};

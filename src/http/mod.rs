@@ -23,4 +23,4 @@ mod traced; // a span a request
 mod unsent; // answers that wait for clients that do not read
 
 pub use front::front;
-pub use router::Routes;
+pub use router::{Group, ROUTES, Route, Routes, Who};

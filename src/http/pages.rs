@@ -6,7 +6,7 @@ use crate::{
     node::Node,
 };
 use axum::{
-    body::Body,
+    Extension,
     extract::Request,
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,6 @@ use streamgauge_app::{
 };
 
 /// Everything a page's request needs.
-#[derive(Clone)]
 pub struct Pages {
     node: Arc<Node>,
     areas: Areas,
@@ -35,7 +34,7 @@ impl Pages {
     }
 
     fn contexts(&self) -> impl Fn() + Clone + Send + Sync + 'static {
-        let Pages { node, areas, assets } = self.clone();
+        let (node, areas, assets) = (self.node.clone(), self.areas.clone(), self.assets.clone());
         move || {
             provide_context(ServedBy {
                 node: node.settings.node.clone(),
@@ -46,14 +45,14 @@ impl Pages {
             provide_context(assets.clone());
         }
     }
+}
 
-    /// Any page; the app's own router decides which, and that an unknown one is a 404.
-    pub async fn page(self, request: Request<Body>) -> Response {
-        leptos_axum::render_app_async_with_context(self.contexts(), shell)(request).await
-    }
+/// Any page; the app's own router decides which, and that an unknown one is a 404.
+pub async fn page(Extension(pages): Extension<Arc<Pages>>, request: Request) -> Response {
+    leptos_axum::render_app_async_with_context(pages.contexts(), shell)(request).await
+}
 
-    /// `/api/app/{function}`.
-    pub async fn function(self, request: Request<Body>) -> Response {
-        leptos_axum::handle_server_fns_with_context(self.contexts(), request).await.into_response()
-    }
+/// `/api/app/{function}`.
+pub async fn function(Extension(pages): Extension<Arc<Pages>>, request: Request) -> Response {
+    leptos_axum::handle_server_fns_with_context(pages.contexts(), request).await.into_response()
 }

@@ -26,7 +26,7 @@ const TREES: &[Tree] = &[
 
 /// From the top down: a folder uses only what stands below it.
 const SRC: &[Row] = &[
-    ("lib", &["broker", "life", "measure", "store", "stream", "telemetry"]),
+    ("lib", &["broker", "http", "life", "measure", "store", "stream", "telemetry"]),
     (
         "life",
         &[
