@@ -9,7 +9,7 @@ mod judge; // the epic's benchmarks, and what of them was met
 mod limit; // step by step faster until something gives
 mod outcome; // what a run came to, out of what was tallied
 mod plan; // when everything is due
-mod report; // for people: progress, table, HTML page
+mod report; // for people: progress and table
 mod run; // one run from start to outcome
 pub mod scenario; // what a load test does
 mod seen; // losses and repetitions by number
