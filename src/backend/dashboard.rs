@@ -34,7 +34,7 @@ use streamgauge_core::{
         board::Overview,
         panels::{Panels, RegionHealth},
     },
-    savings::{Saved, break_even_seconds},
+    savings::{Prices, Saved, break_even_seconds},
 };
 
 /// How long what was read serves everybody, ms. Its newest row is ten seconds old at best, and a month merges thousands
@@ -256,9 +256,9 @@ impl Figures {
                 sessions: count(Counter::StreamCohortSessions),
                 ..Analysis::of(&fallbacks, &seen, &over_time, steps)
             },
-            saved: requests
-                .zip(bytes)
-                .map(|(requests, bytes)| Saved::of(requests, bytes, count(Counter::StreamCohortSeconds))),
+            saved: requests.zip(bytes).map(|(requests, bytes)| {
+                Saved::of(requests, bytes, count(Counter::StreamCohortSeconds), Prices::EPIC)
+            }),
             break_even: bytes.and_then(|bytes| break_even(&whole, bytes.polling)),
             pairs: pairs(&whole),
             account: Account::of(&whole),

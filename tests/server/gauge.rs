@@ -223,7 +223,7 @@ async fn fallbacks_become_patterns_and_marks() {
     })
     .await;
     let none = client.get("/search?q=100%25_").send().await.expect("a page").text().await.expect("text");
-    assert!(none.contains("No session is like that."), "a pattern's letters are letters");
+    assert!(none.contains("No session matches."), "a pattern's letters are letters");
     server.stop();
 }
 

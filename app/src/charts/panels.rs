@@ -235,7 +235,7 @@ pub fn reduction() -> Chart {
         may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
-        [("sse", "requests spared, %".into())].into_iter().chain(before(window)).collect()
+        [("sse", "requests avoided, %".into())].into_iter().chain(before(window)).collect()
     };
     let caption = |window: &Window| {
         format!(
@@ -244,7 +244,7 @@ pub fn reduction() -> Chart {
         )
     };
     let summary = |window: &Window| one(window, KpiKey::RequestReduction, REDUCTION);
-    let columns = vec![column("requests spared", " %", REDUCTION)];
+    let columns = vec![column("requests avoided", " %", REDUCTION)];
     Chart { id: "reduction", title: "Request reduction", plots: vec![plot], columns, keys, caption, summary }
 }
 

@@ -109,7 +109,7 @@ fn against_polling(kpi: &Kpi) -> String {
             format!("<b>{percent} %</b> fresher than polling")
         }
         KpiKey::RequestReduction => format!("<b>{polling}</b> \u{2192} <b>{streaming}</b> requests an hour"),
-        KpiKey::ActiveConnections => format!("beside <b>{polling}</b> polling"),
+        KpiKey::ActiveConnections => format!("<b>{polling}</b> polling"),
         KpiKey::ErrorRate => String::new(),
     }
 }

@@ -43,7 +43,8 @@ pub fn Board(
         view! { <Slot name html /> }
     };
     let (tools, levels, health) = (slot("tools"), slot("levels"), slot("health"));
-    let (fallback, worth, sources, flags) = (slot("fallback"), slot("worth"), slot("sources"), slot("flags"));
+    let (fallback, savings, sources, flags) =
+        (slot("fallback"), slot("savings"), slot("sources"), slot("flags"));
     // Slices: what did not change is not drawn again.
     let window = Memo::new(move |_| board.with(Window::of));
     let card = |(index, kpi): (usize, &Kpi)| view! { <KpiCard board index key=kpi.key window /> };
@@ -68,7 +69,7 @@ pub fn Board(
             <Figure chart=panels::errors() window />
         </div>
         <div class="row two">{health} {fallback}</div>
-        {worth}
+        {savings}
         <div class="row two">{sources} <RunningSessions list=sessions /></div>
         {flags}
     }

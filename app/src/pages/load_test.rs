@@ -81,7 +81,7 @@ fn NoRun() -> impl IntoView {
     answer_with(http::StatusCode::NOT_FOUND);
     view! {
         <h1>"No such load test"</h1>
-        <p>"It never was, or it is older than the newest 500, which are kept. See the "<a href="/load-tests">"list"</a>"."</p>
+        <p>"This load test does not exist or was deleted; the server keeps the latest 500. "<a href="/load-tests">"All load tests"</a></p>
     }
     .into_any()
 }

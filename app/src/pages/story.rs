@@ -63,7 +63,7 @@ fn NoStory() -> impl IntoView {
     answer_with(http::StatusCode::NOT_FOUND);
     view! {
         <header class="top"><h1>"No such session"</h1></header>
-        <p>"It never began, or what was kept of it is gone. "<a href="/search">"All sessions"</a></p>
+        <p>"It has not begun, or its data was deleted. "<a href="/search">"All sessions"</a></p>
     }
     .into_any()
 }
@@ -78,7 +78,7 @@ fn Whole(story: Story) -> impl IntoView {
         ("Cohort", Some(story.cohort.as_str().to_owned())),
         ("Started, UTC", Some(Zone::Utc.moment(story.started_at / 1_000))),
         (
-            "Lasted",
+            if story.ended_at.is_some() { "Took" } else { "Running for" },
             Some(time::span((story.ended_at.unwrap_or(story.last_event_at) - story.started_at) / 1_000)),
         ),
         ("Events", Some(thousands(story.events))),
@@ -94,7 +94,7 @@ fn Whole(story: Story) -> impl IntoView {
                 <h1 class="id">{story.id.to_string()}</h1>
                 <p class="legend">
                     <span class=format!("outcome {state}")>{state}</span>
-                    <a href=public>"Its public page"</a>
+                    <a href=public>"Public page"</a>
                     <a href="/search">"All sessions"</a>
                 </p>
             </div>
@@ -122,7 +122,7 @@ const LANES: [(&str, &[MarkKind]); 5] = [
 fn timeline(story: &Story) -> AnyView {
     if story.marks.is_empty() {
         return view! {
-            <section class="panel"><p class="mut none">"Nothing is kept of its course: timelines go after 35 days."</p></section>
+            <section class="panel"><p class="mut none">"No timeline. Timelines are kept for 35 days."</p></section>
         }
         .into_any();
     }
@@ -162,8 +162,7 @@ fn timeline(story: &Story) -> AnyView {
     };
     let falls = story.marks.iter().filter(|mark| mark.kind == MarkKind::Fallback).count() as u64;
     let said = format!(
-        "{} over {}: {}{open}, {}, {}.",
-        count(story.marks.len() as u64, "mark", "marks"),
+        "In {}: {}{open}, {}, {}.",
         time::span((to - from) / 1_000),
         count(streams, "stream opened", "streams opened"),
         count(falls, "fallback", "fallbacks"),
@@ -171,9 +170,9 @@ fn timeline(story: &Story) -> AnyView {
     );
     let names = LANES.map(|(name, _)| view! { <li>{name}</li> });
     view! {
-        <section class="panel story" aria-labelledby="course">
+        <section class="panel story" aria-labelledby="timeline">
             <header>
-                <h2 id="course">"Course"</h2>
+                <h2 id="timeline">"Timeline"</h2>
                 <p class="legend">"UTC"</p>
             </header>
             <div class="lanes">
@@ -263,11 +262,11 @@ fn table(story: &Story) -> impl IntoView + use<> {
             </tr>
         }
     };
-    let more = story.more.then(|| view! { <p class="mut">"Older marks are left out."</p> });
+    let more = story.more.then(|| view! { <p class="mut">"Older events are left out."</p> });
     view! {
         <section class="panel" aria-labelledby="marks">
             <header>
-                <h2 id="marks">"What happened"</h2>
+                <h2 id="marks">"Events"</h2>
                 <p class="legend">"newest first; progress at most every ten seconds"</p>
             </header>
             <table>

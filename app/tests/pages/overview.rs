@@ -45,13 +45,13 @@ async fn too_little_is_no_figure() {
     page.has("aria-label=\"Update latency: not enough data; target under 100 ms\"");
     page.has("Update latency, last hour: nothing measured.");
     page.says("nothing measured yet");
-    page.says("None now. How to start one");
+    page.says("No session is running. How to start one");
 }
 
 #[tokio::test]
 async fn a_hole_in_the_figures_stays_a_hole_in_the_line() {
     let page = get("/", Fake::default()).await;
-    // p95, streams, delivered and requests spared: each in two pieces.
+    // p95, streams, delivered and requests avoided: each in two pieces.
     assert_eq!(page.html.matches("<path class=\"line sse\" d=\"M").count(), 2 * 4 + 4, "and four sparklines");
     assert_eq!(page.html.matches("<path class=\"band sse\"").count(), 2);
     assert_eq!(page.html.matches("<path class=\"line poll\"").count(), 4);
@@ -90,7 +90,7 @@ async fn a_failure_is_a_page_of_its_own() {
 async fn an_unknown_address_is_not_found() {
     let page = get("/nothing/here", Fake::default()).await;
     assert_eq!(page.status, 404);
-    page.says("No such page");
+    page.says("Page not found");
 }
 
 /// Writes the pages as files, to look at: `LOOK=/tmp/look cargo test -p streamgauge-app --features ssr look`.

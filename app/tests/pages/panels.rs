@@ -18,7 +18,7 @@ use streamgauge_core::{
         annotation::{Annotation, AnnotationKind},
         panels::{Panels, RegionHealth},
     },
-    savings::Saved,
+    savings::{MicroUsd, Prices, Saved},
     session::{
         cohort::Cohort,
         ids::SessionId,
@@ -145,8 +145,14 @@ pub fn panels(view: View, fresh: bool) -> Panels {
             ]
         },
         fallback: if fresh { Analysis::default() } else { fallbacks(from, to) },
-        saved: (!fresh)
-            .then(|| Saved::of(reduction(1_200.0, 26.4), reduction(640_000.0, 61_000.0), 17_323_200)),
+        saved: (!fresh).then(|| {
+            Saved::of(
+                reduction(1_200.0, 26.4),
+                reduction(640_000.0, 61_000.0),
+                17_323_200,
+                Prices { per_gb: MicroUsd(250_000), ..Prices::EPIC },
+            )
+        }),
         break_even: (!fresh).then_some(9.4),
         pairs: vec![
             pair("Delivery p95", 14.0, ("probe", Some(17.2)), "ms", Tolerance::Within(50.0)),
@@ -257,21 +263,23 @@ async fn fallbacks_are_counted_and_their_pattern_is_said() {
 }
 
 #[tokio::test]
-async fn worth_and_sources_say_what_they_rest_on() {
+async fn savings_and_sources_have_their_samples_and_their_prices() {
     let page = get("/", Fake::default()).await;
-    page.tells("$2.57 spared");
+    page.tells("$2.91 saved");
+    page.tells("Bandwidth, $0.25 a GB");
+    page.tells("Requests avoided, $0.40 a million");
     page.tells("measured against the control group");
     page.tells("Sessions shorter than 9 s take fewer bytes by polling.");
-    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % drift");
+    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % disagree");
     page.tells("Delivery p95 server 14 ms browsers \u{2013} n = 400 \u{2013} 400 ms not enough data");
-    page.tells("last hour one drifts");
-    page.tells("241,400 deliveries due: 241,306 delivered, 20 conflated");
+    page.tells("last hour 1 source disagrees");
+    page.tells("241,400 deliveries due: 241,306 delivered, 20 merged into a newer update");
 }
 
 #[tokio::test]
 async fn every_number_says_what_it_rests_on() {
     let page = get("/", Fake::default()).await;
-    page.tells("Connection success 99.98 % 4,170 attempts streams opened / attempts");
+    page.tells("Connection success 99.98 % 4,170 attempts Streams opened / attempts");
     page.tells("Request reduction 18.50 % 18,000 followed seconds 1 - streaming / polling, each a session hour; measured");
     page.tells("last hour; 30 of 31 have enough data");
     let fresh = get("/", Fake::fresh()).await;
@@ -307,7 +315,7 @@ async fn one_sessions_story_is_told() {
     page.has("href=\"/s/tr-1\"");
     assert!(!page.html.contains("app.1.wasm"), "a plain page");
     assert_eq!(get("/sessions/nowhere", Fake::default()).await.status, 404);
-    get("/sessions/tr-1", Fake::fresh()).await.tells("Nothing is kept of its course");
+    get("/sessions/tr-1", Fake::fresh()).await.tells("No timeline. Timelines are kept for 35 days.");
 }
 
 #[tokio::test]
@@ -317,5 +325,5 @@ async fn all_sessions_are_found_page_by_page() {
     page.has("<option value=\"failed\" selected>");
     page.has("&amp;state=failed&amp;region=&amp;fallback=&amp;fell_in=&amp;after=");
     page.tells("Older");
-    get("/search?q=x", Fake::fresh()).await.tells("No session is like that.");
+    get("/search?q=x", Fake::fresh()).await.tells("No session matches. Clear filters");
 }

@@ -1,4 +1,4 @@
-//! Business impact: what streaming spared in the range, and what users say of it.
+//! Business impact: what streaming saved in the range, and what users say of it.
 
 use crate::text::{
     number::{brief, fixed},
@@ -11,37 +11,36 @@ use streamgauge_core::{
     savings::{MicroUsd, Saved},
 };
 
-pub fn worth(panels: &Panels) -> AnyView {
+pub fn savings(panels: &Panels) -> AnyView {
     let savings = match &panels.saved {
-        Some(saved) => spared(saved, panels).into_any(),
+        Some(saved) => amounts(saved, panels).into_any(),
         None => view! {
             <p class="mut none">
                 {if panels.view.region.is_empty() {
-                    "Not enough data in this range: what streaming spares is told once its sessions were followed for a minute, and a \
-                     poll was seen, which tells what polls would weigh."
+                    "Savings appear after one minute of followed sessions and at least one poll, which gives the size of a poll."
                 } else {
-                    "What streaming spares is kept of all regions together."
+                    "Savings are measured for all regions together."
                 }}
             </p>
         }
         .into_any(),
     };
     view! {
-        <div class="row two" id="worth">
+        <div class="row two" id="savings">
             <section class="panel satisfaction" aria-labelledby="satisfaction-title">
                 <header><h2 id="satisfaction-title">"Satisfaction with status updates"</h2></header>
                 <div class="unasked">
                     // The lines of a chart that has nothing to show yet: its scale is known.
                     <svg aria-hidden="true" inner_html=unasked()></svg>
                     <p class="mut none">
-                        "No survey has been answered. Scores of both cohorts will stand here, 1 to 10, with their number and \
-                        interval, once users are asked."
+                        "No survey has been answered. Scores of both cohorts, 1 to 10, with their number and interval, appear \
+                        here once users are asked."
                     </p>
                 </div>
             </section>
-            <section class="panel worth" aria-labelledby="worth-title">
+            <section class="panel savings" aria-labelledby="savings-title">
                 <header>
-                    <h2 id="worth-title">"Worth"</h2>
+                    <h2 id="savings-title">"Savings"</h2>
                     <p class="legend">{panels.view.range.in_words()}</p>
                 </header>
                 {savings}
@@ -63,10 +62,10 @@ fn unasked() -> String {
         .concat()
 }
 
-fn spared(saved: &Saved, panels: &Panels) -> impl IntoView + use<> {
+fn amounts(saved: &Saved, panels: &Panels) -> impl IntoView + use<> {
     let basis = match saved.basis {
         Basis::Measured => "measured against the control group",
-        Basis::Modelled => "modelled: there is no control group, or it was followed too little",
+        Basis::Modelled => "modelled: there is no control group, or not enough of it was measured",
     };
     let even = panels.break_even.map_or_else(
         || "Polling takes fewer bytes however long a session lasts.".to_owned(),
@@ -79,23 +78,23 @@ fn spared(saved: &Saved, panels: &Panels) -> impl IntoView + use<> {
     );
     let mega = saved.bytes as f64 / f64::from(1 << 20);
     view! {
-        <p class="big"><b>{usd(saved.total())}</b>" "<i>"spared"</i></p>
+        <p class="big"><b>{usd(saved.total())}</b>" "<i>"saved"</i></p>
         <table>
             <tbody>
                 <tr>
-                    <th scope="row">"Bandwidth, 0.12 USD a GB"</th>
+                    <th scope="row">{format!("Bandwidth, {} a GB", usd(saved.prices.per_gb))}</th>
                     <td class="num">{format!("{} MB", brief(mega))}</td>
                     <td class="num">{usd(saved.bandwidth)}</td>
                 </tr>
                 <tr>
-                    <th scope="row">"Requests, 0.40 USD a million"</th>
+                    <th scope="row">{format!("Requests avoided, {} a million", usd(saved.prices.per_million_requests))}</th>
                     <td class="num">{signed(saved.requests)}</td>
                     <td class="num">{usd(saved.request_cost)}</td>
                 </tr>
             </tbody>
         </table>
         <p class="mut">
-            {format!("Over {} session hours, {basis}. Servers, database and support are not in it. ", brief(saved.session_hours))}
+            {format!("Over {} session hours, {basis}. Servers, database and support are not included. ", brief(saved.session_hours))}
             {even}
         </p>
     }
