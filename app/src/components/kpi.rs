@@ -55,7 +55,7 @@ pub fn KpiCard(board: RwSignal<Overview>, index: usize, key: KpiKey, window: Mem
     .into_any()
 }
 
-/// "not enough data: 7 of 20 deliveries": the state beside the title, the count under the figure.
+/// "not enough data: needs 20 deliveries, has 7": the state beside the title, the count under the figure.
 fn state(kpi: &Kpi) -> &str {
     kpi.note.split(": ").next().unwrap_or_default()
 }

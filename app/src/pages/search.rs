@@ -120,7 +120,7 @@ fn Page(found: Found) -> impl IntoView {
     });
     let body = if rows.is_empty() {
         let words = match (search.after.is_some(), search.is_narrowed()) {
-            (true, _) => "No older sessions.",
+            (true, _) => "No older sessions. ",
             (false, true) => "No session matches. ",
             (false, false) => "No session has begun yet.",
         };

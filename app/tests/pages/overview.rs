@@ -41,7 +41,7 @@ async fn too_little_is_no_figure() {
     assert_eq!(page.status, 200);
     page.says("\u{2014} ms p95");
     page.says("not enough data");
-    page.says("7 of 20 deliveries");
+    page.says("needs 20 deliveries, has 7");
     page.has("aria-label=\"Update latency: not enough data; target under 100 ms\"");
     page.has("Update latency, last hour: nothing measured.");
     page.says("nothing measured yet");

@@ -249,7 +249,7 @@ async fn regions_stand_on_the_map_and_in_a_table() {
     assert_eq!(page.html.matches("class=\"core\"").count(), 4);
     page.has("href=\"/?range=1h&amp;region=ap-south\"");
     let fresh = get("/", Fake::fresh()).await;
-    fresh.tells("Nobody from a known region followed anything in this range.");
+    fresh.tells("No followers from a known region in this range.");
 }
 
 #[tokio::test]
