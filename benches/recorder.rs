@@ -16,7 +16,7 @@ use std::{
     thread,
     time::{Duration, SystemTime},
 };
-use streamgauge::testing::{Arrival, Broker, Hub, Knobs, LocalBroker, Place, Recorder, Say};
+use streamgauge::testing::{Arrival, Broker, Hub, LiveLimits, LocalBroker, Place, Publication, Recorder};
 use streamgauge_core::{
     metric::{
         measure::{counters::Counter, sample::Sample},
@@ -47,7 +47,7 @@ const BAR: f64 = 1.0;
 
 fn main() -> ExitCode {
     let recorder = Recorder::new(4);
-    let hub = Hub::start(recorder.clone(), Knobs::new(&Limits::default()), 1).expect("a hub");
+    let hub = Hub::start(recorder.clone(), LiveLimits::new(&Limits::default()), 1).expect("a hub");
     let local = LocalBroker::new(hub.clone(), HistoryLimits::default(), 3_600_000);
     let broker: Arc<dyn Broker> = Arc::new(local);
     let mut ways: [Vec<Session>; 2] = Default::default();
@@ -152,7 +152,7 @@ fn publish(broker: &dyn Broker, session: &SessionId, round: usize) -> u64 {
         data: serde_json::from_str(r#"{"words":1234,"speaker":"one","at":"00:12:34"}"#).ok(),
     };
     let since = cpu_ns();
-    let published = broker.publish(session, Say::First(draft), None).now_or_never();
+    let published = broker.publish(session, Publication::First(draft), None).now_or_never();
     let spent = cpu_ns() - since;
     let published = published.expect("at once").expect("accepted");
     assert_eq!(published.subscribers, FOLLOWERS as u64);

@@ -6,6 +6,8 @@ import type { Page } from "@playwright/test";
 import { Server } from "./server.ts";
 import { expect, FIREFOX, TELLS_REGIONS, test } from "./traffic.ts";
 
+/** A range of one's own, where filters are opened. */
+const DATES = / to .* UTC$/;
 const CHARTS = ["Update latency", "Connections", "Throughput", "Resources", "Request reduction", "Error rate"];
 
 const tools = (page: Page) => page.locator(".tools");
@@ -30,9 +32,9 @@ test("every panel says what it has measured", async ({ page }) => {
   const fallback = panel(page, "Fallback to polling");
   await expect(fallback.getByRole("row", { name: /Buffered by a proxy/ }).first()).toContainText(/3\d/);
   await expect(fallback.locator(".pattern").first()).toContainText(/likelier/);
-  await expect(panel(page, "Can these figures be trusted?")).toContainText(/deliveries due/);
+  await expect(panel(page, "Data quality")).toContainText(/deliveries due/);
   await expect(panel(page, "Satisfaction")).toContainText("No survey has been answered");
-  await expect(panel(page, "Worth")).toBeVisible();
+  await expect(panel(page, "Savings")).toBeVisible();
   await expect(panel(page, "What happened")).toContainText("v2.1 is out");
   // A flag in each chart's plots, too: latency, connections, throughput, memory, CPU and Redis, reduction, errors.
   await expect(page.locator(".chart .flag.deploy")).toHaveCount(8);
@@ -82,8 +84,8 @@ test("a range of one's own", async ({ page, javaScriptEnabled }) => {
   await choose(page).click();
   await page.getByLabel("From, UTC").fill("2026-11-20T10:00");
   await page.getByLabel("To, UTC").fill("2026-11-20T16:30");
-  await page.getByRole("button", { name: "Show" }).click();
-  await expect(choose(page)).toHaveText("Custom");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await expect(choose(page)).toHaveText(DATES);
   await expect(page).toHaveURL(/from=2026-11-20T10(:|%3A)00&to=2026-11-20T16(:|%3A)30/);
   await expect(page).toHaveURL(/compare=1/);
   await expect(chart(page, "Update latency").locator(".times")).toContainText("16:30");
@@ -91,8 +93,8 @@ test("a range of one's own", async ({ page, javaScriptEnabled }) => {
   // Its ends are in the form again, and every other link keeps it.
   await choose(page).click();
   await expect(page.getByLabel("From, UTC")).toHaveValue("2026-11-20T10:00");
-  await page.getByRole("link", { name: "Reset" }).click();
-  await expect(choose(page)).toHaveText("Choose");
+  await page.getByRole("link", { name: "Back to live" }).click();
+  await expect(choose(page)).toHaveText("Range and filters");
 });
 
 test("one region, one node", async ({ page, javaScriptEnabled }) => {
@@ -100,7 +102,7 @@ test("one region, one node", async ({ page, javaScriptEnabled }) => {
   await choose(page).click();
   await page.getByLabel("Region").selectOption("de");
   await page.getByLabel("Node").selectOption("fra-1");
-  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByRole("button", { name: "Apply" }).click();
   await expect(page).toHaveURL(/node=fra-1&region=de/);
   await expect(choose(page)).toHaveText(/fra-1, de/);
   // The range's links keep whose figures these are.
@@ -119,7 +121,7 @@ test("the figures as CSV, each chart as SVG", async ({ page }) => {
   await tools(page).getByRole("link", { name: "CSV" }).click();
   const text = await readFile(await (await csv).path(), "utf8");
   expect((await csv).suggestedFilename()).toMatch(/^streamgauge-.*\.csv$/);
-  expect(text.split("\n")[0]).toMatch(/^at,.*delivery_p95_ms/);
+  expect(text.split("\n")[0]).toMatch(/^at,.*delivery_latency_p95_ms/);
   expect(text.trim().split("\n").length).toBeGreaterThan(1);
   for (const name of CHARTS) {
     const svg = page.waitForEvent("download");
@@ -186,7 +188,7 @@ test("from a figure to its chart, a region, a session and its course, all by lin
   await expect(page.getByText("A page in DE fell back.")).toBeVisible();
   await page.getByRole("link", { name: "tr-de" }).click();
   await expect(page).toHaveURL("/sessions/tr-de");
-  await expect(panel(page, "Course").getByRole("img")).toBeVisible();
+  await expect(panel(page, "Timeline").getByRole("img")).toBeVisible();
 });
 
 for (const [scheme, width] of [["light", 1440], ["dark", 1440], ["light", 360], ["dark", 360]] as const) {
@@ -247,12 +249,12 @@ test.describe("with scripts", () => {
     await expect(page.locator(".chart rect.zoom")).toHaveCount(8);
     await page.keyboard.press("Enter");
     await expect(page).toHaveURL(/range=\d{10}-\d{10}/);
-    await expect(choose(page)).toHaveText("Custom");
+    await expect(choose(page)).toHaveText(DATES);
     const [from, to] = /range=(\d+)-(\d+)/.exec(page.url())!.slice(1).map(Number);
     expect(to! - from!).toBe(610);
     expect(await isSame(page)).toBe(true);
     await page.goBack();
-    await expect(choose(page)).toHaveText("Choose");
+    await expect(choose(page)).toHaveText("Range and filters");
   });
 
   test("what is drawn over is zoomed into, and keeps whose figures these are", async ({ page }) => {
@@ -268,7 +270,7 @@ test.describe("with scripts", () => {
     await expect(page).toHaveURL(/range=\d{10}-\d{10}&region=de/);
     const [from, to] = /range=(\d+)-(\d+)/.exec(page.url())!.slice(1).map(Number);
     expect(Math.abs(to! - from! - 900)).toBeLessThanOrEqual(40);
-    await expect(choose(page)).toHaveText("Custom, de");
+    await expect(choose(page)).toHaveText(/ to .* UTC, de$/);
     await expect(page.locator(".chart rect.zoom")).toHaveCount(0);
   });
 
@@ -295,7 +297,7 @@ test.describe("with scripts", () => {
     await expect(page).not.toHaveURL(/compare=1/);
     await page.keyboard.press("[");
     await expect(page).toHaveURL(/range=\d+-\d+/);
-    await expect(choose(page)).toHaveText("Custom");
+    await expect(choose(page)).toHaveText(DATES);
     const [, first] = /range=(\d+)/.exec(page.url())!;
     await page.keyboard.press("[");
     await expect(page).not.toHaveURL(new RegExp(`range=${first}`));

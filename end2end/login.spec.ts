@@ -143,6 +143,7 @@ for (const width of [1440, 360]) {
     await page.getByLabel("API key with the scope admin").fill(closed.key);
     await page.getByRole("button", { name: "Sign in" }).click();
     await expect(page.getByRole("heading", { level: 1, name: "Sessions" })).toBeVisible();
+    if (width < 900) await page.getByRole("button", { name: "More" }).click();
     await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   });

@@ -125,7 +125,7 @@ test.describe("with scripts", () => {
       const count = (name: string) => Number(new RegExp(`^streamgauge_${name} (.*)$`, "m").exec(text)?.[1]);
       const ignored = [...text.matchAll(/^streamgauge_beacons_ignored_total\{.*\} (.*)$/gm)].map(([, n]) => Number(n));
       const seen = ["first_update_seconds_count", "client_latency_seconds_count"].map(count);
-      return [count("beacons_total"), count("page_refreshes_total"), ...seen, ...ignored];
+      return [count("beacons_total"), count("refreshes_total"), ...seen, ...ignored];
     };
     try {
       await publish(server.url, "seen-1", [{ stage: "uploading", progress: 1 }]);

@@ -49,23 +49,23 @@ test("it is searched by id, user, kind, state, region and fallback", async ({ pa
   await expect(rows).toHaveCount(2);
   await page.goto("/search");
   await search("", "", "atlantis");
-  await expect(page.getByText("No session is like that.")).toBeVisible();
+  await expect(page.getByText("No session matches.")).toBeVisible();
   // What is typed is text.
   await search(`"><script>alert(1)</script>`, "", "");
-  await expect(page.getByText("No session is like that.")).toBeVisible();
+  await expect(page.getByText("No session matches.")).toBeVisible();
 });
 
 test("one session's course: events, streams, fallbacks and latencies on one line of time", async ({ page }) => {
   await page.goto("/search?q=tr-de");
   await page.getByRole("link", { name: "tr-de" }).click();
   await expect(page).toHaveTitle(/tr-de/);
-  const course = page.getByRole("region", { name: "Course" });
+  const course = page.getByRole("region", { name: "Timeline" });
   await expect(course.getByRole("img", { name: /1 stream opened \(1 still open\), 3\d fallbacks, 21 events/ })).toBeVisible();
   await expect(course.locator("rect.stream_open")).toHaveCount(1);
   for (const kind of ["event", "stream_opened", "fallback", "latency", "first_update"]) {
     await expect(course.locator(`.${kind}`).first()).toBeAttached();
   }
-  const told = page.getByRole("region", { name: "What happened" });
+  const told = page.getByRole("region", { name: "Events" });
   await expect(told.getByRole("row", { name: /Fallback: Buffered by a proxy/ }).first()).toBeVisible();
   await expect(told.getByRole("row", { name: /Stream opened: / })).toHaveCount(1);
   await expect(told.getByRole("row", { name: /First update: Firefox, after 140 ms/ }).first()).toBeVisible();
@@ -73,7 +73,7 @@ test("one session's course: events, streams, fallbacks and latencies on one line
     - heading "tr-de" [level=1]
     - paragraph:
       - text: running
-      - link "Its public page"
+      - link "Public page"
       - link "All sessions"
     - term: Kind
     - definition: transcription

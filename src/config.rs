@@ -1,7 +1,10 @@
 //! Where settings come from: a file, then the environment, then flags; each overrides the one before.
 
 use std::{collections::HashMap, env, fs, path::PathBuf};
-use streamgauge_core::settings::config::{BadSetting, KEYS, MachineDefaults, RawSettings, Settings};
+use streamgauge_core::settings::{
+    config::{BadSetting, MachineDefaults, RawSettings},
+    table::{SETTINGS, Settings},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -28,10 +31,9 @@ pub fn read(flags: &HashMap<&'static str, String>, file: Option<String>) -> Resu
         }
     }
     // Only known names are looked up: an orchestrator may set STREAMGAUGE_PORT and the like for its own ends.
-    for key in KEYS {
-        let name = format!("STREAMGAUGE_{}", key.name.to_uppercase());
-        if let Ok(value) = env::var(&name) {
-            raw.set(key.name, value, "the environment")?;
+    for setting in SETTINGS {
+        if let Ok(value) = env::var(setting.variable()) {
+            raw.set(setting.name, value, "the environment")?;
         }
     }
     for (key, value) in flags {

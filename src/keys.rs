@@ -5,7 +5,11 @@ use crate::{
     store::{Store, StoreError, Unusable},
 };
 use private_postgres::{Postgres, Started};
-use streamgauge_core::{access::Scope, settings::config::Settings, text::is_label};
+use streamgauge_core::{
+    access::{Actor, Scope},
+    settings::table::Settings,
+    text::is_label,
+};
 
 pub enum Task {
     Create { name: String, scopes: Vec<String> },
@@ -71,11 +75,11 @@ pub fn run(settings: &Settings, task: Task) -> Result<String, KeyError> {
 async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
     let store = Store::new(url, "key", 0)?;
     store.migrate().await?;
-    let access = store.access();
+    let (access, actor) = (store.access(), Actor::command_line(&operating_user()));
     let said = match task {
         Task::Create { name, scopes } => {
             let key = fresh_key()?;
-            access.add_key(&key.id, &name, &digest(&key.secret), &scopes).await?;
+            access.add_key(&key.id, &name, &digest(&key.secret), &scopes, &actor).await?;
             format!(
                 "{}\n\nKeep it now: it is not shown again. It lets {name} {}.\n",
                 key.reveal(),
@@ -98,7 +102,7 @@ async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
             lines
         }
         Task::Revoke { id } => {
-            if !access.revoke_key(&id).await? {
+            if !access.revoke_key(&id, &actor).await? {
                 return Err(KeyError::NoSuchKey(id));
             }
             format!("{id} is revoked. Servers that run refuse it within 5 s.\n")
@@ -106,4 +110,36 @@ async fn with_database(url: &str, task: Task) -> Result<String, KeyError> {
     };
     store.close().await;
     Ok(said)
+}
+
+/// The user of the operating system who runs this: by name, or by number where the machine has no name for it. Not from the
+/// environment, which anybody sets.
+fn operating_user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    user_name(&users, uid).map_or_else(|| format!("uid {uid}"), str::to_owned)
+}
+
+/// `users`: as `/etc/passwd` has them, `NAME:PASSWORD:UID:…`.
+fn user_name(users: &str, uid: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| is_label(name, 64))?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operating_systems_user_is_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n# a comment\nann:x:1000:1000::/home/ann:/bin/sh\nbad\u{7}:x:7:7::/:/\n";
+        let check = |uid, expected| assert_eq!(user_name(users, uid), expected, "{uid}");
+        check(0, Some("root"));
+        check(1_000, Some("ann"));
+        check(7, None);
+        check(8, None);
+    }
 }

@@ -2,8 +2,11 @@
 
 use clap::{Arg, ArgMatches, Command};
 use std::{collections::HashMap, io::IsTerminal, process::ExitCode};
-use streamgauge::{config, keys, run};
-use streamgauge_core::settings::config::{KEYS, Key, Settings};
+use streamgauge::{config, keys, remove_demo, run};
+use streamgauge_core::settings::{
+    setting::Setting,
+    table::{SETTINGS, Settings},
+};
 use tracing_subscriber::EnvFilter;
 
 /// Small allocations by the million, freed on other threads: glibc's allocator keeps twice the memory. Without huge
@@ -15,9 +18,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 64;
 
 fn command() -> Command {
-    let settings = KEYS.iter().map(|key| {
-        let arg = setting(key);
-        match key.name {
+    let settings = SETTINGS.iter().map(|setting| {
+        let heading =
+            if setting.may_change() { "Settings that can change while the server runs" } else { "Settings" };
+        let arg = flag(setting).help_heading(heading);
+        match setting.name {
             "demo" => arg.num_args(0..=1).default_missing_value("true"),
             _ => arg,
         }
@@ -27,8 +32,8 @@ fn command() -> Command {
     let serve = Command::new("serve")
         .about("Serve streams and dashboards")
         .after_help(
-            "Each setting may also stand in the file, as key_with_underscores, or in the environment, as \
-             STREAMGAUGE_KEY. Flags override the environment, which overrides the file. STREAMGAUGE_LOG sets what is \
+            "Each setting may also stand in the file, as name_with_underscores, or in the environment, as \
+             STREAMGAUGE_NAME. Flags override the environment, which overrides the file. STREAMGAUGE_LOG sets what is \
              logged, as in RUST_LOG.",
         )
         .arg(config)
@@ -40,13 +45,15 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(serve)
         .subcommand(key_command())
+        .subcommand(demo_command())
         .subcommand(streamgauge_loadtest::command())
 }
 
 /// Where the keys lie is said as for `serve`.
 fn key_command() -> Command {
     let database = ["data_dir", "database_url"];
-    let settings: Vec<Arg> = KEYS.iter().filter(|key| database.contains(&key.name)).map(setting).collect();
+    let settings = SETTINGS.iter().filter(|setting| database.contains(&setting.name));
+    let settings: Vec<Arg> = settings.map(flag).collect();
     let config = Arg::new("config").long("config").value_name("FILE").help("TOML file with settings");
     let task = |name, about| Command::new(name).about(about).arg(config.clone()).args(settings.clone());
     Command::new("key")
@@ -71,8 +78,20 @@ fn key_command() -> Command {
         )
 }
 
-fn setting(key: &Key) -> Arg {
-    Arg::new(key.name).long(key.name.replace('_', "-")).help(key.help).value_name("VALUE")
+/// `serve --demo` keeps its data apart, in `demo` in the data folder.
+fn demo_command() -> Command {
+    let settings: Vec<Arg> = SETTINGS.iter().filter(|setting| setting.name == "data_dir").map(flag).collect();
+    let config = Arg::new("config").long("config").value_name("FILE").help("TOML file with settings");
+    Command::new("demo")
+        .about("What `serve --demo` has stored: 90 days that are made up, and its own traffic")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("remove").about("Delete all of it").arg(config).args(settings))
+}
+
+fn flag(setting: &Setting) -> Arg {
+    let value = if setting.unit.is_empty() { "VALUE".to_owned() } else { setting.unit.to_uppercase() };
+    Arg::new(setting.name).long(setting.flag()).help(setting.help_text()).value_name(value)
 }
 
 fn main() -> ExitCode {
@@ -90,6 +109,7 @@ fn main() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", flags)) => serve(flags),
         Some(("key", flags)) => key(flags),
+        Some(("demo", flags)) => demo(flags),
         Some(("loadtest", flags)) => streamgauge_loadtest::main(flags),
         _ => ExitCode::from(USAGE),
     }
@@ -97,11 +117,11 @@ fn main() -> ExitCode {
 
 /// What the flags, the environment and the file say together.
 fn settings(flags: &ArgMatches) -> Result<Settings, ExitCode> {
-    let given: HashMap<&'static str, String> = KEYS
+    let given: HashMap<&'static str, String> = SETTINGS
         .iter()
-        .filter_map(|key| {
-            let value = flags.try_get_one::<String>(key.name).ok().flatten()?;
-            Some((key.name, value.clone()))
+        .filter_map(|setting| {
+            let value = flags.try_get_one::<String>(setting.name).ok().flatten()?;
+            Some((setting.name, value.clone()))
         })
         .collect();
     config::read(&given, flags.get_one::<String>("config").cloned()).map_err(|error| {
@@ -117,6 +137,24 @@ fn serve(flags: &ArgMatches) -> ExitCode {
     };
     match run(settings) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streamgauge: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(flags: &ArgMatches) -> ExitCode {
+    let Some(("remove", flags)) = flags.subcommand() else { return ExitCode::from(USAGE) };
+    let settings = match settings(flags) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    match remove_demo(&settings) {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("streamgauge: {error}");
             ExitCode::FAILURE

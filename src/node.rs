@@ -4,11 +4,11 @@ use crate::{
     access::Access,
     broker::{LocalBroker, RedisBroker},
     gauge::{Beacons, Board, Polled, Totals},
+    geo::Geo,
     measure::Recorder,
     store::Store,
-    stream::Door,
+    stream::StreamContext,
     telemetry::Telemetry,
-    whereabouts::Whereabouts,
 };
 use bytes::Bytes;
 use http::HeaderName;
@@ -17,7 +17,7 @@ use streamgauge_core::{
     access::site::Site,
     metric::measure::counters::Counter,
     session::{cohort::Cohort, ids::SessionId, status::State},
-    settings::config::Settings,
+    settings::table::Settings,
 };
 use tokio::sync::watch;
 
@@ -31,13 +31,13 @@ pub struct Node {
     pub access: Access,
     pub recorder: Recorder,
     pub beacons: Beacons,
-    pub whereabouts: Whereabouts,
+    pub geo: Geo,
     /// By which the node knows its own probe; nobody else ever sees it.
     pub probe_secret: Box<str>,
     /// Sessions that were polled lately.
     pub polled: Polled,
     /// Broker, hub, and what streams are opened with.
-    pub door: Door,
+    pub streams: StreamContext,
     /// The broker once more, when it is Redis: the gauge asks it for more than the contract has.
     pub redis: Option<Arc<RedisBroker>>,
     /// The same when it is in process: it is swept by a job.
@@ -46,6 +46,8 @@ pub struct Node {
     pub most_connections: u32,
     pub store: Store,
     pub board: Board,
+    /// Up to when the figures are made up, Unix seconds.
+    pub seeded_until: Option<i64>,
     pub totals: Totals,
     /// Off unless an endpoint is configured.
     pub telemetry: Telemetry,

@@ -10,6 +10,8 @@ mod app; // the app around its pages
 mod charts; // plots, sparklines, gauges, as SVG whose looks CSS decides
 mod components; // what several pages are put together from
 mod live; // the admin stream in the browser, and the state of its connection
+#[cfg(feature = "ssr")]
+mod load_test_file; // a load test's result as a file, for the tool
 mod pages; // one file a page, and the list of them
 #[cfg(feature = "ssr")]
 mod panels; // the Overview's quieter panels, rendered on the server alone
@@ -21,7 +23,9 @@ pub use app::App;
 #[cfg(feature = "ssr")]
 pub use charts::export::chart_svg;
 #[cfg(feature = "ssr")]
-pub use pages::{Audience, PAGES, Page};
+pub use load_test_file::load_test_file;
+#[cfg(feature = "ssr")]
+pub use pages::{Audience, PAGES, Page, Place};
 #[cfg(feature = "ssr")]
 pub use panels::fragment;
 #[cfg(feature = "ssr")]

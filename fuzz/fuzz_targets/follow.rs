@@ -6,17 +6,17 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use streamgauge_core::session::{
     follow::{self, FORGIVEN, Following, Headers, MOST_SESSIONS, Said},
-    history::{self, Ask, Held, HistoryLimits, Opening},
+    history::{self, Ask, SessionHistory, HistoryLimits, Opening},
     ids::{Epoch, EventId},
     status::{Draft, State, StatusEvent},
 };
 
-static RUNS: LazyLock<Held> = LazyLock::new(|| held(false));
-static ENDED: LazyLock<Held> = LazyLock::new(|| held(true));
+static RUNS: LazyLock<SessionHistory> = LazyLock::new(|| held(false));
+static ENDED: LazyLock<SessionHistory> = LazyLock::new(|| held(true));
 
 /// Events 1 to 6, of which the last four are kept.
-fn held(ended: bool) -> Held {
-    let mut held = Held::new(Epoch(0xa1));
+fn held(ended: bool) -> SessionHistory {
+    let mut held = SessionHistory::new(Epoch(0xa1));
     for seq in 1..=6 {
         let state = if ended && seq == 6 { State::Completed } else { State::Running };
         let draft = Draft { state, stage: "s".into(), progress: 1, message: None, data: None };
@@ -28,7 +28,7 @@ fn held(ended: bool) -> Held {
 }
 
 /// A stream begins with what is missing or with a gap, and stands where the history stands.
-fn check(held: &Held, ask: Ask) {
+fn check(held: &SessionHistory, ask: Ask) {
     match history::open(held, ask) {
         Opening::Over => assert!(held.has_ended() && ask != Ask::Unreadable),
         Opening::Stream { gap, first, position } => {

@@ -3,10 +3,12 @@
 //! PostgreSQL shares them between nodes and keeps them over a restart. While it is unreachable they count on this node, and
 //! are written once it can be reached.
 
+use crate::store::SignOut;
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+use streamgauge_core::access::Actor;
 
 /// Sign-ins that are remembered. It takes an admin's key to begin one, and each is forgotten once its cookie has expired.
 pub const MOST: i64 = 10_000;
@@ -18,8 +20,8 @@ pub struct Ended(RwLock<HashMap<String, EndedSignIn>>);
 struct EndedSignIn {
     /// When its cookie expires, Unix seconds: from then on there is nothing to remember.
     exp: i64,
-    /// PostgreSQL has it.
-    is_stored: bool,
+    /// Who signed out, for the audit log, until PostgreSQL has it.
+    unstored: Option<Actor>,
 }
 
 impl Ended {
@@ -27,20 +29,23 @@ impl Ended {
         self.read().contains_key(id)
     }
 
-    /// `now`, `exp`: Unix seconds.
-    pub fn end(&self, id: String, exp: i64, now: i64) {
+    /// `now`: Unix seconds.
+    pub fn end(&self, SignOut { id, exp, actor }: SignOut, now: i64) {
         let mut ended = self.write();
         if !ended.contains_key(&id) {
             make_room(&mut ended, now);
-            ended.insert(id, EndedSignIn { exp, is_stored: false });
+            ended.insert(id, EndedSignIn { exp, unstored: Some(actor) });
         }
     }
 
     /// Those that PostgreSQL does not have yet.
-    pub fn unstored(&self) -> Vec<(String, i64)> {
+    pub fn unstored(&self) -> Vec<SignOut> {
         let ended = self.read();
-        let unstored = ended.iter().filter(|(_, sign_in)| !sign_in.is_stored);
-        unstored.map(|(id, sign_in)| (id.clone(), sign_in.exp)).collect()
+        let unstored = ended.iter().filter_map(|(id, sign_in)| {
+            let actor = sign_in.unstored.clone()?;
+            Some(SignOut { id: id.clone(), exp: sign_in.exp, actor })
+        });
+        unstored.collect()
     }
 
     /// PostgreSQL has these: from this node or another.
@@ -51,7 +56,7 @@ impl Ended {
             if !ended.contains_key(&id) {
                 make_room(&mut ended, now);
             }
-            ended.insert(id, EndedSignIn { exp, is_stored: true });
+            ended.insert(id, EndedSignIn { exp, unstored: None });
         }
     }
 
@@ -82,16 +87,20 @@ fn make_room(ended: &mut HashMap<String, EndedSignIn>, now: i64) {
 mod tests {
     use super::*;
 
+    fn sign_out(id: &str, exp: i64) -> SignOut {
+        SignOut { id: id.into(), exp, actor: Actor::local_user(None) }
+    }
+
     #[test]
     fn a_sign_in_that_ended_is_remembered_and_written_once() {
         let ended = Ended::default();
-        ended.end("a".into(), 100, 0);
+        ended.end(sign_out("a", 100), 0);
         assert!(ended.holds("a") && !ended.holds("b"));
-        assert_eq!(ended.unstored(), [("a".into(), 100)]);
+        assert_eq!(ended.unstored(), [sign_out("a", 100)]);
         ended.stored([("a".into(), 100), ("b".into(), 200)], 0);
         assert!(ended.holds("a") && ended.holds("b"));
         assert_eq!(ended.unstored(), []);
-        ended.end("a".into(), 100, 0);
+        ended.end(sign_out("a", 100), 0);
         assert_eq!(ended.unstored(), [], "ended twice, written once");
     }
 
@@ -99,11 +108,11 @@ mod tests {
     fn memory_for_sign_ins_is_bounded() {
         let ended = Ended::default();
         for n in 0..MOST + 10 {
-            ended.end(n.to_string(), 1_000 + n, 0);
+            ended.end(sign_out(&n.to_string(), 1_000 + n), 0);
         }
         assert_eq!(ended.read().len() as i64, MOST);
         assert!(!ended.holds("9") && ended.holds("10"));
-        ended.end("late".into(), 1_000_000, 1_000 + MOST);
+        ended.end(sign_out("late", 1_000_000), 1_000 + MOST);
         assert_eq!(ended.read().len(), 10, "those that expired are gone");
         ended.stored([("over".into(), 999)], 1_000_000);
         assert_eq!(ended.read().len(), 0, "and nothing that has expired comes back from PostgreSQL");

@@ -4,15 +4,28 @@ use crate::chance::random;
 use crate::store::StoredKey;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, io};
-use streamgauge_core::access::{ApiKey, Scope};
+use std::{collections::HashMap, io, net::IpAddr, sync::Arc};
+use streamgauge_core::access::{Actor, ApiKey, Identity, KeyHolder, Role, Scope};
 
 /// All keys that let in, by id.
 pub struct Keys(HashMap<String, Key>);
 
-struct Key {
+pub struct Key {
     digest: [u8; 32],
     scopes: Vec<Scope>,
+    holder: Arc<KeyHolder>,
+}
+
+impl Key {
+    pub fn opens(&self, wanted: Scope) -> bool {
+        self.scopes.iter().any(|has| has.opens(wanted))
+    }
+
+    /// Who acts with this key, from that address.
+    pub fn actor(&self, address: Option<IpAddr>) -> Actor {
+        let role = self.opens(Scope::Admin).then_some(Role::Admin);
+        Actor { identity: Identity::Key(self.holder.clone()), address, role }
+    }
 }
 
 impl Keys {
@@ -20,21 +33,22 @@ impl Keys {
     pub fn of(stored: Vec<StoredKey>) -> Keys {
         let read = |key: StoredKey| {
             let scopes = key.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-            Some((key.id, Key { digest: key.digest.try_into().ok()?, scopes }))
+            let holder = KeyHolder { id: key.id.clone(), name: key.name }.into();
+            Some((key.id, Key { digest: key.digest.try_into().ok()?, scopes, holder }))
         };
         Keys(stored.into_iter().filter(|key| !key.revoked).filter_map(read).collect())
     }
 
-    /// What the key opens; `None`: it is unknown.
-    pub fn scopes(&self, token: &str) -> Option<&[Scope]> {
+    /// `None`: the key is unknown or revoked.
+    pub fn find(&self, token: &str) -> Option<&Key> {
         let key = ApiKey::parse(token)?;
         let known = self.0.get(&key.id)?;
-        same(&digest(&key.secret), &known.digest).then_some(&known.scopes)
+        same(&digest(&key.secret), &known.digest).then_some(known)
     }
 
-    /// What the key of that id opens, for a client that has shown its secret before; `None`: it was revoked.
-    pub fn scopes_of(&self, id: &str) -> Option<&[Scope]> {
-        self.0.get(id).map(|key| &key.scopes[..])
+    /// The key of that id, for a client that has shown its secret before. `None`: it was revoked.
+    pub fn of_id(&self, id: &str) -> Option<&Key> {
+        self.0.get(id)
     }
 }
 
@@ -62,17 +76,24 @@ mod tests {
         let key = fresh_key().expect("chance");
         let stored = |scopes: &[&str], digest: Vec<u8>| {
             let scopes = scopes.iter().map(|scope| scope.to_string()).collect();
-            Keys::of(vec![StoredKey { id: key.id.clone(), digest, scopes, revoked: false }])
+            let (id, name) = (key.id.clone(), "ci".into());
+            Keys::of(vec![StoredKey { id, name, digest, scopes, revoked: false }])
         };
+        let scopes = |keys: &Keys, token: &str| keys.find(token).map(|key| key.scopes.clone());
         let kept = digest(&key.secret).to_vec();
         let keys = stored(&["publish"], kept.clone());
-        assert_eq!(keys.scopes(&key.reveal()), Some(&[Scope::Publish][..]));
+        assert_eq!(scopes(&keys, &key.reveal()), Some(vec![Scope::Publish]));
         let other = ApiKey { secret: fresh_key().expect("chance").secret, ..key.clone() };
-        assert_eq!(keys.scopes(&other.reveal()), None);
-        assert_eq!(keys.scopes("sgk_"), None);
-        assert_eq!(keys.scopes_of(&key.id), Some(&[Scope::Publish][..]));
-        assert_eq!(keys.scopes_of(&other.secret), None);
-        assert_eq!(stored(&["root"], kept).scopes(&key.reveal()), Some(&[][..]));
-        assert_eq!(stored(&["publish"], vec![0; 3]).scopes(&key.reveal()), None);
+        assert_eq!(scopes(&keys, &other.reveal()), None);
+        assert_eq!(scopes(&keys, "sgk_"), None);
+        assert!(keys.of_id(&key.id).is_some_and(|key| key.opens(Scope::Publish) && !key.opens(Scope::Admin)));
+        assert!(keys.of_id(&other.secret).is_none());
+        assert_eq!(scopes(&stored(&["root"], kept.clone()), &key.reveal()), Some(vec![]));
+        assert_eq!(scopes(&stored(&["publish"], vec![0; 3]), &key.reveal()), None);
+        for (scope, role) in [("publish", None), ("metrics", None), ("admin", Some(Role::Admin))] {
+            let keys = stored(&[scope], kept.clone());
+            let actor = keys.find(&key.reveal()).expect("a key").actor(None);
+            assert_eq!((actor.key(), actor.name(), actor.role), (Some(&*key.id), "ci", role), "{scope}");
+        }
     }
 }

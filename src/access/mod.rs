@@ -12,11 +12,11 @@ pub use tickets::Signer;
 use crate::{
     chance::random,
     clock,
-    store::{Store, StoreError},
+    store::{SignOut, Store, StoreError},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ended::{Ended, MOST};
-use keys::Keys;
+use keys::{Key, Keys};
 use std::{
     net::IpAddr,
     sync::{
@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 use streamgauge_core::{
-    access::{ApiKey, BadTicket, Claims, Scope},
+    access::{Actor, ApiKey, BadTicket, Claims, Scope},
     session::ids::SessionId,
 };
 use throttle::Throttle;
@@ -38,15 +38,16 @@ pub struct Access(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    door: RwLock<Door>,
-    /// Whether the door is open, for what every request asks.
+    mode: RwLock<Mode>,
+    /// Whether access is open, for what every request asks.
     is_open: AtomicBool,
     throttle: Throttle,
     ended: Ended,
 }
 
+/// Whether keys are asked for.
 #[derive(Clone, Default)]
-enum Door {
+enum Mode {
     /// The keys were never read. Nobody is let in: a database that is away must not open what is closed.
     #[default]
     Unknown,
@@ -62,9 +63,9 @@ struct Closed {
 }
 
 impl Closed {
-    /// Whether the key of that id still opens dashboards.
-    fn is_admin(&self, key: &str) -> bool {
-        self.keys.scopes_of(key).is_some_and(|scopes| scopes.iter().any(|has| has.opens(Scope::Admin)))
+    /// The key of that id, if it still opens dashboards.
+    fn admin(&self, key: &str) -> Option<&Key> {
+        self.keys.of_id(key).filter(|key| key.opens(Scope::Admin))
     }
 }
 
@@ -118,19 +119,19 @@ impl Access {
     /// Reads the keys anew. Closed once there is one, also when all are revoked: that must not open everything.
     pub async fn refresh(&self, store: &Store) -> Result<(), NotRead> {
         let stored = store.access().keys().await?;
-        let door = self.door();
-        if stored.is_empty() && !matches!(door, Door::Closed(_)) {
-            self.set(Door::Open);
+        let mode = self.mode();
+        if stored.is_empty() && !matches!(mode, Mode::Closed(_)) {
+            self.set(Mode::Open);
             return Ok(());
         }
-        let signer = match &door {
-            Door::Closed(closed) => closed.signer.clone(),
-            Door::Unknown | Door::Open => {
+        let signer = match &mode {
+            Mode::Closed(closed) => closed.signer.clone(),
+            Mode::Unknown | Mode::Open => {
                 let fresh = random::<32>().map_err(NotRead::NoRandomness)?;
                 Signer::new(&store.access().signing_secret("tickets", &fresh).await?)
             }
         };
-        if !matches!(door, Door::Closed(_)) {
+        if !matches!(mode, Mode::Closed(_)) {
             tracing::info!("access is closed: publishers and admins need a key, followers a ticket");
         }
         if let Err(error) = self.store_sign_outs(store).await {
@@ -138,7 +139,7 @@ impl Access {
         }
         // Before anybody is let in: a cookie that was ended before a restart must not open anything after it.
         self.0.ended.stored(store.access().ended_sign_ins(MOST).await?, clock::now_ms() / 1_000);
-        self.set(Door::Closed(Arc::new(Closed { keys: Keys::of(stored), signer })));
+        self.set(Mode::Closed(Arc::new(Closed { keys: Keys::of(stored), signer })));
         Ok(())
     }
 
@@ -148,45 +149,51 @@ impl Access {
     }
 
     pub fn is_closed(&self) -> bool {
-        matches!(self.door(), Door::Closed(_))
+        matches!(self.mode(), Mode::Closed(_))
     }
 
-    fn door(&self) -> Door {
-        self.0.door.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn mode(&self) -> Mode {
+        self.0.mode.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, door: Door) {
-        self.0.is_open.store(matches!(door, Door::Open), Relaxed);
-        *self.0.door.write().unwrap_or_else(PoisonError::into_inner) = door;
+    fn set(&self, mode: Mode) {
+        self.0.is_open.store(matches!(mode, Mode::Open), Relaxed);
+        *self.0.mode.write().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
     /// `None`: open.
     fn closed(&self) -> Result<Option<Arc<Closed>>, Denied> {
-        match self.door() {
-            Door::Unknown => Err(Denied::Unknown),
-            Door::Open => Ok(None),
-            Door::Closed(closed) => Ok(Some(closed)),
+        match self.mode() {
+            Mode::Unknown => Err(Denied::Unknown),
+            Mode::Open => Ok(None),
+            Mode::Closed(closed) => Ok(Some(closed)),
         }
     }
 
-    /// Lets a publisher, an admin or a scraper in.
-    pub fn check(&self, scope: Scope, brought: Brought<'_>) -> Result<(), Denied> {
-        let Some(closed) = self.closed()? else { return Ok(()) };
-        self.tried(brought.address, || match (brought.token, brought.cookie) {
-            (Some(token), _) => match closed.keys.scopes(token) {
-                Some(scopes) if scopes.iter().any(|has| has.opens(scope)) => Ok(()),
+    /// Who a publisher, an admin or a scraper is, if they may do what the scope says. The actor's address is the one that
+    /// was brought.
+    pub fn identify(&self, scope: Scope, brought: Brought<'_>) -> Result<Actor, Denied> {
+        let Some(closed) = self.closed()? else { return Ok(Actor::local_user(brought.address)) };
+        let key = self.tried(brought.address, || match (brought.token, brought.cookie) {
+            (Some(token), _) => match closed.keys.find(token) {
+                Some(key) if key.opens(scope) => Ok(key),
                 Some(_) => Err(Denied::Forbidden),
                 None => Err(Denied::Wrong),
             },
-            (None, Some(cookie)) if Scope::Admin.opens(scope) => self.is_signed_in(&closed, cookie),
+            (None, Some(cookie)) if Scope::Admin.opens(scope) => {
+                self.signed_in(&closed, cookie).map(|(key, _)| key)
+            }
             (None, _) => Err(Denied::Missing),
-        })
+        })?;
+        Ok(key.actor(brought.address))
     }
 
-    fn is_signed_in(&self, closed: &Closed, cookie: &str) -> Result<(), Denied> {
-        let SignIn { admin, id, exp } = closed.signer.sign_in(cookie).ok_or(Denied::Wrong)?;
-        let goes_on = clock::now_ms() / 1_000 < exp && closed.is_admin(&admin) && !self.0.ended.holds(&id);
-        if goes_on { Ok(()) } else { Err(Denied::SignedOut) }
+    /// The key by which somebody signed in, while their sign-in is not over.
+    fn signed_in<'a>(&self, closed: &'a Closed, cookie: &str) -> Result<(&'a Key, SignIn), Denied> {
+        let sign_in = closed.signer.sign_in(cookie).ok_or(Denied::Wrong)?;
+        let goes_on = clock::now_ms() / 1_000 < sign_in.exp && !self.0.ended.holds(&sign_in.id);
+        let key = closed.admin(&sign_in.admin).filter(|_| goes_on);
+        key.map(|key| (key, sign_in)).ok_or(Denied::SignedOut)
     }
 
     /// Lets a follower of the session in. `None`: access is open.
@@ -231,15 +238,13 @@ impl Access {
     }
 
     /// Ends the sign-in that the cookie stands for: at once on this node, on others once [`Access::store_sign_outs`] has
-    /// stored it and they have read it. `false`: it stands for none, or for one that is over.
-    pub fn sign_out(&self, cookie: &str) -> bool {
-        let Ok(Some(closed)) = self.closed() else { return false };
-        if self.is_signed_in(&closed, cookie).is_err() {
-            return false;
-        }
-        let Some(SignIn { id, exp, .. }) = closed.signer.sign_in(cookie) else { return false };
-        self.0.ended.end(id, exp, clock::now_ms() / 1_000);
-        true
+    /// stored it and they have read it. `None`: it stands for none, or for one that is over.
+    pub fn sign_out(&self, cookie: &str, address: Option<IpAddr>) -> Option<Actor> {
+        let closed = self.closed().ok()??;
+        let (key, SignIn { id, exp, .. }) = self.signed_in(&closed, cookie).ok()?;
+        let actor = key.actor(address);
+        self.0.ended.end(SignOut { id, exp, actor: actor.clone() }, clock::now_ms() / 1_000);
+        Some(actor)
     }
 
     /// Tells other nodes of the sign-outs that they do not know of. What fails is tried again with the next keys.
@@ -247,7 +252,8 @@ impl Access {
         let unstored = self.0.ended.unstored();
         if !unstored.is_empty() {
             store.access().end_sign_ins(&unstored).await?;
-            self.0.ended.stored(unstored, clock::now_ms() / 1_000);
+            let stored = unstored.into_iter().map(|sign_out| (sign_out.id, sign_out.exp));
+            self.0.ended.stored(stored, clock::now_ms() / 1_000);
         }
         Ok(())
     }
@@ -285,13 +291,14 @@ mod tests {
     fn closed(key: &ApiKey) -> Access {
         let stored = crate::store::StoredKey {
             id: key.id.clone(),
+            name: "ops".into(),
             digest: digest(&key.secret).to_vec(),
             scopes: vec!["admin".into()],
             revoked: false,
         };
         let access = Access::default();
         let signer = Signer::new(&[7; 32]);
-        access.set(Door::Closed(Arc::new(Closed { keys: Keys::of(vec![stored]), signer })));
+        access.set(Mode::Closed(Arc::new(Closed { keys: Keys::of(vec![stored]), signer })));
         access
     }
 
@@ -300,14 +307,16 @@ mod tests {
         let key = fresh_key().expect("chance");
         let access = closed(&key);
         let address = Some("192.0.2.1".parse().expect("an address"));
-        let by =
-            |cookie: &str| access.check(Scope::Admin, Brought { token: None, cookie: Some(cookie), address });
+        let by = |cookie: &str| {
+            access.identify(Scope::Admin, Brought { token: None, cookie: Some(cookie), address }).map(drop)
+        };
         let good = access.admin_cookie(&key.reveal(), 60).expect("a cookie");
         let expired = access.admin_cookie(&key.reveal(), -1).expect("a cookie");
         let other = fresh_key().expect("chance");
         let revoked = access.admin_cookie(&other.reveal(), 60).expect("a cookie");
         let left = access.admin_cookie(&key.reveal(), 60).expect("a cookie");
-        assert!(access.sign_out(&left) && !access.sign_out(&left) && !access.sign_out(&expired));
+        let signs_out = |cookie: &str| access.sign_out(cookie, address).is_some();
+        assert!(signs_out(&left) && !signs_out(&left) && !signs_out(&expired));
         for _ in 0..100 {
             assert_eq!(by(&good), Ok(()));
             for over in [&expired, &revoked, &left] {
@@ -327,10 +336,11 @@ mod tests {
         let access = closed(&key);
         let (secret, cookie) = (key.reveal(), access.admin_cookie(&key.reveal(), 60).expect("a cookie"));
         let check = |scope, token, cookie, expected| {
-            assert_eq!(access.check(scope, Brought { token, cookie, address: None }), expected);
+            let actor = access.identify(scope, Brought { token, cookie, address: None });
+            assert_eq!(actor.map(|actor| actor.name().to_owned()), expected);
         };
-        check(Scope::Admin, Some(&secret), None, Ok(()));
-        check(Scope::Metrics, None, Some(&cookie), Ok(()));
+        check(Scope::Admin, Some(&secret), None, Ok("ops".into()));
+        check(Scope::Metrics, None, Some(&cookie), Ok("ops".into()));
         check(Scope::Admin, Some(&cookie), None, Err(Denied::Wrong));
         check(Scope::Admin, None, Some(&secret), Err(Denied::Wrong));
         check(Scope::Publish, None, Some(&cookie), Err(Denied::Missing));

@@ -1,6 +1,6 @@
 //! The broker of a node that is alone: everything in this process, under the same contract as Redis.
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Publication, Published};
 use crate::{
     clock,
     stream::{Hub, Message},
@@ -16,7 +16,7 @@ use std::{
 };
 use streamgauge_core::session::{
     cohort::followed_by_poll,
-    history::{Held, HistoryLimits},
+    history::{HistoryLimits, SessionHistory},
     ids::{Epoch, EventId, SessionId},
     status::{Draft, StatusEvent},
 };
@@ -51,7 +51,7 @@ pub struct LocalBroker {
 type Leases = HashMap<(SessionId, Box<str>), u32>;
 
 struct Entry {
-    held: Held,
+    held: SessionHistory,
     /// Of its history, bytes.
     weight: usize,
     keys: VecDeque<(Box<str>, u64)>,
@@ -179,14 +179,14 @@ impl LocalBroker {
     fn publish_now(
         &self,
         session: &SessionId,
-        say: Say,
+        say: Publication,
         key: Option<&str>,
     ) -> Result<Published, BrokerError> {
         let accepted_us = clock::now_us();
         let now = accepted_us / 1_000;
         let mut shard = self.shard(session);
         let (say, is_first) = match say {
-            Say::First(draft) => (Say::Status(draft), true),
+            Publication::First(draft) => (Publication::Status(draft), true),
             say => (say, false),
         };
         let (entry, created) = match shard.get_mut(session) {
@@ -201,8 +201,10 @@ impl LocalBroker {
             return Err(BrokerError::Ended);
         }
         let draft = match say {
-            Say::Status(draft) | Say::First(draft) => draft,
-            Say::End { outcome, message } => Draft::ending(outcome, message, entry.held.current.as_deref())?,
+            Publication::Status(draft) | Publication::First(draft) => draft,
+            Publication::End { outcome, message } => {
+                Draft::ending(outcome, message, entry.held.current.as_deref())?
+            }
         };
         let id = EventId { epoch: entry.held.epoch, seq: entry.held.top + 1 };
         let event = Arc::new(StatusEvent::new(id, session.clone(), draft, now));
@@ -221,7 +223,7 @@ impl LocalBroker {
 impl Entry {
     fn new(epoch: Epoch, now: i64) -> Entry {
         Entry {
-            held: Held::new(epoch),
+            held: SessionHistory::new(epoch),
             weight: 0,
             keys: VecDeque::new(),
             touched_at: now,
@@ -261,17 +263,17 @@ impl Broker for LocalBroker {
     fn publish<'a>(
         &'a self,
         session: &'a SessionId,
-        say: Say,
+        say: Publication,
         key: Option<&'a str>,
     ) -> Answer<'a, Published> {
         let published = self.publish_now(session, say, key);
-        self.hub.carry(session);
+        self.hub.drive(session);
         ready(published)
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, SessionHistory> {
         let held = self.shard(session).get(session).map(|entry| entry.held.clone());
-        ready(Ok(held.unwrap_or_else(Held::not_begun)))
+        ready(Ok(held.unwrap_or_else(SessionHistory::not_begun)))
     }
 
     fn unwatch(&self, _session: &SessionId) {}
@@ -322,7 +324,7 @@ impl Broker for LocalBroker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{measure::Recorder, stream::Knobs};
+    use crate::{measure::Recorder, stream::LiveLimits};
     use streamgauge_core::{
         metric::region::Region,
         session::{cohort::Cohort, status::State},
@@ -331,13 +333,13 @@ mod tests {
 
     #[test]
     fn histories_have_their_room_and_no_more() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let mut broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
         broker.most = 64 << 10;
         let publish = |session: &str| {
             let message = Some("x".repeat(1_000));
             let draft = Draft { state: State::Running, stage: "s".into(), progress: 1, message, data: None };
-            broker.publish_now(&session.parse().expect("an id"), Say::First(draft), None).map(|_| ())
+            broker.publish_now(&session.parse().expect("an id"), Publication::First(draft), None).map(|_| ())
         };
         let held = |session: &str| {
             broker.shard(&session.parse().expect("an id"))[&session.parse().expect("an id")].held.events.len()
@@ -367,7 +369,7 @@ mod tests {
     /// Followers know the ids of the life before. If they were given again, followers would drop new events as known.
     #[test]
     fn a_session_that_was_forgotten_gives_no_id_again_and_one_that_is_followed_is_not_forgotten() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let broker = LocalBroker::new(hub.clone(), HistoryLimits::default(), 60_000);
         let session = |name: &str| name.parse::<SessionId>().expect("an id");
         let draft =
@@ -375,9 +377,9 @@ mod tests {
         let publish = |name: &str, say| {
             broker.publish_now(&session(name), say, None).map(|published| published.event.id)
         };
-        assert!(matches!(publish("quiet", Say::Status(draft())), Err(BrokerError::NotBegun(_))));
-        let quiet = publish("quiet", Say::First(draft())).expect("published");
-        let followed = publish("followed", Say::First(draft())).expect("published");
+        assert!(matches!(publish("quiet", Publication::Status(draft())), Err(BrokerError::NotBegun(_))));
+        let quiet = publish("quiet", Publication::First(draft())).expect("published");
+        let followed = publish("followed", Publication::First(draft())).expect("published");
         assert_ne!(quiet.epoch, followed.epoch);
         let seat = hub.join(&session("followed"), Cohort::Stream, Region::UNKNOWN).expect("a seat");
 
@@ -385,9 +387,9 @@ mod tests {
         assert_eq!(broker.len(), 2);
         broker.sweep(clock::steady_ms() + 61_000);
         assert_eq!(broker.len(), 1);
-        let again = publish("quiet", Say::First(draft())).expect("published");
+        let again = publish("quiet", Publication::First(draft())).expect("published");
         assert!(again.epoch.0 > followed.epoch.0.max(quiet.epoch.0), "{again} after {quiet}");
-        let next = publish("followed", Say::Status(draft())).expect("published");
+        let next = publish("followed", Publication::Status(draft())).expect("published");
         assert_eq!(next, EventId { epoch: followed.epoch, seq: 2 });
         drop(seat);
         broker.sweep(clock::steady_ms() + 61_000);
@@ -396,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_restart_gives_no_id_again_also_where_the_clock_was_put_back() {
-        let hub = Hub::start(Recorder::new(1), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(Recorder::new(1), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let broker = LocalBroker::new(hub, HistoryLimits::default(), 60_000);
         let session: SessionId = "taken-up".parse().expect("an id");
         let draft =

@@ -10,7 +10,7 @@ pub use traced::TracedBroker;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 use streamgauge_core::session::{
-    history::Held,
+    history::SessionHistory,
     ids::{EventId, SessionId},
     status::{BadDraft, Draft, State, StatusEvent},
 };
@@ -24,7 +24,7 @@ pub enum BrokerError {
     #[error("there is no such session")]
     Unknown,
     /// The same, to an event that would make the session. It comes back: the session may have ended a while ago, and only
-    /// somebody who has looked says it again, as [`Say::First`].
+    /// somebody who has looked says it again, as [`Publication::First`].
     #[error("there is no such session yet")]
     NotBegun(Box<Draft>),
     #[error("as many sessions are held as there is room for")]
@@ -41,7 +41,7 @@ pub enum BrokerError {
 
 /// What a publisher says.
 #[derive(Clone, Debug)]
-pub enum Say {
+pub enum Publication {
     /// To a session that is there. Where there is none, the draft comes back: [`BrokerError::NotBegun`].
     Status(Draft),
     /// Makes the session if there is none.
@@ -50,12 +50,12 @@ pub enum Say {
     End { outcome: State, message: Option<String> },
 }
 
-impl Say {
+impl Publication {
     /// The answer where there is no session.
     fn has_no_session(self) -> BrokerError {
         match self {
-            Say::Status(draft) | Say::First(draft) => BrokerError::NotBegun(Box::new(draft)),
-            Say::End { .. } => BrokerError::Unknown,
+            Publication::Status(draft) | Publication::First(draft) => BrokerError::NotBegun(Box::new(draft)),
+            Publication::End { .. } => BrokerError::Unknown,
         }
     }
 }
@@ -124,13 +124,17 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Gives the event its number, keeps it and delivers it to the hub of every node that watches the session.
     /// `key`: the publisher's `Idempotency-Key`.
-    fn publish<'a>(&'a self, session: &'a SessionId, say: Say, key: Option<&'a str>)
-    -> Answer<'a, Published>;
+    fn publish<'a>(
+        &'a self,
+        session: &'a SessionId,
+        say: Publication,
+        key: Option<&'a str>,
+    ) -> Answer<'a, Published>;
 
     /// From here on this node's hub gets the session's events, without a hole after what is answered. Of a session that
-    /// has not begun that is [`Held::not_begun`], and its first event comes to the hub like any other. Each call that
+    /// has not begun that is [`SessionHistory::not_begun`], and its first event comes to the hub like any other. Each call that
     /// answers `Ok` is paid back by one [`Broker::unwatch`].
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held>;
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, SessionHistory>;
 
     fn unwatch(&self, session: &SessionId);
 

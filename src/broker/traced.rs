@@ -1,9 +1,9 @@
 //! A broker whose work is seen in traces. Stands before the real one only where telemetry is on.
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Publication, Published};
 use crate::telemetry::{System, step};
 use std::sync::Arc;
-use streamgauge_core::session::{history::Held, ids::SessionId};
+use streamgauge_core::session::{history::SessionHistory, ids::SessionId};
 
 pub struct TracedBroker {
     broker: Arc<dyn Broker>,
@@ -34,13 +34,13 @@ impl Broker for TracedBroker {
     fn publish<'a>(
         &'a self,
         session: &'a SessionId,
-        say: Say,
+        say: Publication,
         key: Option<&'a str>,
     ) -> Answer<'a, Published> {
         self.step("broker publish", self.broker.publish(session, say, key))
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, SessionHistory> {
         self.step("broker watch", self.broker.watch(session))
     }
 

@@ -9,6 +9,11 @@ impl Chance {
         Chance(RandomState::new().hash_one(0u8) | 1)
     }
 
+    /// The same numbers for the same seed.
+    pub fn seeded(seed: u64) -> Chance {
+        Chance(seed | 1)
+    }
+
     /// One of its own for another task.
     pub fn split(&mut self) -> Chance {
         Chance(self.next() | 1)
@@ -24,6 +29,11 @@ impl Chance {
     /// `low..high`.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low).max(1)
+    }
+
+    /// `0..high`, for times.
+    pub fn below(&mut self, high: i64) -> i64 {
+        self.between(0, high.unsigned_abs()).cast_signed()
     }
 
     pub fn percent(&mut self, percent: u64) -> bool {

@@ -3,7 +3,7 @@
 //! Closed buckets are kept packed; what is read every second (the merged last hour) is kept ready and changed
 //! only by what enters and leaves the window.
 
-use crate::stream::Knobs;
+use crate::stream::LiveLimits;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use streamgauge_core::{
@@ -20,7 +20,7 @@ use streamgauge_core::{
         range::{Range, View},
     },
     page::board::{Origin, Overview, SsePerformanceMetrics},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// What does not change while the server runs.
@@ -31,9 +31,11 @@ pub struct Facts {
     /// Unix milliseconds.
     pub started_at: i64,
     pub demo: bool,
+    /// Unix seconds.
+    pub seeded_until: Option<i64>,
     pub poll_interval_ms: u32,
     /// How many streams the node allows is among them.
-    pub knobs: Knobs,
+    pub limits: LiveLimits,
 }
 
 /// Levels of this second, which are no sums.
@@ -168,6 +170,7 @@ impl Board {
             started_at: self.facts.started_at,
             version: self.facts.version.to_owned(),
             demo: self.facts.demo,
+            seeded_until: self.facts.seeded_until,
         }
     }
 
@@ -178,7 +181,7 @@ impl Board {
         let (from, to) = (state.open.start + STEP - HOUR, state.open.start + STEP);
         let starts = (from..to).step_by(STEP.unsigned_abs() as usize);
         let others = state.others();
-        let points = starts.map(|at| state.told(at, &others).unwrap_or(Point { at, ..Point::default() }));
+        let points = starts.map(|at| state.told(at, &others).unwrap_or(Point::hole(at)));
         Overview {
             view: View::default(),
             from,
@@ -208,10 +211,10 @@ impl Board {
             as_of: state.levels.now,
             total_connections: count(Counter::ConnectEstablished),
             active_connections: self.standing_in(&state).streams,
-            connection_establishment_time: whole.buckets_ms(Measure::Connect),
+            connection_establishment_time: whole.buckets_ms(Measure::ConnectionEstablishment),
             connection_duration: whole.buckets_duration(),
             messages_delivered: count(Counter::Delivered),
-            message_delivery_latency: whole.buckets_ms(Measure::Delivery),
+            message_delivery_latency: whole.buckets_ms(Measure::DeliveryLatency),
             message_delivery_failures: count(Counter::DroppedSlow),
             memory_usage: state.levels.memory,
             cpu_usage: state.levels.cpu,
@@ -245,7 +248,7 @@ impl Board {
         let own = Standing {
             streams: state.levels.streams,
             pollers: state.levels.pollers,
-            max_connections: self.facts.knobs.get(Knob::MaxConnections).into(),
+            max_connections: self.facts.limits.get(Limit::MaxConnections).into(),
         };
         state.newest_of_others().into_iter().fold(own, |sum, row| {
             let counters = row.counters();
@@ -372,7 +375,7 @@ fn bucket(now: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::settings::limits::Limits;
+    use streamgauge_core::{metric::table::Metric, settings::limits::Limits};
 
     fn board(now: i64) -> Board {
         let facts = Facts {
@@ -380,8 +383,9 @@ mod tests {
             version: "1",
             started_at: 0,
             demo: false,
+            seeded_until: None,
             poll_interval_ms: 3_000,
-            knobs: Knobs::new(&Limits { max_connections: 100, ..Limits::default() }),
+            limits: LiveLimits::new(&Limits { max_connections: 100, ..Limits::default() }),
         };
         Board::new(facts, now)
     }
@@ -391,7 +395,7 @@ mod tests {
         tick.counters.add(Counter::Seconds, 1);
         tick.counters.add(Counter::CoveredSeconds, 1);
         tick.counters.add(Counter::Delivered, delivered);
-        tick.histograms.record_n(Measure::Delivery, 2_000, delivered);
+        tick.histograms.record_n(Measure::DeliveryLatency, 2_000, delivered);
         board.tick(&tick, Levels { now: at * 1_000, ..Levels::default() })
     }
 
@@ -407,7 +411,7 @@ mod tests {
         let overview = board.overview();
         assert_eq!(overview.deliveries, HOUR as u64);
         assert_eq!(overview.points.len() as i64, HOUR / STEP);
-        assert!(overview.points.iter().all(|point| point.deliveries == STEP as u64));
+        assert!(overview.points.iter().all(|point| point.of(Metric::Delivered) == Some(1.0)));
         assert_eq!(board.state().before.counters.get(Counter::Delivered), HOUR as u64);
         assert_eq!(board.state().rows.len() as i64, 2 * HOUR / STEP - 1);
     }
@@ -417,7 +421,8 @@ mod tests {
         let board = board(1_000_000);
         second(&board, 1_000_000, 5);
         second(&board, 1_000_100, 5);
-        let holes = board.overview().points.iter().filter(|point| point.delivered.is_none()).count();
+        let holes =
+            board.overview().points.iter().filter(|point| point.of(Metric::Delivered).is_none()).count();
         assert_eq!(holes, 358);
     }
 
@@ -454,7 +459,7 @@ mod tests {
             row.pack()
         };
         let newest = |board: &Board| -> Vec<(i64, Option<f64>)> {
-            board.metrics().newest.iter().map(|point| (point.at, point.delivered)).collect()
+            board.metrics().newest.iter().map(|point| (point.at, point.of(Metric::Delivered))).collect()
         };
         let run = |board: &Board, from, to| (from..to).for_each(|at| _ = second(board, at, 1));
         run(&board, 1_000_000, 1_000_015);
@@ -466,7 +471,7 @@ mod tests {
         run(&board, 1_000_015, 1_000_025);
         assert_eq!(newest(&board), [(1_000_000, Some(10.0))], "half of a bucket is not drawn");
         let points = board.overview().points;
-        assert!(points[points.len() - 2..].iter().all(|point| point.delivered.is_none()));
+        assert!(points[points.len() - 2..].iter().all(|point| point.of(Metric::Delivered).is_none()));
         board.absorb(vec![of_b(1_000_010)]);
         assert_eq!(newest(&board), [(1_000_000, Some(10.0)), (1_000_010, Some(10.0))]);
         // It dies: what it never tells is waited for no longer.
@@ -479,7 +484,7 @@ mod tests {
         // A row that comes long after its time is taken in.
         board.absorb(vec![of_b(1_000_030)]);
         let late = board.overview().points.into_iter().find(|point| point.at == 1_000_030);
-        assert_eq!(late.and_then(|point| point.delivered), Some(10.0));
+        assert_eq!(late.and_then(|point| point.of(Metric::Delivered)), Some(10.0));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{measure::Recorder, stream::Hub};
 use procfs::WithCurrentSystemInfo;
 use streamgauge_core::{
     metric::measure::{counters::Counter, sample::Sample},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// Connections: how many streams are open, and may be. Their beginnings and ends are counted where they happen.
@@ -39,7 +39,7 @@ impl ConnectionCollector {
     pub fn collect(&self, tick: &mut Sample) -> u64 {
         let open = self.hub.followed();
         tick.counters.add(Counter::StreamSeconds, open);
-        tick.counters.add(Counter::MaxConnectionsSum, self.hub.knobs().get(Knob::MaxConnections).into());
+        tick.counters.add(Counter::MaxConnectionsSum, self.hub.limits().get(Limit::MaxConnections).into());
         open
     }
 }

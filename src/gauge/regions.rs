@@ -1,6 +1,6 @@
 //! The same buckets by region, for the regions from which anybody came.
 
-use crate::{measure::Recorder, whereabouts::Whereabouts};
+use crate::{geo::Geo, measure::Recorder};
 use parking_lot::Mutex;
 use std::array;
 use streamgauge_core::metric::{
@@ -26,12 +26,12 @@ impl RegionBuckets {
     }
 
     /// Takes one second in. `start`: of the bucket that is filling now. Answers the buckets that this closed.
-    pub fn tick(&self, recorder: &Recorder, whereabouts: &Whereabouts, start: i64, step: i64) -> Vec<Packed> {
+    pub fn tick(&self, recorder: &Recorder, geo: &Geo, start: i64, step: i64) -> Vec<Packed> {
         let mut open = self.open.lock();
         let mut closed = Vec::new();
         for index in 1..Region::COUNT {
             let region = Region::at(index);
-            let Some(name) = whereabouts.regions.name(region) else { continue };
+            let Some(name) = geo.regions.name(region) else { continue };
             let empty = || Sample { region: name.clone(), ..Sample::new(self.node.clone(), start, step) };
             let mut tick = empty();
             if !recorder.collect_at(region, &mut tick) {

@@ -1,9 +1,9 @@
-//! The dashboards' stream: one message a second, framed once for everybody who looks.
+//! The dashboards' stream: one message a second, framed once for everybody who looks. The limits of this node.
 
-use super::{asked::Asked, follow::event_stream_headers, gate, problem::Problem, sent::Checked};
+use super::{auth, body::Checked, extract::Asked, follow::event_stream_headers, problem::Problem};
 use crate::{clock, node::Node};
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
@@ -12,11 +12,16 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use streamgauge_core::{
+    access::{
+        Actor,
+        audit::{Action, AuditEntry, Change},
+    },
     page::annotation::{Annotation, AnnotationKind, LONGEST},
     session::frame,
-    settings::limits::Limits,
+    settings::limits::{BadLimit, Limits, Values},
 };
 use tokio::sync::watch;
 
@@ -46,11 +51,11 @@ pub async fn metrics_stream(
     } else {
         metrics.boxed()
     };
-    let mut drain = node.door.drain.clone();
+    let mut drain = node.streams.drain.clone();
     let stopped = async move {
         let _ = drain.wait_for(Option::is_some).await;
     };
-    let goes_on = gate::goes_on(&node, &headers);
+    let goes_on = auth::goes_on(&node, &headers);
     let shut_out = async move {
         while goes_on() {
             tokio::time::sleep(CHECKED).await;
@@ -67,33 +72,54 @@ pub async fn metrics_stream(
 }
 
 pub async fn limits(State(node): State<Arc<Node>>) -> Json<Limits> {
-    Json(node.door.hub.knobs().all())
+    Json(node.streams.hub.limits().all())
 }
 
 /// Some of the limits; what is not named stays. They hold on this node, from now on and until it restarts.
 pub async fn change_limits(
     State(node): State<Arc<Node>>,
-    Checked(wishes): Checked<serde_json::Map<String, serde_json::Value>>,
+    Extension(actor): Extension<Actor>,
+    Checked(wishes): Checked<Values>,
 ) -> Result<Json<Limits>, Problem> {
-    let knobs = node.door.hub.knobs();
-    let changed = knobs.all().change(&wishes);
-    let mut changed =
-        changed.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
-    changed.max_connections = changed.max_connections.min(node.most_connections);
-    knobs.set(&changed);
-    tracing::info!(?changed, "limits were changed");
-    let named: Vec<String> = wishes.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    // Within the bound of an annotation, whatever was sent: the names were checked, and there are few of them.
-    let text: String =
-        format!("{} on {}", named.join(", "), node.settings.node).chars().take(LONGEST).collect();
+    let most = node.most_connections;
+    let (old, new) = node
+        .streams
+        .hub
+        .limits()
+        .change(|limits| {
+            let mut changed = limits.change(&wishes)?;
+            changed.max_connections = changed.max_connections.min(most);
+            Ok(changed)
+        })
+        .map_err(|error: BadLimit| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}")))?;
+    let (before, after) = old.differences(&new);
+    if !after.is_empty() {
+        record(&node, actor, before, after);
+    }
+    Ok(Json(new))
+}
+
+/// In the log, on the charts and in the audit log. Limits are not in PostgreSQL and change also while it is unreachable, so
+/// both rows wait in the write-behind buffer.
+fn record(node: &Node, actor: Actor, old: Values, new: Values) {
+    let (at, name) = (clock::now_ms(), &node.settings.node);
+    let (old, new) = (Value::from(old), Value::from(new));
+    tracing::info!(%actor, address = ?actor.address, %old, %new, "limits were changed");
+    let named = new.as_object().into_iter().flatten();
+    let named: Vec<String> = named.map(|(name, value)| format!("{name} = {value}")).collect();
+    // Within the bound of an annotation, also where all limits change at once.
+    let text: String = format!("{} on {name}", named.join(", ")).chars().take(LONGEST).collect();
     node.store.write_behind().annotate(Annotation {
         id: 0,
-        at: clock::now_ms() / 1_000,
+        at: at / 1_000,
         kind: AnnotationKind::Change,
-        node: node.settings.node.clone(),
+        node: name.clone(),
         text,
+        author: actor.name().to_owned(),
     });
-    Ok(Json(changed))
+    let (action, object) = (Action::ChangeLimits, format!("limits/{name}"));
+    let change = Change { action, object, old: Some(old), new: Some(new) };
+    node.store.write_behind().audit(AuditEntry { at, actor, change });
 }
 
 /// Each new value; a slow reader gets the newest and skips what it missed, so nothing piles up.

@@ -1,6 +1,6 @@
 //! What browsers report, and the stream by which they find out whether a proxy holds events back.
 
-use super::{follow::event_stream_headers, gate, problem::Problem, sent};
+use super::{auth, body, follow::event_stream_headers, problem::Problem};
 use crate::{
     clock,
     node::Node,
@@ -38,26 +38,26 @@ pub async fn beacon(State(node): State<Arc<Node>>, request: Request) -> Result<S
         };
         Problem::new(status, format!("{error}."))
     };
-    let body = sent::whole(body, LONGEST).await.inspect_err(|_| node.recorder.add(Counter::BeaconsBad, 1))?;
+    let body = body::whole(body, LONGEST).await.inspect_err(|_| node.recorder.add(Counter::BeaconsBad, 1))?;
     let beacon = Beacon::parse(&body).map_err(bad)?;
     let ticket = axum::extract::Query::<Ticket>::try_from_uri(&parts.uri).ok();
-    gate::follower(
+    auth::follower(
         &node,
         &parts,
         &beacon.session,
         ticket.as_ref().and_then(|query| query.ticket.as_deref()),
     )?;
     // An invented session would count as one that fell back.
-    if node.door.broker.current(&beacon.session).await?.is_none() {
+    if node.streams.broker.current(&beacon.session).await?.is_none() {
         node.recorder.add(Counter::BeaconsBad, 1);
         return Err(Problem::unknown_session());
     }
     let cohort = node.cohort(&beacon.session);
     let peer = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    let region = node.whereabouts.region(&parts.headers, peer);
+    let region = node.geo.region(&parts.headers, peer);
     if node.beacons.count(node.recorder.at(region), cohort, &beacon) {
         trace(&node, &parts, region, cohort, &beacon);
-        if !beacon.fallbacks_of(cohort).is_empty() && node.door.broker.falls_back(&beacon.session).await? {
+        if !beacon.fallbacks_of(cohort).is_empty() && node.streams.broker.falls_back(&beacon.session).await? {
             node.recorder.add(Counter::SessionsFellBack, 1);
         }
     }
@@ -69,8 +69,8 @@ fn trace(node: &Node, parts: &Parts, region: Region, cohort: Cohort, beacon: &Be
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let place = Place {
         browser: fallback::browser(text(header::USER_AGENT)).to_owned(),
-        region: node.whereabouts.regions.name(region).unwrap_or_else(|| "unknown".into()),
-        route: node.whereabouts.page_route(&parts.headers),
+        region: node.geo.regions.name(region).unwrap_or_else(|| "unknown".into()),
+        route: node.geo.page_route(&parts.headers),
     };
     let now = clock::now_ms();
     let journal = node.recorder.journal();
@@ -106,9 +106,9 @@ const APART: Duration = Duration::from_millis(200);
 pub async fn selftest(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let asked = axum::extract::Query::<Ticket>::try_from_uri(&parts.uri).ok();
-    gate::any_follower(&node, &parts, asked.as_ref().and_then(|query| query.ticket.as_deref()))?;
+    auth::any_follower(&node, &parts, asked.as_ref().and_then(|query| query.ticket.as_deref()))?;
     let address = parts.extensions.get::<Arc<Caller>>().map(|caller| caller.peer.ip());
-    let place = SelfTest::admit(&node.door, address).map_err(|over| match over {
+    let place = SelfTest::admit(&node.streams, address).map_err(|over| match over {
         Over::Node => Problem::away("As many streams are open as this node allows."),
         _ => Problem::too_many("This address has as many streams as allowed."),
     })?;

@@ -1,15 +1,16 @@
 //! The followers' side: the stream, and the poll that it replaces.
 
 use super::{
-    asked::{Asked, Named},
-    gate,
+    auth,
+    extract::{Asked, Named},
     problem::Problem,
 };
 use crate::{
+    backend::poll_url,
     broker::Current,
     clock,
     node::Node,
-    stream::{Caller, ConnectionMeter, Door, Member, Over, Refusal, StreamBody, Traffic, Who, open},
+    stream::{Caller, ConnectionMeter, Member, Over, Refusal, StreamBody, StreamContext, Traffic, Who, open},
 };
 use axum::{
     Extension, Json,
@@ -56,10 +57,6 @@ fn asks(headers: &HeaderMap, asked: &Following, count: usize) -> Vec<Ask> {
     follow::asks(headers, asked.last_event_id.as_deref(), count)
 }
 
-pub fn poll_url(id: &SessionId) -> String {
-    format!("/api/v1/sessions/{id}/status")
-}
-
 pub async fn stream(
     State(node): State<Arc<Node>>,
     Named(id): Named,
@@ -71,19 +68,19 @@ pub async fn stream(
     let (meter, address) = (caller.meter.clone(), Some(caller.peer.ip()));
     let cohort = node.cohort(&id);
     // Before anything is allocated for it.
-    let admitted = gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
+    let admitted = auth::follower(&node, &parts, &id, asked.ticket.as_deref())?;
     let (user, expires_in) = match admitted {
         Some(admitted) => (admitted.subject.map(String::into_boxed_str), Some(admitted.expires_in)),
         None => (user(&asked)?, None),
     };
-    let region = node.whereabouts.region(&parts.headers, address);
+    let region = node.geo.region(&parts.headers, address);
     if id.is_probe() {
         meter.silence();
     }
     let from = origin(&node, &parts.headers, region);
     let who = Who { user, address, region, from };
     let ask = asks(&parts.headers, &asked, 1).pop().unwrap_or(Ask::Unreadable);
-    let opened = open(&node.door, &id, cohort, ask, who, expires_in).await;
+    let opened = open(&node.streams, &id, cohort, ask, who, expires_in).await;
     if opened.is_ok() {
         // Also a 204: reconnecting to find that it is over is part of what streaming costs.
         meter.classify(Traffic::Stream(cohort));
@@ -110,15 +107,12 @@ pub async fn stream(
 fn origin(node: &Node, headers: &HeaderMap, region: Region) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let browser = browser(agent);
-    node.whereabouts
-        .regions
-        .name(region)
-        .map_or_else(|| browser.to_owned(), |name| format!("{browser}, {name}"))
+    node.geo.regions.name(region).map_or_else(|| browser.to_owned(), |name| format!("{browser}, {name}"))
 }
 
 fn body(node: &Node, members: Vec<Member>, meter: Arc<ConnectionMeter>) -> Body {
-    let Door { hub, drain, recorder, .. } = node.door.clone();
-    Body::new(StreamBody::new(members, hub.knobs().clone(), drain, meter, recorder))
+    let StreamContext { hub, drain, recorder, .. } = node.streams.clone();
+    Body::new(StreamBody::new(members, hub.limits().clone(), drain, meter, recorder))
 }
 
 /// Several sessions over one connection, for browsers, which allow six on HTTP/1.1. An event's id is its follower's
@@ -135,10 +129,10 @@ pub async fn streams(
     let user = user(&asked)?;
     let positions = asks(&parts.headers, &asked, sessions.len());
     let first_cohort = sessions.first().map(|id| node.cohort(id)).ok_or(BadSessions::Missing)?;
-    let region = node.whereabouts.region(&parts.headers, address);
+    let region = node.geo.region(&parts.headers, address);
     let from = origin(&node, &parts.headers, region);
     // All of them, before anything is allocated for the first.
-    let admitted = sessions.iter().map(|id| gate::follower(&node, &parts, id, asked.ticket.as_deref()));
+    let admitted = sessions.iter().map(|id| auth::follower(&node, &parts, id, asked.ticket.as_deref()));
     let admitted = admitted.collect::<Result<Vec<_>, Problem>>()?;
     let mut members = Vec::new();
     for ((id, ask), admitted) in sessions.iter().zip(positions).zip(admitted) {
@@ -147,7 +141,7 @@ pub async fn streams(
             None => (user.clone(), None),
         };
         let opened = open(
-            &node.door,
+            &node.streams,
             id,
             node.cohort(id),
             ask,
@@ -223,7 +217,7 @@ struct Waiting<'a> {
 
 /// How a session ended that the broker has forgotten. A session that is not known may begin at any time.
 async fn outcome(node: &Node, id: &SessionId) -> Result<Current, Problem> {
-    let last = node.door.endings.outcome(id).await;
+    let last = node.streams.endings.outcome(id).await;
     let last = last.ok_or_else(|| Problem::unknown_session().that_may_change())?;
     Ok(Current { id: last.id, event: Some(Arc::new(last)) })
 }
@@ -236,11 +230,11 @@ pub async fn poll(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    gate::follower(&node, &parts, &id, asked.ticket.as_deref())?;
+    auth::follower(&node, &parts, &id, asked.ticket.as_deref())?;
     let headers = parts.headers;
     let cohort = node.cohort(&id);
     let interval = node.settings.poll_interval_ms;
-    let found = node.door.broker.poll(&id, interval).await?;
+    let found = node.streams.broker.poll(&id, interval).await?;
     let now = clock::now_ms();
     let current = match found {
         Some(found) => {
@@ -259,7 +253,7 @@ pub async fn poll(
         // A poller that knew an older status gets news of this age; one without an ETag says nothing about that. And one
         // of the stream cohort looks now and then: only the control group's polls say how old news by polling is.
         if known.is_some() && cohort == Cohort::Poll {
-            node.recorder.record(Measure::Staleness, u64::try_from(now - event.at).unwrap_or(0));
+            node.recorder.record(Measure::PollStaleness, u64::try_from(now - event.at).unwrap_or(0));
         }
         let poll_after_ms = (!event.state.has_ended()).then_some(interval);
         Json(Polled { event, poll_after_ms }).into_response()

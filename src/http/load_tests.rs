@@ -1,9 +1,9 @@
 //! Results that the load tool posts, and the list of those that are kept.
 
-use super::{asked::Asked, problem::Problem, sent};
-use crate::{node::Node, store::StoreError};
+use super::{body, extract::Asked, problem::Problem};
+use crate::{backend::LISTED_LOAD_TESTS as LISTED, node::Node, store::StoreError};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
@@ -11,12 +11,10 @@ use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use streamgauge_core::{
+    access::Actor,
     load_test::{self, BadOutcome, Kept, KeptList, Outcome, Row},
     text::{is_label, said::plainly},
 };
-
-/// Rows of a list, unless fewer are asked for.
-pub const LISTED: i64 = 100;
 
 #[derive(Serialize)]
 struct Added {
@@ -25,13 +23,17 @@ struct Added {
     url: String,
 }
 
-pub async fn add(State(node): State<Arc<Node>>, request: Request) -> Result<Response, Problem> {
-    let body = sent::whole(sent::json(request)?, load_test::LONGEST).await?;
+pub async fn add(
+    State(node): State<Arc<Node>>,
+    Extension(actor): Extension<Actor>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body = body::whole(body::json(request)?, load_test::LONGEST).await?;
     let outcome = Outcome::parse(&body)?;
     let row = Row::of(&outcome, &node.settings.node, env!("CARGO_PKG_VERSION"));
-    let added = node.store.load_tests().add(&row, &outcome).await;
+    let added = node.store.load_tests().add(&row, &outcome, &actor).await;
     let id = added.map_err(|error| failed(&error))?;
-    tracing::info!(id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
+    tracing::info!(%actor, id, scenario = row.scenario, passed = row.passed, "the result of a load test was kept");
     let url = format!("/load-tests/{id}");
     Ok((StatusCode::CREATED, [(header::LOCATION, url.clone())], Json(Added { id, url })).into_response())
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, header};
 use std::sync::Arc;
 use streamgauge_core::{
     metric::export::{self, Family, Format, PREFIX, Point, Unit, Values},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 pub async fn metrics(State(node): State<Arc<Node>>, headers: HeaderMap) -> Response {
@@ -58,14 +58,14 @@ fn levels(node: &Node) -> Vec<Family> {
     let levels = node.board.levels();
     let (waiting, lost) = node.store.write_behind().state();
     let database = node.store.health() == store::Health::Good;
-    let broker = node.door.broker.health() == Health::Good;
-    let ready = broker && node.door.drain.borrow().is_none();
-    let most = node.door.hub.knobs().get(Knob::MaxConnections);
+    let broker = node.streams.broker.health() == Health::Good;
+    let ready = broker && node.streams.drain.borrow().is_none();
+    let most = node.streams.hub.limits().get(Limit::MaxConnections);
     let ours = |name: &str, unit, help, value| Family::gauge(format!("{PREFIX}{name}"), unit, help, value);
     let flag = |name: &str, help, is: bool| ours(name, Unit::One, help, f64::from(u8::from(is)));
     let count = |name: &str, help, value: u64| ours(name, Unit::One, help, value as f64);
     let mut families = vec![
-        count("open_streams", "Streams that are open.", node.door.hub.open()),
+        count("open_streams", "Streams that are open.", node.streams.hub.open()),
         count("polled_sessions", "Sessions polled within the last two intervals.", levels.pollers),
         count("max_connections", "Streams that this node allows.", most.into()),
         flag("ready", "1 when new streams may come.", ready),

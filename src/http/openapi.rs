@@ -4,9 +4,9 @@
 use super::unsent::InProgram;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
-use streamgauge_core::text;
+use streamgauge_core::{metric::table::Metric, settings::limits::Limit, text};
 
 const BASE: &str = include_str!("openapi/base.json");
 const GROUPS: &[&str] = &[
@@ -14,6 +14,7 @@ const GROUPS: &[&str] = &[
     include_str!("openapi/follow.json"),
     include_str!("openapi/admin.json"),
     include_str!("openapi/gauge.json"),
+    include_str!("openapi/audit.json"),
     include_str!("openapi/load_tests.json"),
     include_str!("openapi/ops.json"),
     include_str!("openapi/people.json"),
@@ -26,7 +27,9 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     for group in GROUPS {
         join(&mut document, read(group));
     }
+    join(&mut document, limits());
     join(&mut document, json!({ "info": { "version": env!("CARGO_PKG_VERSION") } }));
+    join(&mut document, metrics());
     spell_out(&mut document);
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     let operations = paths.filter_map(|(_, methods)| methods.as_object_mut()).flatten();
@@ -34,9 +37,57 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     document.to_string()
 });
 
+/// What the metric table says: the steps of charts, the rows of the history, and the metrics' names.
+fn metrics() -> Value {
+    let charted = Metric::CHARTED.map(|metric| {
+        let words = format!("{}, {}.", metric.title(), metric.unit().base());
+        (metric.name().to_owned(), json!({ "type": ["number", "null"], "description": words }))
+    });
+    let mut point = Map::from_iter(charted);
+    point.insert("at".into(), json!({ "type": "integer", "description": "Unix seconds." }));
+    let row = json!({ "required": super::export::columns() });
+    json!({ "components": { "schemas": {
+        "Point": {
+            "type": "object",
+            "description": "One step of the charts; null where nothing was measured.",
+            "required": point.keys().collect::<Vec<_>>(),
+            "properties": point,
+            "additionalProperties": false,
+        },
+        "Metrics": { "properties": { "rows": { "items": row } } },
+        "Entry": { "properties": { "number": { "enum": Metric::ALL.map(Metric::name).to_vec() } } },
+    } } })
+}
+
 /// What every request is answered that calls the server by a name that it does not know.
 fn misdirected(operation: &mut Value) {
     join(operation, json!({ "responses": { "421": { "$ref": "#/components/responses/Problem" } } }));
+}
+
+/// The settings that may change while the server runs, from their one table.
+fn limits() -> Value {
+    let properties = Limit::ALL.iter().map(|limit| {
+        let (setting, (least, most)) = (limit.setting(), limit.bounds());
+        let schema =
+            json!({ "type": "integer", "minimum": least, "maximum": most, "description": setting.help });
+        (setting.name.to_owned(), schema)
+    });
+    let properties: Map<String, Value> = properties.collect();
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "components": { "schemas": {
+        "Limits": {
+            "type": "object",
+            "required": required,
+            "properties": properties,
+            "additionalProperties": false,
+        },
+        "SomeLimits": {
+            "type": "object",
+            "description": "Some of Limits; the others keep their value.",
+            "properties": properties,
+            "additionalProperties": false,
+        },
+    } } })
 }
 
 /// Objects are joined member by member, down to what is in one of them only.
@@ -82,6 +133,39 @@ pub async fn document() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_names_every_metric_of_the_table() {
+        let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+        let named = |path: &str| {
+            let names = document.pointer(path).and_then(Value::as_array).expect("a list").iter();
+            names.map(|name| name.as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+        };
+        let schemas = "/components/schemas";
+        let numbers = named(&format!("{schemas}/Entry/properties/number/enum"));
+        assert_eq!(numbers, Metric::ALL.map(Metric::name));
+        let point = named(&format!("{schemas}/Point/required"));
+        assert!(Metric::CHARTED.iter().all(|metric| point.iter().any(|name| name == metric.name())));
+        let row = named(&format!("{schemas}/Metrics/properties/rows/items/required"));
+        let derived = Metric::ALL.into_iter().filter(|metric| !metric.unit().is_percentile());
+        for column in derived.map(Metric::column) {
+            assert!(row.contains(&column), "{column}");
+        }
+        // What the files say of the same schemas stays.
+        let at = document.pointer(&format!("{schemas}/Metrics/properties/rows/items/properties/at/type"));
+        assert_eq!(at.and_then(Value::as_str), Some("integer"));
+    }
+
+    #[test]
+    fn every_limit_is_in_the_document_with_its_bounds() {
+        let document: Value = serde_json::from_str(&DOCUMENT).expect("JSON");
+        for schema in ["Limits", "SomeLimits"] {
+            let listed = document["components"]["schemas"][schema]["properties"].as_object().expect("limits");
+            assert_eq!(listed.len(), Limit::ALL.len(), "{schema}");
+            let batch = &listed["batch_ms"];
+            assert_eq!((&batch["minimum"], &batch["maximum"]), (&json!(0), &json!(1_000)), "{schema}");
+        }
+    }
 
     #[test]
     fn every_file_is_json_and_says_something_of_its_own() {

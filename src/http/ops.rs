@@ -20,10 +20,10 @@ pub struct Ready {
 
 /// New streams may come: fails while the node drains, and while its broker is away.
 pub async fn readyz(State(node): State<Arc<Node>>) -> Result<Json<Ready>, Problem> {
-    if node.door.drain.borrow().is_some() {
+    if node.streams.drain.borrow().is_some() {
         return Err(Problem::away("This node is shutting down."));
     }
-    if let Health::Away { why, .. } = node.door.broker.health() {
+    if let Health::Away { why, .. } = node.streams.broker.health() {
         return Err(Problem::away(format!("Redis is away: {why}.")));
     }
     let database = match node.store.health() {

@@ -1,13 +1,13 @@
 //! The publishers' side: making sessions, reporting status, ending.
 
 use super::{
-    asked::Named,
-    gate::Publisher,
+    admission::{Admission, Publisher, admit},
+    body::{self, Checked},
+    extract::Named,
     problem::Problem,
-    sent::{self, Checked},
 };
 use crate::{
-    broker::{BrokerError, Published, Say},
+    broker::{BrokerError, Publication, Published},
     clock,
     node::Node,
     store::SessionNote,
@@ -75,7 +75,7 @@ pub async fn create(
         let detail = format!("There was a session {id}, which has ended. Choose another id.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    if !node.door.broker.create(&id).await? {
+    if !node.streams.broker.create(&id).await? {
         let detail = format!("There is a session {id} already.");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
@@ -149,41 +149,17 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// Permission to publish to one session. Nothing is published without one, and [`Admission::to`] alone makes it.
-struct Admission(SessionId);
-
-impl Admission {
-    /// What depends on the session is checked here.
-    fn to(session: SessionId, publisher: &Publisher) -> Result<Admission, Problem> {
-        publisher.may(&session)?;
-        Ok(Admission(session))
-    }
-}
-
-/// Admits a request that reports status, or says why not. Both ways into `POST …/status` call it: the router's route, and
-/// the short way in `Routes::answer`, which passes no layer of the router. A check of reports (quota, role, audit)
-/// belongs into [`Publisher::admit`] or [`Admission::to`], which batches and `complete` pass too: not here and not into
-/// a layer.
-fn admit(
-    node: &Node,
-    session: SessionId,
-    headers: &HeaderMap,
-    caller: Option<&Caller>,
-) -> Result<Admission, Problem> {
-    Admission::to(session, &Publisher::admit(node, headers, caller)?)
-}
-
 async fn publish(
     node: &Node,
     admission: &Admission,
-    say: Say,
+    say: Publication,
     key: Option<&str>,
     ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
-    let Admission(id) = admission;
+    let id = admission.session();
     // A backlog of deliveries slows publishers, and never grows without bound.
-    node.door.hub.room(id).await;
-    let published = match node.door.broker.publish(id, say, key).await {
+    node.streams.hub.room(id).await;
+    let published = match node.streams.broker.publish(id, say, key).await {
         // Boxed, so that an event of a known session does not carry the room for it.
         Err(unknown @ (BrokerError::NotBegun(_) | BrokerError::Unknown)) => {
             Box::pin(publish_first(node, id, unknown, key, ended)).await
@@ -211,7 +187,9 @@ async fn publish_first(
         return Err(BrokerError::Ended);
     }
     match unknown {
-        BrokerError::NotBegun(draft) => node.door.broker.publish(id, Say::First(*draft), key).await,
+        BrokerError::NotBegun(draft) => {
+            node.streams.broker.publish(id, Publication::First(*draft), key).await
+        }
         unknown => Err(unknown),
     }
 }
@@ -284,11 +262,11 @@ fn report(
     request: Request,
 ) -> impl Future<Output = Result<Response, Problem>> {
     let key = IdempotencyKey::of(request.headers());
-    let body = sent::json(request);
+    let body = body::json(request);
     async move {
         let IdempotencyKey(key) = key?;
-        let raw: RawDraft = sent::read(&sent::whole(body?, sent::MAX_JSON).await?, "body")?;
-        let say = Say::Status(Draft::check(raw)?);
+        let raw: RawDraft = body::read(&body::whole(body?, body::MAX_JSON).await?, "body")?;
+        let say = Publication::Status(Draft::check(raw)?);
         let published = publish(&node, &admission, say, key.as_deref(), &mut Ended::One).await?;
         let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
         Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
@@ -377,11 +355,11 @@ pub async fn batch(
     publisher: Publisher,
     request: Request,
 ) -> Result<Response, Problem> {
-    if !sent::says(request.headers(), "application/x-ndjson") {
+    if !body::says(request.headers(), "application/x-ndjson") {
         let detail = "Send one JSON object a line, with the header Content-Type: application/x-ndjson.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let body = sent::whole(request.into_body(), MAX_BATCH).await?;
+    let body = body::whole(request.into_body(), MAX_BATCH).await?;
     let lines =
         || body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     if lines().nth(MOST_LINES).is_some() {
@@ -429,9 +407,9 @@ async fn publish_line(
     line: &[u8],
     ended: &mut Ended<'_>,
 ) -> Result<Published, Problem> {
-    let line: RawLine = sent::read(line, "line")?;
+    let line: RawLine = body::read(line, "line")?;
     let admission = Admission::to(line.session.parse()?, publisher)?;
-    publish(node, &admission, Say::Status(Draft::check(line.into())?), None, ended).await
+    publish(node, &admission, Publication::Status(Draft::check(line.into())?), None, ended).await
 }
 
 #[derive(Deserialize)]
@@ -454,7 +432,7 @@ pub async fn complete(
         "failed" => SessionState::Failed,
         _ => return Err(Problem::field("outcome", "outcome must be completed or failed.")),
     };
-    let say = Say::End { outcome, message: complete.message };
+    let say = Publication::End { outcome, message: complete.message };
     let published = publish(&node, &admission, say, key.as_deref(), &mut Ended::One).await?;
     let accepted = Accepted { id: published.event.id, subscribers: published.subscribers };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())

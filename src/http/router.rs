@@ -1,15 +1,13 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, aside, assets, beacons,
-    figures::Figures,
-    follow, gate, history, load_tests, metrics, openapi, ops,
-    pages::Pages,
+    admin, assets, audit, auth, beacons, export, follow, load_tests, metrics, offload, openapi, ops,
+    pages::{self, Pages},
     problem::Problem,
     publish, timing, traced,
     unsent::{self, Unsent},
 };
-use crate::{node::Node, stream::Caller};
+use crate::{backend::Figures, node::Node, stream::Caller};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},
@@ -108,99 +106,181 @@ fn reported(request: &Request) -> Option<SessionId> {
     request.uri().path().strip_prefix("/api/v1/sessions/")?.strip_suffix("/status")?.parse().ok()
 }
 
+/// One route, as tests compare it with the API's document and with what the server lets in.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub path: &'static str,
+    /// In lower case; `any` for all.
+    pub methods: &'static [&'static str],
+    pub group: Group,
+    pub who: Who,
+}
+
+/// Who is let in where access is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// With a key of the scope `publish`.
+    Publishers,
+    /// With a ticket for the session.
+    Followers,
+    /// With a key of the scope `admin`, or signed in.
+    Admins,
+    /// With a key of the scope `metrics`, or as an admin.
+    Scrapers,
+    Everybody,
+}
+
+/// Makes the list and the routers of its groups.
+macro_rules! routes {
+    ($(
+        $(#[$about:meta])*
+        $group:ident for $who:ident {
+            $($path:literal => $first:ident $handler:expr $(, $next:ident $more:expr)*;)+
+        }
+    )+) => {
+        /// Routes whose answers pass the same layers, which `router` puts around them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Group {
+            $($(#[$about])* $group,)+
+        }
+
+        pub const ROUTES: &[Route] = &[
+            $($(Route {
+                path: $path,
+                methods: &[stringify!($first) $(, stringify!($next))*],
+                group: Group::$group,
+                who: Who::$who,
+            },)+)+
+        ];
+
+        fn routes(group: Group) -> Router<Arc<Node>> {
+            match group {
+                $(Group::$group => Router::new()$(.route($path, $first($handler)$(.$next($more))*))+,)+
+            }
+        }
+    };
+}
+
+routes! {
+    /// Handlers admit the request themselves, as the short way around the router does.
+    Publish for Publishers {
+        "/api/v1/sessions" => post publish::create;
+        "/api/v1/sessions/{id}/status" => post publish::status; // and `reported`
+        "/api/v1/sessions/{id}/complete" => post publish::complete;
+        "/api/v1/sessions/{id}/tickets" => post publish::ticket;
+        "/api/v1/status" => post publish::batch;
+    }
+    /// Any site's page may ask. Handlers admit the request, since a ticket names sessions.
+    Follow for Followers {
+        "/api/v1/streams" => get follow::streams;
+        "/api/v1/beacons" => post beacons::beacon;
+        "/api/v1/selftest/stream" => get beacons::selftest;
+        "/api/v1/sessions/{id}/status/stream" => get follow::stream;
+        "/api/v1/sessions/{id}/status" => get follow::poll;
+    }
+    /// Timed, and within what unsent answers may take.
+    Admin for Admins {
+        "/api/admin/sse-metrics/stream" => get admin::metrics_stream;
+        "/api/admin/limits" => get admin::limits, patch admin::change_limits;
+        "/api/admin/audit" => get audit::list;
+        "/api/admin/load-tests" => get load_tests::list, post load_tests::add;
+        "/api/admin/load-tests/{id}" => get load_tests::one;
+        "/api/admin/metrics" => get export::metrics;
+        "/api/admin/panels" => get export::panels;
+        "/api/admin/charts/{file}" => get export::chart;
+        "/api/admin/annotations" => get export::annotations, post export::annotate;
+        "/api/admin/annotations/{id}" => delete export::remove_annotation;
+    }
+    /// What the pages' own code asks, and changes with it: it is not in the API's document. Layers as for `Admin`.
+    App for Admins {
+        "/api/app/{function}" => any pages::function;
+        "/panels" => get export::fragment;
+    }
+    /// On the workers: an answer of microseconds must not wait behind pages.
+    Health for Everybody {
+        "/healthz" => get ops::healthz;
+        "/readyz" => get ops::readyz;
+    }
+    /// Made beforehand, and not counted among unsent answers.
+    Metrics for Scrapers {
+        "/metrics" => get metrics::metrics;
+    }
+    /// Out of the program.
+    Files for Everybody {
+        "/assets/{file}" => get assets::asset;
+        "/favicon.svg" => get assets::favicon;
+        "/world.svg" => get assets::world;
+        "/api/openapi.json" => get openapi::document;
+    }
+    /// Out of the program, for pages of other origins too: modules are fetched with CORS.
+    Sdk for Everybody {
+        "/sdk/{file}" => get assets::sdk;
+    }
+    /// Forms of a few bytes.
+    Forms for Everybody {
+        "/login" => post auth::sign_in;
+        "/logout" => post auth::sign_out;
+    }
+    /// What is not there.
+    Unknown for Everybody {
+        "/api" => any unknown;
+        "/api/{*rest}" => any unknown;
+    }
+    /// A page for everybody. Unsent answers have a share of their own, apart from the admins'.
+    Login for Everybody {
+        "/login" => get pages::page;
+    }
+    /// A session's public page. Unsent answers as for `Login`.
+    Session for Followers {
+        "/s/{id}" => get pages::page;
+    }
+}
+
 fn router(node: Arc<Node>, aside: &Handle) -> Router {
     let figures = Arc::new(Figures::new(node.clone()));
+    let pages = Extension(Arc::new(Pages::new(node.clone(), figures.clone(), assets::assets())));
     let unsent = Unsent::default();
     // Inside the gates: a request that is not let in takes no room.
     let made = from_fn_with_state(unsent.clone(), unsent::made);
     let made_for_all = from_fn_with_state(unsent.beside(), unsent::made);
     let stored = from_fn_with_state(unsent.beside(), unsent::stored);
-    let publish = Router::new()
-        .route("/api/v1/sessions", post(publish::create))
-        .route("/api/v1/sessions/{id}/status", post(publish::status)) // and `reported`
-        .route("/api/v1/sessions/{id}/complete", post(publish::complete))
-        .route("/api/v1/sessions/{id}/tickets", post(publish::ticket))
-        .route("/api/v1/status", post(publish::batch));
 
-    let follow = Router::new()
-        .route("/api/v1/streams", get(follow::streams))
-        .route("/api/v1/beacons", post(beacons::beacon))
-        .route("/api/v1/selftest/stream", get(beacons::selftest))
-        .route("/api/v1/sessions/{id}/status/stream", get(follow::stream))
-        .route("/api/v1/sessions/{id}/status", get(follow::poll))
-        .layer(map_response(open_to_all));
-
-    let admin = Router::new()
-        .route("/api/admin/sse-metrics/stream", get(admin::metrics_stream))
-        .route("/api/admin/limits", get(admin::limits).patch(admin::change_limits))
-        .route("/api/admin/load-tests", get(load_tests::list).post(load_tests::add))
-        .route("/api/admin/load-tests/{id}", get(load_tests::one))
-        .route("/api/admin/metrics", get(history::metrics))
-        .route("/api/admin/panels", get(history::panels))
-        .route("/api/admin/charts/{file}", get(history::chart))
-        .route("/api/admin/annotations", get(history::annotations).post(history::annotate))
-        .route("/api/admin/annotations/{id}", delete(history::remove_annotation))
-        .route("/panels", get(history::fragment))
-        .layer(Extension(figures.clone()))
+    let follow = routes(Group::Follow).layer(map_response(open_to_all));
+    let admin = routes(Group::Admin)
+        .merge(routes(Group::App))
+        .layer(Extension(figures))
+        .layer(pages.clone())
         .layer(from_fn(timing::timed))
         .layer(made.clone())
-        .layer(from_fn_with_state(node.clone(), gate::admins));
-    let ops = Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz));
-    let scraped = Router::new()
-        .route("/metrics", get(metrics::metrics))
-        .layer(stored.clone())
-        .layer(from_fn_with_state(node.clone(), gate::scrapers));
+        .layer(from_fn_with_state(node.clone(), auth::admins));
+    let scraped =
+        routes(Group::Metrics).layer(stored.clone()).layer(from_fn_with_state(node.clone(), auth::scrapers));
+    let files = routes(Group::Files).merge(routes(Group::Sdk).layer(map_response(open_to_all))).layer(stored);
+    let forms = routes(Group::Forms).merge(routes(Group::Unknown)).layer(DefaultBodyLimit::max(MAX_FORM));
+    let login = routes(Group::Login).layer(pages.clone()).layer(made_for_all.clone());
+    let session = routes(Group::Session)
+        .layer(pages.clone())
+        .layer(made_for_all)
+        .layer(from_fn_with_state(node.clone(), auth::ticketed));
+    // The app's own table has the pages; all but those above are for admins.
+    let page = get(pages::page)
+        .layer(pages)
+        .layer(from_fn(timing::timed))
+        .layer(made)
+        .layer(from_fn_with_state(node.clone(), auth::signed_in))
+        .with_state(node.clone());
 
-    let pages = Pages::new(node.clone(), figures, assets::assets());
-    let (functions, session, login, page) = (pages.clone(), pages.clone(), pages.clone(), pages);
-    let files = Router::new()
-        .route("/assets/{file}", get(assets::asset))
-        .route("/favicon.svg", get(assets::favicon))
-        .route("/world.svg", get(assets::world))
-        // A page of another origin may import it: modules are fetched with CORS.
-        .route("/sdk/{file}", get(assets::sdk).layer(map_response(open_to_all)))
-        .route("/api/openapi.json", get(openapi::document))
-        .layer(stored);
-    let people = Router::new()
-        .route("/api", any(unknown))
-        .route("/api/{*rest}", any(unknown))
-        .route(
-            "/login",
-            get(move |request: Request| login.page(request)).layer(made_for_all.clone()).post(gate::sign_in),
-        )
-        .route("/logout", post(gate::sign_out))
-        .layer(DefaultBodyLimit::max(MAX_FORM))
-        .route(
-            "/s/{id}",
-            get(move |request: Request| session.page(request))
-                .layer(made_for_all)
-                .layer(from_fn_with_state(node.clone(), gate::ticketed)),
-        )
-        .merge(
-            Router::new()
-                .route("/api/app/{function}", any(move |request: Request| functions.function(request)))
-                .layer(from_fn(timing::timed))
-                .layer(made.clone())
-                .layer(from_fn_with_state(node.clone(), gate::admins)),
-        )
-        .fallback_service(
-            get(move |request: Request| page.page(request))
-                .layer(from_fn(timing::timed))
-                .layer(made)
-                .layer(from_fn_with_state(node.clone(), gate::signed_in))
-                .with_state(node.clone()),
-        );
-
-    // Health is asked for on the lanes: an answer of microseconds must not wait behind pages.
     let unhurried = admin
         .merge(scraped)
         .merge(files)
-        .merge(people)
-        .layer(from_fn_with_state(aside.clone(), aside::aside));
-    let all = Router::new()
-        .merge(publish)
+        .merge(forms)
+        .merge(login)
+        .merge(session)
+        .fallback_service(page)
+        .layer(from_fn_with_state(aside.clone(), offload::aside));
+    let all = routes(Group::Publish)
         .merge(follow)
-        .merge(ops)
+        .merge(routes(Group::Health))
         .merge(unhurried)
         .method_not_allowed_fallback(wrong_method);
     // Without tracing, requests pay nothing for it.
@@ -230,4 +310,35 @@ async fn unknown() -> Problem {
 /// axum has set `Allow` by then.
 async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This resource does not take that method.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[test]
+    fn only_publishing_and_what_watches_the_process_are_served_while_connections_are_scarce() {
+        for (route, method) in
+            ROUTES.iter().flat_map(|route| route.methods.iter().map(move |one| (route, *one)))
+        {
+            let method = if method == "any" { "GET".to_owned() } else { method.to_uppercase() };
+            let request = Request::builder().method(method.as_str()).uri(route.path.replace(['{', '}'], ""));
+            let request = request.body(Body::empty()).expect("a request");
+            let at = format!("{method} {}", route.path);
+            let reports = method == "POST" && matches!(route.group, Group::Publish | Group::Follow);
+            let watches = matches!(route.group, Group::Health | Group::Metrics);
+            assert_eq!(serves_while_scarce(&request), reports || watches, "{at}");
+            let streams = route.path.ends_with("/stream") || route.path == "/api/v1/streams";
+            assert_eq!(takes_a_turn(&request), !(reports || streams), "{at}");
+        }
+    }
+
+    #[test]
+    fn what_other_sites_may_send_is_a_followers_route() {
+        for path in FROM_ANY_SITE {
+            let route = ROUTES.iter().find(|route| route.path == path);
+            assert_eq!(route.map(|route| route.group), Some(Group::Follow), "{path}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{Method, StatusCode};
 use std::sync::Arc;
-use streamgauge_core::trace::TraceParent;
+use streamgauge_core::{access::Actor, trace::TraceParent};
 
 pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     let Some(route) = route(&request) else { return next.run(request).await };
@@ -28,15 +28,18 @@ pub async fn traced(State(node): State<Arc<Node>>, request: Request, next: Next)
     };
     let response = trace.clone().scope(next.run(request)).await;
     let status = response.status();
+    let actor = response.extensions().get::<Actor>().map(Actor::to_string);
     // Neither must a publisher who was not let in. Nothing was done for it, so there are no steps to take back.
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
     let trace = if refused { node.telemetry.begin(start, None) } else { Some(trace) };
     if let Some(trace) = trace {
-        let attributes = vec![
+        let mut attributes = vec![
             ("http.request.method", Attribute::Text(method.to_string().into())),
             ("http.route", Attribute::Text(route.clone().into())),
             ("http.response.status_code", Attribute::Number(status.as_u16().into())),
         ];
+        // Of changes by admins.
+        attributes.extend(actor.map(|actor| ("streamgauge.actor", Attribute::Text(actor.into()))));
         let name = format!("{method} {route}");
         trace.finish(name.into(), Kind::Server, status.is_server_error(), attributes);
     }

@@ -19,7 +19,7 @@ impl Job for ListSessions {
             return;
         }
         // While PostgreSQL is unreachable the list stays as it is; a notice on the page says why.
-        if let Ok(list) = node.store.sessions().list(|id| node.door.hub.followers(id)).await
+        if let Ok(list) = node.store.sessions().list(|id| node.streams.hub.followers(id)).await
             && let Ok(json) = serde_json::to_string(&list)
         {
             node.sessions.send_replace(Bytes::from(format!("event: sessions\ndata: {json}\n\n")));

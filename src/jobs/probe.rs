@@ -72,7 +72,7 @@ impl Probe {
                 _ = interval.tick() => {}
                 () = stopped(&mut stop) => return,
             }
-            if self.node.door.drain.borrow().is_some() {
+            if self.node.streams.drain.borrow().is_some() {
                 return;
             }
             // A process that was stopped, or a machine that slept, could not probe, and did not fail either.
@@ -84,12 +84,12 @@ impl Probe {
                 Outcome::Good(took) => {
                     worked = true;
                     recorder.add(Counter::ProbesGood, 1);
-                    recorder.record(Measure::ProbeConnect, micros(took.connect));
+                    recorder.record(Measure::ProbeConnection, micros(took.connect));
                     recorder.record(Measure::ProbePublish, micros(took.publish));
                     recorder.record(Measure::ProbeDelivery, micros(took.delivery));
                 }
                 // The node stops and sent the probe's stream away with all others: that is no failure.
-                Outcome::Bad(_) if self.node.door.drain.borrow().is_some() => return,
+                Outcome::Bad(_) if self.node.streams.drain.borrow().is_some() => return,
                 Outcome::Bad(reason) => {
                     // Once an outage, not once a probe.
                     if std::mem::take(&mut worked) {

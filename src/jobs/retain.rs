@@ -15,7 +15,7 @@ impl Job for Retain {
 
     async fn run(&mut self, node: &Node) {
         let now = clock::now_ms() / 1_000;
-        match node.store.rollups().retain(now, &node.settings.keep_days).await {
+        match node.store.rollups().retain(now, &node.settings.keep_days()).await {
             Ok(0) => {}
             Ok(partitions) => tracing::info!(partitions, "deleted old samples"),
             Err(error) => tracing::warn!(%error, "could not delete old samples"),

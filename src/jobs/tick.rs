@@ -77,8 +77,7 @@ pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut sto
 }
 
 fn tick_regions(node: &Node, regions: &RegionBuckets) {
-    let closed =
-        regions.tick(&node.recorder, &node.whereabouts, node.board.open_bucket(), Range::Hour.step());
+    let closed = regions.tick(&node.recorder, &node.geo, node.board.open_bucket(), Range::Hour.step());
     closed.into_iter().for_each(|row| node.store.write_behind().sample(row));
 }
 
@@ -109,12 +108,12 @@ struct Collectors {
 impl Collectors {
     fn new(node: &Node) -> Collectors {
         Collectors {
-            connections: ConnectionCollector { hub: node.door.hub.clone() },
+            connections: ConnectionCollector { hub: node.streams.hub.clone() },
             messages: MessageCollector { recorder: node.recorder.clone() },
             resources: ResourceCollector::default(),
             business: BusinessCollector {
                 polled: node.polled.clone(),
-                hub: node.door.hub.clone(),
+                hub: node.streams.hub.clone(),
                 poll_interval_ms: node.settings.poll_interval_ms,
             },
         }
@@ -153,7 +152,7 @@ fn notices(node: &Node) -> Vec<Notice> {
             ),
         });
     }
-    if let BrokerHealth::Away { since, .. } = node.door.broker.health() {
+    if let BrokerHealth::Away { since, .. } = node.streams.broker.health() {
         notices.push(Notice {
             severity: Severity::Critical,
             fact: format!("Redis has been unreachable since {}.", utc(since)),

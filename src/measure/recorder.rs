@@ -52,7 +52,8 @@ struct RegionSlot {
 }
 
 /// The distributions that are kept by region: 15 kB each, a thread and region.
-const BY_REGION: [Measure; 3] = [Measure::Delivery, Measure::Connect, Measure::ClientLatency];
+const BY_REGION: [Measure; 3] =
+    [Measure::DeliveryLatency, Measure::ConnectionEstablishment, Measure::ClientLatency];
 
 impl RegionSlot {
     fn new() -> Box<RegionSlot> {
@@ -284,11 +285,11 @@ mod tests {
         recorder.at(Region::UNKNOWN).dropped_slow(7);
         recorder.at(here).add_apart(Counter::StreamsClosed, 11);
         recorder.silence().at(here).dropped_slow(13);
-        recorder.at(there).record_n(Measure::Connect, 20, 2);
+        recorder.at(there).record_n(Measure::ConnectionEstablishment, 20, 2);
         let mut group = Counts::default();
         [(here, 1), (Region::UNKNOWN, 4)].into_iter().for_each(|(region, count)| group.add(region, count));
         recorder.delivered(&group);
-        recorder.record_each(Measure::Delivery, 30, &group);
+        recorder.record_each(Measure::DeliveryLatency, 30, &group);
 
         let check = |region: Option<Region>, expected: [u64; 5], values: [u64; 2]| {
             let mut sample = Sample::new("a", 0, 1);
@@ -304,7 +305,7 @@ mod tests {
                 Counter::StreamsClosed,
             ];
             assert_eq!(counters.map(|counter| sample.counters.get(counter)), expected, "{region:?}");
-            let measures = [Measure::Connect, Measure::Delivery];
+            let measures = [Measure::ConnectionEstablishment, Measure::DeliveryLatency];
             assert_eq!(measures.map(|measure| sample.histograms.get(measure).len()), values, "{region:?}");
         };
         check(None, [2, 0, 10, 10, 0], [2, 5]);
@@ -321,7 +322,7 @@ mod tests {
                 scope.spawn(|| {
                     for value in 0..10_000 {
                         recorder.add(Counter::Delivered, 1);
-                        recorder.record(Measure::Delivery, value);
+                        recorder.record(Measure::DeliveryLatency, value);
                     }
                 });
             }
@@ -331,8 +332,8 @@ mod tests {
         });
         recorder.collect(&mut sample);
         assert_eq!(sample.counters.get(Counter::Delivered), 40_000);
-        assert_eq!(sample.histograms.get(Measure::Delivery).len(), 40_000);
-        let p50 = sample.percentile(Measure::Delivery, 50.0, 1).expect("recorded");
+        assert_eq!(sample.histograms.get(Measure::DeliveryLatency).len(), 40_000);
+        let p50 = sample.percentile(Measure::DeliveryLatency, 50.0, 1).expect("recorded");
         assert!((p50 - 5_000.0).abs() < 50.0, "{p50}");
     }
 }

@@ -1,7 +1,13 @@
 //! API keys, what tickets are signed with, and sign-ins that ended before their time was over.
 
-use super::{Store, StoreError, seconds};
+use super::{Store, StoreError, audit, seconds};
 use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+use streamgauge_core::access::{
+    Actor,
+    audit::{Action, Change},
+};
 
 /// API keys, what tickets are signed with, and ended sign-ins.
 pub struct AccessRows<'a>(&'a Store);
@@ -12,12 +18,23 @@ impl Store {
     }
 }
 
-/// A key: its id, the digest of its secret, its scopes.
+/// A key: its id, its name, the digest of its secret, its scopes.
 pub struct StoredKey {
     pub id: String,
+    pub name: String,
     pub digest: Vec<u8>,
     pub scopes: Vec<String>,
     pub revoked: bool,
+}
+
+/// An admin who signed out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignOut {
+    /// Of the sign-in that is over.
+    pub id: String,
+    /// When its cookie expires, Unix seconds.
+    pub exp: i64,
+    pub actor: Actor,
 }
 
 /// A key as an operator sees it.
@@ -35,7 +52,7 @@ impl AccessRows<'_> {
     pub async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         let rows = sqlx::query_as!(
             StoredKey,
-            r#"SELECT id, digest, scopes, revoked_at IS NOT NULL AS "revoked!" FROM api_keys"#
+            r#"SELECT id, name, digest, scopes, revoked_at IS NOT NULL AS "revoked!" FROM api_keys"#
         );
         self.0.try_anyway("read keys", rows.fetch_all(self.0.pool())).await
     }
@@ -46,15 +63,24 @@ impl AccessRows<'_> {
         name: &str,
         digest: &[u8],
         scopes: &[String],
+        actor: &Actor,
     ) -> Result<(), StoreError> {
-        let row = sqlx::query!(
-            "INSERT INTO api_keys (id, name, digest, scopes) VALUES ($1, $2, $3, $4)",
-            id,
-            name,
-            digest,
-            scopes
-        );
-        self.0.ask("add key", row.execute(self.0.pool())).await.map(drop)
+        let work = async {
+            let mut transaction = self.0.pool().begin().await?;
+            sqlx::query!(
+                "INSERT INTO api_keys (id, name, digest, scopes) VALUES ($1, $2, $3, $4)",
+                id,
+                name,
+                digest,
+                scopes
+            )
+            .execute(&mut *transaction)
+            .await?;
+            let new = json!({ "name": name, "scopes": scopes });
+            audit::write(&mut transaction, actor, &of_key(Action::CreateKey, id, None, Some(new))).await?;
+            transaction.commit().await
+        };
+        self.0.ask("add key", work).await
     }
 
     pub async fn list_keys(&self) -> Result<Vec<ListedKey>, StoreError> {
@@ -66,11 +92,8 @@ impl AccessRows<'_> {
     }
 
     /// `false`: there is no such key, or it is revoked already.
-    pub async fn revoke_key(&self, id: &str) -> Result<bool, StoreError> {
-        let row =
-            sqlx::query!("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id);
-        let done = self.0.ask("revoke key", row.execute(self.0.pool())).await?;
-        Ok(done.rows_affected() == 1)
+    pub async fn revoke_key(&self, id: &str, actor: &Actor) -> Result<bool, StoreError> {
+        self.0.ask("revoke key", revoke_key(self.0.pool(), id, actor)).await
     }
 
     /// The secret of that name; `fresh` becomes it if there is none yet. All nodes get the same.
@@ -89,17 +112,9 @@ impl AccessRows<'_> {
         self.0.try_anyway("read signing secret", secret).await
     }
 
-    /// Remembers that these sign-ins are over: their ids, and when their cookies expire (Unix seconds).
-    pub async fn end_sign_ins(&self, ended: &[(String, i64)]) -> Result<(), StoreError> {
-        let (ids, expire): (Vec<String>, Vec<DateTime<Utc>>) =
-            ended.iter().map(|(id, exp)| (id.clone(), seconds(*exp))).unzip();
-        let rows = sqlx::query!(
-            "INSERT INTO ended_sign_ins (id, expires_at) SELECT * FROM unnest($1::text[], $2::timestamptz[])
-         ON CONFLICT (id) DO NOTHING",
-            &ids,
-            &expire
-        );
-        self.0.try_anyway("end sign-ins", rows.execute(self.0.pool())).await.map(drop)
+    /// Remembers that these sign-ins are over. One that PostgreSQL has already is left as it is.
+    pub async fn end_sign_ins(&self, ended: &[SignOut]) -> Result<(), StoreError> {
+        self.0.try_anyway("end sign-ins", end_sign_ins(self.0.pool(), ended)).await
     }
 
     /// At most `most` of them, those that expire last: ids, and when their cookies expire (Unix seconds).
@@ -119,4 +134,47 @@ impl AccessRows<'_> {
         );
         self.0.try_anyway("forget sign-outs", rows.execute(self.0.pool())).await.map(drop)
     }
+}
+
+fn of_key(
+    action: Action,
+    id: &str,
+    old: Option<serde_json::Value>,
+    new: Option<serde_json::Value>,
+) -> Change {
+    Change { action, object: format!("key/{id}"), old, new }
+}
+
+async fn revoke_key(pool: &PgPool, id: &str, actor: &Actor) -> sqlx::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    let row = sqlx::query!(
+        "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING name, scopes",
+        id
+    );
+    let Some(row) = row.fetch_optional(&mut *transaction).await? else { return Ok(false) };
+    let old = json!({ "name": row.name, "scopes": row.scopes });
+    audit::write(&mut transaction, actor, &of_key(Action::RevokeKey, id, Some(old), None)).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+async fn end_sign_ins(pool: &PgPool, ended: &[SignOut]) -> sqlx::Result<()> {
+    let (ids, expire): (Vec<String>, Vec<DateTime<Utc>>) =
+        ended.iter().map(|sign_out| (sign_out.id.clone(), seconds(sign_out.exp))).unzip();
+    let mut transaction = pool.begin().await?;
+    let added = sqlx::query_scalar!(
+        "INSERT INTO ended_sign_ins (id, expires_at) SELECT * FROM unnest($1::text[], $2::timestamptz[])
+         ON CONFLICT (id) DO NOTHING RETURNING id",
+        &ids,
+        &expire
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    for sign_out in ended.iter().filter(|sign_out| added.contains(&sign_out.id)) {
+        // The id of the sign-in would say nothing: it stands in no other row that is kept.
+        let object = sign_out.actor.key().map_or_else(String::new, |key| format!("key/{key}"));
+        let change = Change { action: Action::SignOut, object, old: None, new: None };
+        audit::write(&mut transaction, &sign_out.actor, &change).await?;
+    }
+    transaction.commit().await
 }

@@ -53,6 +53,24 @@ impl Private {
         .await?
     }
 
+    /// Deletes a data folder with its database. It must not be in use; a PostgreSQL that a killed server left behind is
+    /// stopped first. `false`: there is no such folder.
+    pub fn remove(data_dir: &Path) -> Result<bool, PrivateError> {
+        let named = || data_dir.display().to_string();
+        let in_folder = |error| PrivateError::Folder(named(), error);
+        if !data_dir.join("postgres").exists() {
+            return Ok(false);
+        }
+        let lock = File::create(data_dir.join("lock")).map_err(in_folder)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| PrivateError::InUse(named()))?;
+        let postgres = Postgres::at(&data_dir.join("postgres"))?;
+        if postgres.is_running() {
+            postgres.stop()?;
+        }
+        fs::remove_dir_all(data_dir).map_err(in_folder)?;
+        Ok(true)
+    }
+
     pub fn url(&self) -> String {
         self.postgres.url()
     }

@@ -1,9 +1,16 @@
 //! Rows of `load_tests`.
 
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError, audit, millis};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{PgPool, types::Json};
-use streamgauge_core::load_test::{Kept, KeptList, Outcome, Row};
+use streamgauge_core::{
+    access::{
+        Actor,
+        audit::{Action, Change},
+    },
+    load_test::{Kept, KeptList, Outcome, Row},
+};
 
 /// Runs that are kept: years of nightly ones, and a bound for what a loop could post.
 const KEPT: i64 = 500;
@@ -19,8 +26,8 @@ impl Store {
 
 impl LoadTests<'_> {
     /// Keeps a run and deletes those beyond the bound. Answers its id.
-    pub async fn add(&self, row: &Row, outcome: &Outcome) -> Result<i64, StoreError> {
-        self.0.ask("add load test", add(self.0.pool(), row, outcome)).await
+    pub async fn add(&self, row: &Row, outcome: &Outcome, actor: &Actor) -> Result<i64, StoreError> {
+        self.0.ask("add load test", add(self.0.pool(), row, outcome, actor)).await
     }
 
     /// The newest runs, of one scenario if one is named.
@@ -34,7 +41,7 @@ impl LoadTests<'_> {
     }
 }
 
-async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i64> {
+async fn add(pool: &PgPool, row: &Row, outcome: &Outcome, actor: &Actor) -> sqlx::Result<i64> {
     let mut transaction = pool.begin().await?;
     let id = sqlx::query_scalar!(
         "INSERT INTO load_tests (scenario, options, title, started_at, node, server_version, time_scale, passed,
@@ -68,14 +75,36 @@ async fn add(pool: &PgPool, row: &Row, outcome: &Outcome) -> sqlx::Result<i64> {
     )
     .fetch_one(&mut *transaction)
     .await?;
-    sqlx::query!(
-        "DELETE FROM load_tests WHERE id <= (SELECT id FROM load_tests ORDER BY id DESC OFFSET $1 LIMIT 1)",
+    let added = of_load_test(Action::AddLoadTest, id, None, Some(summary(&row.scenario, row.passed)));
+    audit::write(&mut transaction, actor, &added).await?;
+    let deleted = sqlx::query!(
+        "DELETE FROM load_tests WHERE id <= (SELECT id FROM load_tests ORDER BY id DESC OFFSET $1 LIMIT 1)
+         RETURNING id, scenario, passed",
         KEPT
     )
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
+    for old in deleted {
+        let change =
+            of_load_test(Action::DeleteLoadTest, old.id, Some(summary(&old.scenario, old.passed)), None);
+        audit::write(&mut transaction, &Actor::server(), &change).await?;
+    }
     transaction.commit().await?;
     Ok(id)
+}
+
+fn of_load_test(
+    action: Action,
+    id: i64,
+    old: Option<serde_json::Value>,
+    new: Option<serde_json::Value>,
+) -> Change {
+    Change { action, object: format!("load-test/{id}"), old, new }
+}
+
+/// Not the document, which has up to 512 kB.
+fn summary(scenario: &str, passed: bool) -> serde_json::Value {
+    json!({ "scenario": scenario, "passed": passed })
 }
 
 async fn list(pool: &PgPool, scenario: Option<&str>, most: i64) -> sqlx::Result<KeptList> {

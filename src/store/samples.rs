@@ -1,11 +1,15 @@
 //! Rows of `metric_samples`.
 
 use super::seconds;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use futures::{TryStreamExt, stream::BoxStream};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool, types::Json};
 use streamgauge_core::metric::measure::{
     counters::Counters,
-    packed::Packed,
+    packed::{Compressed, Packed},
+    sample::Measure,
     tiers::{Stretch, TIERS},
 };
 
@@ -26,52 +30,88 @@ pub(super) async fn write(connection: &mut PgConnection, sample: &Packed, run: i
     sqlx::query!("SELECT metric_samples_partition($1, $2)", resolution, start)
         .execute(&mut *connection)
         .await?;
-    let [
-        delivery,
-        connect,
-        duration,
-        publish_lag,
-        staleness,
-        poll_time,
-        first_update,
-        client_latency,
-        probe_connect,
-        probe_publish,
-        probe_delivery,
-    ] = sample.histograms();
     sqlx::query!(
-        "INSERT INTO metric_samples (node, region, resolution, bucket_start, run, counters,
-                                     delivery, connect, duration, publish_lag, staleness, poll_time,
-                                     first_update, client_latency, probe_connect, probe_publish, probe_delivery)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        "INSERT INTO metric_samples (node, region, resolution, bucket_start, run, counters, histograms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (resolution, node, region, bucket_start, run) DO UPDATE
-         SET counters = excluded.counters, delivery = excluded.delivery, connect = excluded.connect,
-             duration = excluded.duration, publish_lag = excluded.publish_lag,
-             staleness = excluded.staleness, poll_time = excluded.poll_time,
-             first_update = excluded.first_update, client_latency = excluded.client_latency,
-             probe_connect = excluded.probe_connect, probe_publish = excluded.probe_publish,
-             probe_delivery = excluded.probe_delivery, stored_at = excluded.stored_at",
+         SET counters = excluded.counters, histograms = excluded.histograms, stored_at = excluded.stored_at",
         sample.node,
         sample.region,
         resolution,
         start,
         run,
         sample.counters().to_json(),
-        delivery,
-        connect,
-        duration,
-        publish_lag,
-        staleness,
-        poll_time,
-        first_update,
-        client_latency,
-        probe_connect,
-        probe_publish,
-        probe_delivery,
+        histograms(sample),
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Writes rows of one node that measured alone, which nobody has written yet, in one statement. Its coarse rows are thus
+/// those of all nodes too, and are written as both.
+pub(super) async fn write_many(connection: &mut PgConnection, rows: &[Packed]) -> sqlx::Result<()> {
+    let resolutions: Vec<i32> = rows.iter().map(|row| i32::try_from(row.step).unwrap_or(0)).collect();
+    let starts: Vec<DateTime<Utc>> = rows.iter().map(|row| seconds(row.start)).collect();
+    let (nodes, regions): (Vec<String>, Vec<String>) =
+        rows.iter().map(|row| (row.node.clone(), row.region.clone())).unzip();
+    // As text: for many rows, values of JSON would cost more than all the rest.
+    let (counters, maps): (Vec<String>, Vec<String>) =
+        rows.iter().map(|row| (row.counters().to_json_text(), histograms_text(row))).unzip();
+    sqlx::query!(
+        "SELECT metric_samples_partition(resolution, day) FROM
+             (SELECT DISTINCT resolution, date_trunc('day', bucket_start) AS day
+              FROM unnest($1::integer[], $2::timestamptz[]) AS row (resolution, bucket_start)) AS days",
+        &resolutions,
+        &starts,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO metric_samples (node, region, resolution, bucket_start, run, counters, histograms)
+         SELECT whose, region, resolution, bucket_start, 0, counters::jsonb, histograms::jsonb
+         FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[], $6::text[])
+              AS row (node, region, resolution, bucket_start, counters, histograms),
+              unnest(CASE WHEN region = '' AND resolution > 10 THEN ARRAY[node, ''] ELSE ARRAY[node] END) AS whose
+         ON CONFLICT (resolution, node, region, bucket_start, run) DO NOTHING",
+        &nodes,
+        &regions,
+        &resolutions,
+        &starts,
+        &counters,
+        &maps,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What [`histograms`] makes, as text. Neither names nor Base64 need escaping.
+fn histograms_text(sample: &Packed) -> String {
+    let mut text = String::from("{");
+    for (measure, bytes) in Measure::ALL.into_iter().zip(sample.histograms()) {
+        let Some(bytes) = bytes else { continue };
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.extend(["\"", measure.name(), "\":\""]);
+        STANDARD.encode_string(bytes, &mut text);
+        text.push('"');
+    }
+    text + "}"
+}
+
+/// Histograms by name, as Base64; empty ones are left out.
+fn histograms(sample: &Packed) -> Value {
+    let named = Measure::ALL.into_iter().zip(sample.histograms());
+    let encoded = named
+        .filter_map(|(measure, bytes)| Some((measure.name().into(), Value::from(STANDARD.encode(bytes?)))));
+    Value::Object(encoded.collect())
+}
+
+/// Reads what [`histograms`] wrote; names of other versions, and what is no Base64, are passed over.
+fn read_histograms(stored: &Value) -> Compressed<Vec<u8>> {
+    Measure::ALL.map(|measure| STANDARD.decode(stored.get(measure.name())?.as_str()?).ok())
 }
 
 /// As the queries here and in the roll-up read it.
@@ -79,18 +119,8 @@ pub(super) struct Row {
     pub(super) node: String,
     pub(super) region: String,
     pub(super) start: i64,
-    pub(super) counters: Json<serde_json::Value>,
-    pub(super) delivery: Option<Vec<u8>>,
-    pub(super) connect: Option<Vec<u8>>,
-    pub(super) duration: Option<Vec<u8>>,
-    pub(super) publish_lag: Option<Vec<u8>>,
-    pub(super) staleness: Option<Vec<u8>>,
-    pub(super) poll_time: Option<Vec<u8>>,
-    pub(super) first_update: Option<Vec<u8>>,
-    pub(super) client_latency: Option<Vec<u8>>,
-    pub(super) probe_connect: Option<Vec<u8>>,
-    pub(super) probe_publish: Option<Vec<u8>>,
-    pub(super) probe_delivery: Option<Vec<u8>>,
+    pub(super) counters: Json<Value>,
+    pub(super) histograms: Json<Value>,
 }
 
 /// A query of whole rows, by what stands behind their columns.
@@ -100,8 +130,7 @@ macro_rules! rows {
             Row,
             r#"SELECT node, region, extract(epoch FROM bucket_start)::bigint AS "start!",
                       counters AS "counters: Json<serde_json::Value>",
-                      delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                      probe_connect, probe_publish, probe_delivery
+                      metric_samples_histograms(metric_samples) AS "histograms!: Json<serde_json::Value>"
                FROM metric_samples "# + $rest,
             $($value),*
         )
@@ -111,21 +140,8 @@ pub(super) use rows;
 
 impl Row {
     pub(super) fn packed(self, step: i64) -> Packed {
-        let histograms = [
-            self.delivery,
-            self.connect,
-            self.duration,
-            self.publish_lag,
-            self.staleness,
-            self.poll_time,
-            self.first_update,
-            self.client_latency,
-            self.probe_connect,
-            self.probe_publish,
-            self.probe_delivery,
-        ];
         let counters = Counters::from_json(&self.counters);
-        Packed::new(self.node, self.region, (self.start, step), &counters, histograms)
+        Packed::new(self.node, self.region, (self.start, step), &counters, read_histograms(&self.histograms))
     }
 }
 
@@ -202,4 +218,30 @@ pub(super) async fn of_others(
     )
     .fetch(pool);
     packed(rows, TIERS[0]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streamgauge_core::metric::measure::sample::Sample;
+
+    #[test]
+    fn every_histogram_is_read_back_by_its_name() {
+        let mut sample = Sample::new("a", 0, 10);
+        for (value, measure) in (1..).zip(Measure::ALL) {
+            sample.histograms.record_n(measure, value, value);
+        }
+        let packed = sample.pack();
+        let mut stored = histograms(&packed);
+        assert_eq!(serde_json::from_str::<Value>(&histograms_text(&packed)).expect("JSON"), stored);
+        let read = read_histograms(&stored);
+        assert_eq!(read.each_ref().map(|bytes| bytes.as_deref()), packed.histograms());
+
+        stored["of_a_newer_version"] = "AAAA".into();
+        stored[Measure::ALL[0].name()] = "no Base64!".into();
+        let read = read_histograms(&stored);
+        assert_eq!((read[0].is_none(), read[1].is_some()), (true, true), "the others stay");
+        let none = histograms(&Sample::new("a", 0, 10).pack());
+        assert_eq!(none, serde_json::json!({}), "what was not measured takes no room");
+    }
 }

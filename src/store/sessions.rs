@@ -11,7 +11,7 @@ use streamgauge_core::{
         cohort::Cohort,
         ids::SessionId,
         status::{State, StatusEvent},
-        timeline::Story,
+        timeline::Timeline,
     },
 };
 
@@ -105,11 +105,11 @@ impl Sessions<'_> {
     }
 
     /// Everything that is stored of one session.
-    pub async fn timeline(&self, id: &SessionId) -> Result<Option<Story>, StoreError> {
+    pub async fn timeline(&self, id: &SessionId) -> Result<Option<Timeline>, StoreError> {
         let read = async {
-            let Some(story) = story(self.0.pool(), id).await? else { return Ok(None) };
+            let Some(timeline) = timeline(self.0.pool(), id).await? else { return Ok(None) };
             let (marks, more) = traces::marks(self.0.pool(), id).await?;
-            Ok::<_, sqlx::Error>(Some(Story { marks, more, ..story }))
+            Ok::<_, sqlx::Error>(Some(Timeline { marks, more, ..timeline }))
         };
         self.0.ask("read timeline", read).await
     }
@@ -283,7 +283,7 @@ async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Found>
 }
 
 /// Everything that is stored of one session, without its marks.
-async fn story(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Story>> {
+async fn timeline(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Timeline>> {
     let row = sqlx::query!(
         r#"SELECT kind, region, "user", cohort, state, started_at, last_event_at, ended_at, events,
                   last_event AS "last_event: Json<StatusEvent>"
@@ -292,7 +292,7 @@ async fn story(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<Story>> {
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map(|row| Story {
+    Ok(row.map(|row| Timeline {
         id: id.clone(),
         kind: row.kind,
         region: row.region,

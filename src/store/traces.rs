@@ -1,13 +1,18 @@
 //! Rows of `fallbacks`, `pages_seen`, `annotations` and `session_marks`.
 
 use super::{
-    Store, StoreError, Traces, Whose, millis,
-    once::{Failed, commit},
-    seconds,
+    Store, StoreError, Traces, Whose, audit,
+    commit_check::{Failed, commit},
+    millis, seconds,
 };
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 use streamgauge_core::{
+    access::{
+        Actor,
+        audit::{Action, Change},
+    },
     metric::{
         beacon::FallbackReason,
         fallback::{Fallbacks, Seen},
@@ -57,15 +62,10 @@ pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Tr
         .await?;
     }
     for annotation in &traces.annotations {
-        sqlx::query!(
-            "INSERT INTO annotations (at, kind, node, text) VALUES ($1, $2, $3, $4)",
-            seconds(annotation.at),
-            annotation.kind.as_str(),
-            annotation.node,
-            annotation.text,
-        )
-        .execute(&mut *transaction)
-        .await?;
+        insert_annotation(&mut transaction, annotation).await?;
+    }
+    for entry in &traces.audit {
+        audit::write_entry(&mut transaction, entry).await?;
     }
     commit(transaction).await
 }
@@ -105,13 +105,13 @@ impl TraceRows<'_> {
     }
 
     /// Answers its id.
-    pub async fn add_annotation(&self, annotation: &Annotation) -> Result<i64, StoreError> {
-        self.0.ask("add annotation", add_annotation(self.0.pool(), annotation)).await
+    pub async fn add_annotation(&self, annotation: &Annotation, actor: &Actor) -> Result<i64, StoreError> {
+        self.0.ask("add annotation", add_annotation(self.0.pool(), annotation, actor)).await
     }
 
     /// `false`: there is no such annotation.
-    pub async fn remove_annotation(&self, id: i64) -> Result<bool, StoreError> {
-        self.0.ask("remove annotation", remove_annotation(self.0.pool(), id)).await
+    pub async fn remove_annotation(&self, id: i64, actor: &Actor) -> Result<bool, StoreError> {
+        self.0.ask("remove annotation", remove_annotation(self.0.pool(), id, actor)).await
     }
 
     /// Deletes what is older than it is kept. `now`: Unix seconds.
@@ -199,7 +199,7 @@ fn whole(count: i64) -> u64 {
 
 async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx::Result<Vec<Annotation>> {
     let rows = sqlx::query!(
-        "SELECT id, at, kind, node, text FROM annotations
+        "SELECT id, at, kind, node, text, author FROM annotations
          WHERE at >= $1 AND at < $2 AND ($3 = '' OR node = '' OR node = $3) ORDER BY at DESC LIMIT 200",
         seconds(from),
         seconds(to),
@@ -209,26 +209,56 @@ async fn annotations(pool: &PgPool, from: i64, to: i64, node: &str) -> sqlx::Res
     .await?;
     let annotations = rows.into_iter().rev().filter_map(|row| {
         let kind = AnnotationKind::parse(&row.kind)?;
-        Some(Annotation { id: row.id, at: row.at.timestamp(), kind, node: row.node, text: row.text })
+        let (id, at) = (row.id, row.at.timestamp());
+        Some(Annotation { id, at, kind, node: row.node, text: row.text, author: row.author })
     });
     Ok(annotations.collect())
 }
 
-async fn add_annotation(pool: &PgPool, annotation: &Annotation) -> sqlx::Result<i64> {
+async fn insert_annotation(connection: &mut PgConnection, annotation: &Annotation) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        "INSERT INTO annotations (at, kind, node, text) VALUES ($1, $2, $3, $4) RETURNING id",
+        "INSERT INTO annotations (at, kind, node, text, author) VALUES ($1, $2, $3, $4, $5) RETURNING id",
         seconds(annotation.at),
         annotation.kind.as_str(),
         annotation.node,
         annotation.text,
+        annotation.author,
     )
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await
 }
 
-async fn remove_annotation(pool: &PgPool, id: i64) -> sqlx::Result<bool> {
-    let done = sqlx::query!("DELETE FROM annotations WHERE id = $1", id).execute(pool).await?;
-    Ok(done.rows_affected() > 0)
+async fn add_annotation(pool: &PgPool, annotation: &Annotation, actor: &Actor) -> sqlx::Result<i64> {
+    let mut transaction = pool.begin().await?;
+    let id = insert_annotation(&mut transaction, annotation).await?;
+    let Annotation { at, kind, node, text, .. } = annotation;
+    let change = Change {
+        action: Action::AddAnnotation,
+        object: format!("annotation/{id}"),
+        old: None,
+        new: Some(json!({ "at": at, "kind": kind, "node": node, "text": text })),
+    };
+    audit::write(&mut transaction, actor, &change).await?;
+    transaction.commit().await?;
+    Ok(id)
+}
+
+async fn remove_annotation(pool: &PgPool, id: i64, actor: &Actor) -> sqlx::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    let row =
+        sqlx::query!("DELETE FROM annotations WHERE id = $1 RETURNING at, kind, node, text, author", id);
+    let Some(row) = row.fetch_optional(&mut *transaction).await? else { return Ok(false) };
+    let at = row.at.timestamp();
+    let old = json!({ "at": at, "kind": row.kind, "node": row.node, "text": row.text, "author": row.author });
+    let change = Change {
+        action: Action::RemoveAnnotation,
+        object: format!("annotation/{id}"),
+        old: Some(old),
+        new: None,
+    };
+    audit::write(&mut transaction, actor, &change).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 /// All or nothing.

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamgauge_core::{
+    access::audit::AuditEntry,
     metric::{beacon::FallbackReason, measure::packed::Packed},
     page::annotation::Annotation,
     session::{
@@ -41,9 +42,11 @@ pub struct Traces {
     /// Pages by ten minutes (Unix seconds) and by place.
     pub pages: HashMap<(i64, Place), i64>,
     pub annotations: Vec<Annotation>,
+    /// Changes of what is not in PostgreSQL itself.
+    pub audit: Vec<AuditEntry>,
 }
 
-/// Fallbacks, kinds of pages and annotations that wait, of each. What is more is left out and counted.
+/// Fallbacks, kinds of pages, annotations and audit rows that wait, of each. What is more is left out and counted.
 const MAX_TRACES: usize = 10_000;
 /// Seconds over which pages are counted together.
 const PAGES_STEP: i64 = 600;
@@ -70,7 +73,7 @@ impl Traces {
     }
 
     pub fn len(&self) -> usize {
-        self.fallbacks.len() + self.pages.len() + self.annotations.len()
+        self.fallbacks.len() + self.pages.len() + self.annotations.len() + self.audit.len()
     }
 }
 
@@ -194,6 +197,17 @@ impl WriteBehind {
         }
     }
 
+    /// A change whose audit row is written once PostgreSQL can be reached. The caller logs the change as well: beyond the
+    /// buffer's bound the log is all that has it.
+    pub fn audit(&self, entry: AuditEntry) {
+        let mut waiting = self.waiting();
+        if waiting.traces.audit.len() < MAX_TRACES {
+            waiting.traces.audit.push(entry);
+        } else {
+            waiting.lost += 1;
+        }
+    }
+
     pub(super) fn take_traces(&self) -> Traces {
         std::mem::take(&mut self.waiting().traces)
     }
@@ -204,12 +218,16 @@ impl WriteBehind {
         let newer = std::mem::take(&mut waiting.traces);
         taken.fallbacks.extend(newer.fallbacks);
         taken.annotations.extend(newer.annotations);
+        taken.audit.extend(newer.audit);
         for (key, pages) in newer.pages {
             *taken.pages.entry(key).or_default() += pages;
         }
-        waiting.lost += taken.fallbacks.len().saturating_sub(MAX_TRACES) as u64;
+        for waiting_now in [taken.fallbacks.len(), taken.annotations.len(), taken.audit.len()] {
+            waiting.lost += waiting_now.saturating_sub(MAX_TRACES) as u64;
+        }
         taken.fallbacks.truncate(MAX_TRACES);
         taken.annotations.truncate(MAX_TRACES);
+        taken.audit.truncate(MAX_TRACES);
         waiting.traces = taken;
     }
 
@@ -274,7 +292,13 @@ impl WriteBehind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::metric::measure::sample::Sample;
+    use streamgauge_core::{
+        access::{
+            Actor,
+            audit::{Action, Change},
+        },
+        metric::measure::sample::Sample,
+    };
 
     #[test]
     fn the_write_behind_buffer_is_bounded_and_keeps_the_newest() {
@@ -356,5 +380,22 @@ mod tests {
         assert_eq!((buffer.state().1, buffer.left()), (1, MAX_SESSIONS));
         let written = buffer.take_sessions(MAX_SESSIONS);
         assert_eq!(written.iter().filter(|note| note.at == 2).count(), 1);
+    }
+
+    #[test]
+    fn audit_rows_that_could_not_be_written_wait_again_in_their_order_and_within_their_bound() {
+        let buffer = WriteBehind::default();
+        let entry = |at| AuditEntry {
+            at,
+            actor: Actor::local_user(None),
+            change: Change { action: Action::ChangeLimits, object: "limits/a".into(), old: None, new: None },
+        };
+        buffer.audit(entry(1));
+        let taken = buffer.take_traces();
+        (2..=MAX_TRACES as i64 + 1).for_each(|at| buffer.audit(entry(at)));
+        buffer.traces_back(taken);
+        assert_eq!((buffer.state().1, buffer.left()), (1, MAX_TRACES));
+        let again = buffer.take_traces().audit;
+        assert_eq!(again.iter().map(|entry| entry.at).take(3).collect::<Vec<_>>(), [1, 2, 3]);
     }
 }

@@ -2,11 +2,10 @@
 
 use super::{
     Endings, MIGRATIONS, StoreError, Unusable, WriteBehind,
+    bisect::{Bisect, leave_out},
+    commit_check::{Doubt, Noted},
     error::is_refused,
-    leader, nodes,
-    once::{Doubt, Noted},
-    samples, sessions,
-    sieve::{Sieve, leave_out},
+    leader, nodes, samples, sessions,
 };
 use crate::{
     clock,
@@ -267,7 +266,7 @@ impl Store {
             if notes.is_empty() {
                 break;
             }
-            let mut notes = Sieve::new(notes, BATCH);
+            let mut notes = Bisect::new(notes, BATCH);
             while let Some(part) = notes.part() {
                 let written = database("write sessions", sessions::write(&mut connection, &part)).await;
                 match notes.judge(part, written) {

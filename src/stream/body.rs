@@ -1,7 +1,7 @@
 //! The frames of one stream as an ordinary response body: for HTTP/1.0 and HTTP/2, whose sockets cannot be parked, and
 //! for several sessions over one connection, which may belong to different reactors.
 
-use super::{jitter, knobs::Knobs, message::Message, meter::ConnectionMeter, open::Opened};
+use super::{jitter, limits::LiveLimits, message::Message, meter::ConnectionMeter, open::Opened};
 use crate::{clock, measure::Recorder};
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
@@ -19,7 +19,7 @@ use streamgauge_core::{
         follow, frame,
         ids::{Epoch, EventId},
     },
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 use tokio::{
     sync::watch,
@@ -49,7 +49,7 @@ pub struct StreamBody {
     /// Fires when something is to be done without an event.
     timer: Pin<Box<Sleep>>,
     drain: Pin<Box<dyn Future<Output = ()> + Send>>,
-    knobs: Knobs,
+    limits: LiveLimits,
     meter: Arc<ConnectionMeter>,
     recorder: Recorder,
 }
@@ -65,7 +65,7 @@ pub struct Member {
 impl StreamBody {
     pub fn new(
         members: Vec<Member>,
-        knobs: Knobs,
+        limits: LiveLimits,
         drain: watch::Receiver<Option<u32>>,
         meter: Arc<ConnectionMeter>,
         recorder: Recorder,
@@ -83,9 +83,9 @@ impl StreamBody {
             last_event: now,
             expires: expires_in.map(|left| now + left),
             closed: false,
-            timer: Box::pin(tokio::time::sleep_until(now + knobs.heartbeat())),
+            timer: Box::pin(tokio::time::sleep_until(now + limits.heartbeat())),
             drain: Box::pin(sent_away(drain)),
-            knobs,
+            limits,
             meter,
             recorder,
         }
@@ -127,7 +127,7 @@ impl StreamBody {
                 }
                 match opened.queue.poll(cx) {
                     Poll::Ready(Some(message)) => self.take_live(index, &message),
-                    // The hub took the seat away because the queue was full.
+                    // The hub took the subscription away because the queue was full.
                     Poll::Ready(None) => return self.close(Counter::ClosedSlow),
                     Poll::Pending => break,
                 }
@@ -183,7 +183,7 @@ impl StreamBody {
 
     /// Writes out what is held, once the batching interval has passed.
     fn release(&mut self, now: Instant, out: &mut BytesMut) {
-        let due = self.last_out.is_none_or(|last| now >= last + self.knobs.batch());
+        let due = self.last_out.is_none_or(|last| now >= last + self.limits.batch());
         let must = self.closed || self.held.len() >= HELD;
         if !self.held.is_empty() && (due || must) {
             self.last_out = Some(now);
@@ -194,6 +194,9 @@ impl StreamBody {
 
     fn close(&mut self, reason: Counter) {
         self.closed = true;
+        if reason == Counter::ClosedSlow {
+            self.meter.was_slow();
+        }
         for opened in self.members.iter_mut().filter_map(|member| member.opened.as_mut()) {
             opened.closed.get_or_insert(reason);
         }
@@ -201,27 +204,29 @@ impl StreamBody {
 
     /// Pings, and the end that comes of silence.
     fn mind_the_clock(&mut self, now: Instant, out: &mut BytesMut) {
-        let idle = self.knobs.idle_close();
+        let idle = self.limits.idle_close();
         if now >= self.last_event + idle {
             let after = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
             out.extend_from_slice(frame::idle(after).as_bytes());
             self.close(Counter::ClosedIdle);
-        } else if now >= self.last_sent + self.knobs.heartbeat() {
-            out.extend_from_slice(frame::ping(clock::now_ms(), self.knobs.get(Knob::HeartbeatMs)).as_bytes());
+        } else if now >= self.last_sent + self.limits.heartbeat() {
+            out.extend_from_slice(
+                frame::ping(clock::now_ms(), self.limits.get(Limit::HeartbeatMs)).as_bytes(),
+            );
         }
     }
 
     /// The next moment at which something is to be done without an event.
     fn next(&self) -> Instant {
         let mut next =
-            (self.last_sent + self.knobs.heartbeat()).min(self.last_event + self.knobs.idle_close());
+            (self.last_sent + self.limits.heartbeat()).min(self.last_event + self.limits.idle_close());
         if let Some(expires) = self.expires {
             next = next.min(expires);
         }
         if let (false, Some(last)) = (self.held.is_empty(), self.last_out) {
-            next = next.min(last + self.knobs.batch());
+            next = next.min(last + self.limits.batch());
         }
-        // A knob that is turned is seen within a second.
+        // A changed limit counts within a second.
         next.min(Instant::now() + Duration::from_secs(1))
     }
 }

@@ -5,7 +5,7 @@
 //! can be parked goes to the reactor of its session ([`Hub::park`]), and from then on costs no queue and no task.
 
 use super::{
-    knobs::Knobs,
+    limits::LiveLimits,
     message::Message,
     queue::{self, Sent, queue},
     reactor::{Arrival, Command, Reactor},
@@ -25,7 +25,7 @@ use std::{
 use streamgauge_core::{
     metric::{measure::counters::Counter, region::Region},
     session::{cohort::Cohort, ids::SessionId},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
@@ -49,7 +49,7 @@ struct Inner {
     followed: [AtomicU64; 2],
     reactors: Vec<Reactor>,
     recorder: Recorder,
-    knobs: Knobs,
+    limits: LiveLimits,
 }
 
 /// A session's followers on this node.
@@ -83,11 +83,11 @@ type Shard<'a> = MutexGuard<'a, HashMap<SessionId, Local>>;
 
 impl Hub {
     /// `reactors`: threads that write to parked streams.
-    pub fn start(recorder: Recorder, knobs: Knobs, reactors: usize) -> io::Result<Hub> {
+    pub fn start(recorder: Recorder, limits: LiveLimits, reactors: usize) -> io::Result<Hub> {
         let mut threads = Vec::new();
         let mut handles = Vec::new();
         for _ in 0..reactors.max(1) {
-            let (reactor, thread) = Reactor::new(knobs.clone(), recorder.clone())?;
+            let (reactor, thread) = Reactor::new(limits.clone(), recorder.clone())?;
             handles.push(reactor);
             threads.push(thread);
         }
@@ -101,7 +101,7 @@ impl Hub {
             followed: Default::default(),
             reactors: handles,
             recorder,
-            knobs,
+            limits,
         }));
         for (index, thread) in threads.into_iter().enumerate() {
             let hub = hub.clone();
@@ -118,12 +118,12 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Live messages of the session are queued from now on. Leaving is dropping the [`Seat`].
+    /// Live messages of the session are queued from now on. Leaving is dropping the [`Subscription`].
     /// `None`: as many streams are open as this node allows.
-    pub fn join(&self, session: &SessionId, cohort: Cohort, region: Region) -> Option<Seat> {
+    pub fn join(&self, session: &SessionId, cohort: Cohort, region: Region) -> Option<Subscription> {
         // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
         let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
-        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)) + probes;
+        let most = u64::from(self.0.limits.get(Limit::MaxConnections)) + probes;
         let most = most.saturating_sub(self.0.tests.load(Relaxed));
         let room = |open| (open < most).then_some(open + 1);
         self.0.open.fetch_update(Relaxed, Relaxed, room).ok()?;
@@ -138,22 +138,25 @@ impl Hub {
             Local { key, cohort, queued: Vec::new(), parked: 0, share }
         });
         local.queued.push(Follower { key, region, queue: sender });
-        Some(Seat { queue, leave: Leave { hub: Some(self.clone()), session: session.clone(), key } })
+        Some(Subscription {
+            queue,
+            leave: LeaveGuard { hub: Some(self.clone()), session: session.clone(), key },
+        })
     }
 
     /// A place for a self-test. `None`: as many streams are open as this node allows.
     pub fn test(&self) -> Option<TestPlace> {
-        let most = u64::from(self.0.knobs.get(Knob::MaxConnections)).saturating_sub(self.followed());
+        let most = u64::from(self.0.limits.get(Limit::MaxConnections)).saturating_sub(self.followed());
         let room = |tests| (tests < most).then_some(tests + 1);
         self.0.tests.fetch_update(Relaxed, Relaxed, room).ok()?;
         Some(TestPlace(self.clone()))
     }
 
     /// Hands a message to every local follower, and answers how many there were. Never waits: a follower whose
-    /// queue is full loses its seat, and its stream ends after what was queued.
+    /// queue is full loses its subscription, and its stream ends after what was queued.
     ///
-    /// Calls for one session must come in the order of its events, and be followed by [`Hub::carry`] or
-    /// [`Hub::rouse`].
+    /// Calls for one session must come in the order of its events, and be followed by [`Hub::drive`] or
+    /// [`Hub::wake`].
     pub fn deliver(&self, session: &SessionId, message: Message) -> u64 {
         let index = self.0.shard_of(session);
         let mut shard = self.0.lock(index);
@@ -200,19 +203,19 @@ impl Hub {
 
     /// Sees to it that what was delivered to parked streams of the session is written: if they are few, here and now.
     /// Outside of any lock that [`Broker::unwatch`](crate::broker::Broker::unwatch) takes.
-    pub fn carry(&self, session: &SessionId) {
-        self.0.reactor(self.0.shard_of(session)).carry();
+    pub fn drive(&self, session: &SessionId) {
+        self.0.reactor(self.0.shard_of(session)).drive();
     }
 
     /// The same for a caller that has no time to write itself: the reactor's thread does it.
-    pub fn rouse(&self, session: &SessionId) {
-        self.0.reactor(self.0.shard_of(session)).rouse();
+    pub fn wake(&self, session: &SessionId) {
+        self.0.reactor(self.0.shard_of(session)).wake();
     }
 
     /// Hands a follower's socket to the reactor of its session. What its queue holds goes along, and nothing comes
     /// between that and the first event which the reactor gets.
-    pub fn park(&self, seat: Seat, mut arrival: Arrival) {
-        let Seat { mut queue, leave } = seat;
+    pub fn park(&self, subscription: Subscription, mut arrival: Arrival) {
+        let Subscription { mut queue, leave } = subscription;
         let index = self.0.shard_of(&leave.session);
         let mut shard = self.0.lock(index);
         let place = |local: &Local| local.queued.iter().position(|follower| follower.key == leave.key);
@@ -242,9 +245,9 @@ impl Hub {
         let reactor = self.0.reactor(index);
         reactor.push(Command::Park(Box::new(arrival)));
         drop(shard);
-        // From here on the reactor gives the seat back.
+        // From here on the reactor gives the subscription back.
         leave.keep();
-        reactor.carry();
+        reactor.drive();
     }
 
     /// `count` parked followers of the session are no more.
@@ -262,7 +265,7 @@ impl Hub {
     pub fn drain(&self, window_ms: u32) {
         for reactor in &self.0.reactors {
             reactor.push(Command::Drain { window_ms });
-            reactor.carry();
+            reactor.drive();
         }
     }
 
@@ -276,8 +279,8 @@ impl Hub {
         &self.0.recorder
     }
 
-    pub fn knobs(&self) -> &Knobs {
-        &self.0.knobs
+    pub fn limits(&self) -> &LiveLimits {
+        &self.0.limits
     }
 
     /// Streams open on this node.
@@ -360,20 +363,20 @@ impl Drop for TestPlace {
 }
 
 /// One follower's place: its queue, and the permit that is given back however the stream ends.
-pub struct Seat {
+pub struct Subscription {
     pub queue: queue::Receiver,
-    pub leave: Leave,
+    pub leave: LeaveGuard,
 }
 
 /// Leaves on drop.
-pub struct Leave {
+pub struct LeaveGuard {
     /// `None`: somebody else leaves in its place.
     hub: Option<Hub>,
     session: SessionId,
     key: u64,
 }
 
-impl Leave {
+impl LeaveGuard {
     pub fn session(&self) -> &SessionId {
         &self.session
     }
@@ -383,7 +386,7 @@ impl Leave {
     }
 }
 
-impl Drop for Leave {
+impl Drop for LeaveGuard {
     fn drop(&mut self) {
         let Some(Hub(inner)) = self.hub.take() else { return };
         let mut shard = inner.lock(inner.shard_of(&self.session));
@@ -424,8 +427,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_costs_the_seat_and_nobody_elses() {
-        let knobs = Knobs::new(&Limits { max_connections: 2, ..Limits::default() });
-        let hub = Hub::start(Recorder::new(1), knobs, 1).expect("a hub");
+        let limits = LiveLimits::new(&Limits { max_connections: 2, ..Limits::default() });
+        let hub = Hub::start(Recorder::new(1), limits, 1).expect("a hub");
         let session: SessionId = "job".parse().expect("an id");
         let mut slow = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
         let mut quick = hub.join(&session, Cohort::Stream, Region::UNKNOWN).expect("room");
@@ -466,9 +469,9 @@ mod tests {
     #[test]
     fn what_a_stream_loses_before_it_is_parked_counts_for_its_region() {
         let (recorder, region) = (Recorder::new(1), Region::at(1));
-        let hub = Hub::start(recorder.clone(), Knobs::new(&Limits::default()), 1).expect("a hub");
+        let hub = Hub::start(recorder.clone(), LiveLimits::new(&Limits::default()), 1).expect("a hub");
         let session: SessionId = "job".parse().expect("an id");
-        let seat = hub.join(&session, Cohort::Stream, region).expect("room");
+        let subscription = hub.join(&session, Cohort::Stream, region).expect("room");
         for seq in 1..=OPENING as u64 + 1 {
             hub.deliver(&session, message(seq));
         }
@@ -494,7 +497,7 @@ mod tests {
             said: Said::default(),
             place: Place::from(places.try_acquire_owned().expect("a place")),
         };
-        hub.park(seat, arrival);
+        hub.park(subscription, arrival);
         let lost = OPENING as u64 + 3;
         assert_eq!(lost_at(&recorder, region), (lost, lost), "what waited, and what it was to be told");
     }

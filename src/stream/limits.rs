@@ -1,153 +1,97 @@
-//! Who may open one more stream. A permit is given back on drop, however the stream ends.
+//! The limits in force on this node, which may change while the server runs.
 
-use super::knobs::Knobs;
-use crate::broker::{Broker, BrokerError, Lease};
 use parking_lot::Mutex;
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
-use streamgauge_core::{
-    metric::region::Region,
-    session::ids::SessionId,
-    settings::limits::{Knob, network},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
 };
+use streamgauge_core::settings::limits::{Limit, Limits};
 
-/// Who asks for a stream.
-#[derive(Clone, Debug)]
-pub struct Who {
-    /// The ticket's subject; in open mode the query's `user`. `None` counts only for the address and the node.
-    pub user: Option<Box<str>>,
-    pub address: Option<IpAddr>,
-    pub region: Region,
-    /// Where the follower is and what it follows by, in words.
-    pub from: String,
+/// The limits in force. Cloning shares them; a stream reads them when it needs them, so that a change counts at once.
+#[derive(Clone)]
+pub struct LiveLimits(Arc<Inner>);
+
+struct Inner {
+    values: [AtomicU32; Limit::ALL.len()],
+    /// Held while a change is made, so that two at once do not undo each other.
+    changing: Mutex<()>,
 }
 
-/// Which bound is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    Node,
-    User,
-    Address,
-    UserAndSession,
-}
+impl LiveLimits {
+    pub fn new(limits: &Limits) -> LiveLimits {
+        let live = LiveLimits(Arc::new(Inner {
+            values: std::array::from_fn(|_| AtomicU32::new(0)),
+            changing: Mutex::new(()),
+        }));
+        live.set(limits);
+        live
+    }
 
-/// What is open on this node, by user and by address. Holds an entry only for those that have a stream.
-#[derive(Clone, Default)]
-pub struct Turnstile(Arc<Mutex<Counts>>);
+    pub fn get(&self, limit: Limit) -> u32 {
+        self.0.values[limit as usize].load(Relaxed)
+    }
 
-#[derive(Default)]
-struct Counts {
-    users: HashMap<Box<str>, u32>,
-    addresses: HashMap<IpAddr, u32>,
-}
+    pub fn set(&self, limits: &Limits) {
+        for &limit in Limit::ALL {
+            self.0.values[limit as usize].store(limits.get(limit), Relaxed);
+        }
+    }
 
-/// What a stream holds besides its place on the node.
-pub struct Permit {
-    turnstile: Turnstile,
-    user: Option<Box<str>>,
-    address: Option<IpAddr>,
-    _lease: Option<Lease>,
-}
-
-impl Turnstile {
-    /// `Ok(None)`: this stream counts for the node alone.
-    pub async fn admit(
+    /// Sets the limits to what `change` makes of those in force. Answers them as they were and as they are.
+    pub fn change<E>(
         &self,
-        broker: &Arc<dyn Broker>,
-        knobs: &Knobs,
-        session: &SessionId,
-        who: &Who,
-    ) -> Result<Result<Option<Box<Permit>>, Over>, BrokerError> {
-        let address = who.address.map(network).filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
-        if who.user.is_none() && address.is_none() {
-            return Ok(Ok(None));
-        }
-        let mut permit = match self.count(knobs, who.user.clone(), address) {
-            Ok(permit) => permit,
-            Err(over) => return Ok(Err(over)),
-        };
-        // The bound over all nodes last: it may cost a round trip. Refused, the permit gives the others back.
-        if let Some(user) = permit.user.clone() {
-            let most = knobs.get(Knob::StreamsPerUserAndSession);
-            match broker.lease(session, &user, most).await? {
-                Some(lease) => permit._lease = Some(lease),
-                None => return Ok(Err(Over::UserAndSession)),
-            }
-        }
-        Ok(Ok(Some(Box::new(permit))))
+        change: impl FnOnce(&Limits) -> Result<Limits, E>,
+    ) -> Result<(Limits, Limits), E> {
+        let _one_at_a_time = self.0.changing.lock();
+        let old = self.all();
+        let new = change(&old)?;
+        self.set(&new);
+        Ok((old, new))
     }
 
-    /// For a stream of no session and no user. `Ok(None)`: it counts for the node alone.
-    pub fn admit_address(&self, knobs: &Knobs, address: Option<IpAddr>) -> Result<Option<Permit>, Over> {
-        let address = address.map(network).filter(|_| knobs.get(Knob::StreamsPerAddress) > 0);
-        address.map(|address| self.count(knobs, None, Some(address))).transpose()
+    pub fn all(&self) -> Limits {
+        let mut limits = Limits::default();
+        for &limit in Limit::ALL {
+            limits.put(limit, self.get(limit));
+        }
+        limits
     }
 
-    fn count(&self, knobs: &Knobs, user: Option<Box<str>>, address: Option<IpAddr>) -> Result<Permit, Over> {
-        let mut counts = self.0.lock();
-        let full = |count: Option<&u32>, knob| {
-            let most = knobs.get(knob);
-            most > 0 && count.is_some_and(|&count| count >= most)
-        };
-        if user.as_ref().is_some_and(|user| full(counts.users.get(user), Knob::StreamsPerUser)) {
-            return Err(Over::User);
-        }
-        if address.is_some_and(|address| full(counts.addresses.get(&address), Knob::StreamsPerAddress)) {
-            return Err(Over::Address);
-        }
-        if let Some(user) = &user {
-            *counts.users.entry(user.clone()).or_default() += 1;
-        }
-        if let Some(address) = address {
-            *counts.addresses.entry(address).or_default() += 1;
-        }
-        Ok(Permit { turnstile: self.clone(), user, address, _lease: None })
+    pub fn heartbeat(&self) -> Duration {
+        self.time(Limit::HeartbeatMs)
     }
 
-    #[cfg(test)]
-    fn held(&self) -> (usize, usize) {
-        let counts = self.0.lock();
-        (counts.users.len(), counts.addresses.len())
+    pub fn idle_close(&self) -> Duration {
+        self.time(Limit::IdleCloseMs)
     }
-}
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut counts = self.turnstile.0.lock();
-        if let Some(user) = &self.user {
-            give_back(&mut counts.users, user);
-        }
-        if let Some(address) = &self.address {
-            give_back(&mut counts.addresses, address);
-        }
+    pub fn batch(&self) -> Duration {
+        self.time(Limit::BatchMs)
     }
-}
 
-fn give_back<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
+    fn time(&self, limit: Limit) -> Duration {
+        Duration::from_millis(self.get(limit).into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use streamgauge_core::settings::limits::Limits;
 
     #[test]
-    fn each_bound_refuses_by_its_own_name_and_nothing_stays() {
-        let knobs = Knobs::new(&Limits { streams_per_user: 2, streams_per_address: 3, ..Limits::default() });
-        let turnstile = Turnstile::default();
-        let address: IpAddr = "192.0.2.1".parse().expect("an address");
-        let ask = |user: &str| turnstile.count(&knobs, Some(user.into()), Some(address));
-        let held = [ask("a"), ask("a"), ask("b")];
-        assert!(held.iter().all(Result::is_ok));
-        assert_eq!(ask("a").err(), Some(Over::User));
-        assert_eq!(ask("b").err(), Some(Over::Address));
-        assert_eq!(turnstile.held(), (2, 1));
-        drop(held);
-        assert_eq!(turnstile.held(), (0, 0));
+    fn changes_at_once_do_not_undo_each_other() {
+        let limits = LiveLimits::new(&Limits::default());
+        let once_more = |old: &Limits| Ok::<_, ()>(Limits { batch_ms: old.batch_ms + 1, ..old.clone() });
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| limits.change(once_more).map(drop).expect("no fault")));
+            }
+        });
+        assert_eq!(limits.get(Limit::BatchMs), 800);
+        assert_eq!(limits.change(|_| Err::<Limits, _>("no")), Err("no"));
+        assert_eq!(limits.get(Limit::BatchMs), 800);
     }
 }

@@ -92,6 +92,8 @@ struct State {
     /// The answer is a stream in hyper's hands, which reads nothing meanwhile: this looks for a closed connection. It is the
     /// connection's last.
     streams: bool,
+    /// The stream was closed because its reader is slow: what is still in the write buffer is lost to that.
+    slow: bool,
     /// Deliveries in the write buffer: when each was accepted; `None` for snapshots and replays.
     leaving: Vec<Option<i64>>,
 }
@@ -142,6 +144,7 @@ impl ConnectionMeter {
             written: 0,
             out: false,
             streams: false,
+            slow: false,
             leaving: Vec::new(),
         };
         ConnectionMeter { recorder, state: Mutex::new(state) }
@@ -242,6 +245,11 @@ impl ConnectionMeter {
         self.state().awaits_body = awaits;
     }
 
+    /// The stream is closed because its reader is slow.
+    pub fn was_slow(&self) {
+        self.state().slow = true;
+    }
+
     /// A delivery is on its way into the write buffer.
     pub fn leaving(&self, accepted_us: Option<i64>) {
         self.state().leaving.push(accepted_us);
@@ -268,6 +276,7 @@ impl ConnectionMeter {
         state.written += bytes as u64;
         state.of_request += bytes as u64;
         let read = std::mem::take(&mut state.unattributed);
+        let holds_events = bytes > 0 && !state.leaving.is_empty();
         let (incoming, outgoing, cohort) = match state.traffic {
             Traffic::Other => return,
             Traffic::Stream(cohort) => (Counter::StreamBytesIn, Counter::StreamBytesOut, cohort),
@@ -276,6 +285,7 @@ impl ConnectionMeter {
         drop(state);
         self.recorder.add(incoming, read);
         self.recorder.add(outgoing, bytes as u64);
+        self.recorder.add(Counter::SocketWrites, holds_events.into());
         let both = cohort_counter(cohort, Counter::StreamCohortBytes, Counter::PollCohortBytes);
         self.recorder.add(both, read + bytes as u64);
     }
@@ -300,10 +310,10 @@ impl ConnectionMeter {
                     let (opens, took) = (u64::from(state.opens), u64::try_from(now - started).unwrap_or(0));
                     let at = self.recorder.at(state.region);
                     at.add(Counter::ConnectEstablished, opens);
-                    at.record_n(Measure::Connect, took, opens);
+                    at.record_n(Measure::ConnectionEstablishment, took, opens);
                     self.recorder.add(Counter::OpeningBytes, state.of_request);
                 }
-                Traffic::Poll(_) => self.recorder.record_since(Measure::PollTime, started, now),
+                Traffic::Poll(_) => self.recorder.record_since(Measure::PollDuration, started, now),
                 Traffic::Stream(_) | Traffic::Other => {}
             }
         }
@@ -317,7 +327,7 @@ impl ConnectionMeter {
         let at = self.recorder.at(state.region);
         at.delivered(state.leaving.len() as u64);
         for accepted in state.leaving.drain(..).flatten() {
-            at.record(Measure::Delivery, u64::try_from(now - accepted).unwrap_or(0));
+            at.record(Measure::DeliveryLatency, u64::try_from(now - accepted).unwrap_or(0));
         }
         look
     }
@@ -335,12 +345,14 @@ impl Drop for ConnectionMeter {
     fn drop(&mut self) {
         // Read since the last write, and never answered.
         self.written(0);
-        let (lost, silent) = {
+        let (lost, silent, slow, region) = {
             let state = self.state();
-            (state.leaving.len() as u64, state.silent)
+            (state.leaving.len() as u64, state.silent, state.slow, state.region)
         };
-        if !silent {
-            self.recorder.add(Counter::DroppedGone, lost);
+        match (silent, slow) {
+            (true, _) => {}
+            (false, true) => self.recorder.at(region).dropped_slow(lost),
+            (false, false) => self.recorder.add(Counter::DroppedGone, lost),
         }
     }
 }

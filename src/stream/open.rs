@@ -2,10 +2,9 @@
 
 use super::{
     Hub, Message,
-    hub::{Leave, Seat},
-    jitter,
-    limits::{Over, Permit, Turnstile, Who},
-    queue,
+    admission::{AdmissionControl, Over, Permit, Who},
+    hub::{LeaveGuard, Subscription},
+    jitter, queue,
 };
 use crate::{
     broker::{Broker, BrokerError},
@@ -27,21 +26,21 @@ use streamgauge_core::{
     session::{
         cohort::Cohort,
         frame::{self, GapReason},
-        history::{self, Ask, Held},
+        history::{self, Ask, SessionHistory},
         ids::{Epoch, EventId, SessionId},
         timeline::MarkKind,
     },
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 use tokio::sync::watch;
 
 /// What every stream of this node is opened with.
 #[derive(Clone)]
-pub struct Door {
+pub struct StreamContext {
     pub broker: Arc<dyn Broker>,
     pub hub: Hub,
     pub recorder: Recorder,
-    pub turnstile: Turnstile,
+    pub admission: AdmissionControl,
     /// How sessions ended that the broker has forgotten.
     pub endings: Endings,
     /// The window in which streams are sent away (ms), once the server drains.
@@ -120,7 +119,7 @@ impl Drop for Queue {
 /// A follower's place at the hub and its watch at the broker, both paid back however the stream ends.
 struct Watched {
     broker: Arc<dyn Broker>,
-    leave: Option<Leave>,
+    leave: Option<LeaveGuard>,
 }
 
 impl Drop for Watched {
@@ -133,17 +132,17 @@ impl Drop for Watched {
 
 /// `Ok(None)`: nothing will ever come, answer 204.
 pub async fn open(
-    door: &Door,
+    context: &StreamContext,
     session: &SessionId,
     cohort: Cohort,
     ask: Ask,
     who: Who,
     expires_in: Option<Duration>,
 ) -> Result<Option<Opened>, Refusal> {
-    if door.drain.borrow().is_some() {
+    if context.drain.borrow().is_some() {
         return Err(Refusal::Draining);
     }
-    let recorder = door.recorder.of(session);
+    let recorder = context.recorder.of(session);
     let over = |over| {
         recorder.add(Counter::ConnectRefused, 1);
         Refusal::Over(over)
@@ -155,19 +154,20 @@ pub async fn open(
         }
         Refusal::Away(error)
     };
-    let Seat { queue, leave } = door.hub.join(session, cohort, region).ok_or_else(|| over(Over::Node))?;
+    let Subscription { queue, leave } =
+        context.hub.join(session, cohort, region).ok_or_else(|| over(Over::Node))?;
     let queue = Queue { receiver: queue, recorder: recorder.clone() };
-    let admitted = door.turnstile.admit(&door.broker, door.hub.knobs(), session, &who).await;
+    let admitted = context.admission.admit(&context.broker, context.hub.limits(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
     // Registered first, read second: what is published in between is in the queue.
-    let mut held = door.broker.watch(session).await.map_err(away)?;
-    let watched = Watched { broker: door.broker.clone(), leave: Some(leave) };
+    let mut held = context.broker.watch(session).await.map_err(away)?;
+    let watched = Watched { broker: context.broker.clone(), leave: Some(leave) };
     // Nothing comes any more of a session that ended before anybody here remembers. Of any other that is not known, the
     // follower waits for its first event.
     if !held.has_begun()
-        && let Some(last) = door.endings.outcome(session).await
+        && let Some(last) = context.endings.outcome(session).await
     {
-        held = Held::of_outcome(Arc::new(last));
+        held = SessionHistory::of_outcome(Arc::new(last));
     }
     let waits = !held.has_begun();
     let history::Opening::Stream { mut gap, mut first, position } = history::open(&held, ask) else {
@@ -185,7 +185,7 @@ pub async fn open(
     let mut text = frame::retry(jitter(RETRY_MS));
     // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
     // tell yet.
-    text += &frame::ping(clock::now_ms(), door.hub.knobs().get(Knob::HeartbeatMs));
+    text += &frame::ping(clock::now_ms(), context.hub.limits().get(Limit::HeartbeatMs));
     if let Some(reason) = gap {
         recorder.add(Counter::Gaps, 1);
         if !waits {
@@ -217,7 +217,7 @@ pub async fn open(
 
 /// [`Opened`] in the parts of which a parked stream is made.
 pub struct Handed {
-    pub seat: Seat,
+    pub subscription: Subscription,
     pub broker: Arc<dyn Broker>,
     pub permit: Option<Box<Permit>>,
 }
@@ -247,7 +247,7 @@ impl Opened {
         let leave = self.watched.leave.take()?;
         let queue = self.queue.hand();
         let broker = self.watched.broker.clone();
-        Some(Handed { seat: Seat { queue, leave }, broker, permit: self.permit.take() })
+        Some(Handed { subscription: Subscription { queue, leave }, broker, permit: self.permit.take() })
     }
 }
 
@@ -256,7 +256,7 @@ impl Drop for Opened {
         if self.handed {
             return;
         }
-        // The hub took the seat away, and the follower was too slow even to be told that it ends.
+        // The hub took the subscription away, and the follower was too slow even to be told that it ends.
         if self.is_slow() {
             self.closed.get_or_insert(Counter::ClosedSlow);
             self.recorder.at(self.region).dropped_slow(u64::from(self.told) + self.queue.receiver.close());
@@ -274,7 +274,7 @@ impl Drop for Opened {
         {
             closed(&self.recorder, leave.session(), self.closed.unwrap_or(Counter::ClosedByClient), lifetime);
         }
-        self.recorder.record(Measure::Duration, lifetime);
+        self.recorder.record(Measure::ConnectionDuration, lifetime);
     }
 }
 

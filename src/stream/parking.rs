@@ -74,11 +74,11 @@ pub fn park(hub: &Hub, io: MeteredIo<ConnectionMeter>, read: usize, opened: Open
     }
     let (told, ends, position, region) = (opened.told, opened.ends, opened.position, opened.region);
     let expires_in = opened.expires_in;
-    let Some(Handed { seat, broker, permit }) = opened.hand() else { return };
+    let Some(Handed { subscription, broker, permit }) = opened.hand() else { return };
     let arrival = Arrival {
         socket,
         counted,
-        session: seat.leave.session().clone(),
+        session: subscription.leave.session().clone(),
         key: 0,
         cohort: Cohort::Stream,
         region,
@@ -93,7 +93,7 @@ pub fn park(hub: &Hub, io: MeteredIo<ConnectionMeter>, read: usize, opened: Open
         said,
         place,
     };
-    hub.park(seat, arrival);
+    hub.park(subscription, arrival);
 }
 
 fn bound_the_kernel(socket: &TcpStream) {

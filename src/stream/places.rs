@@ -3,7 +3,7 @@
 //! A connection takes a place when it is accepted and gives it back when it ends, also as a parked stream. Connections
 //! that hyper serves stand in a list, so that idle and unfinished ones can be closed for those that want something.
 
-use super::knobs::Knobs;
+use super::limits::LiveLimits;
 use crate::clock;
 use futures::future::AbortHandle;
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use std::{
 use streamgauge_core::{
     access::places::{Quiet, close_first, most_an_address, reserve, wanted},
     metric::region::Network,
-    settings::limits::{Knob, network},
+    settings::limits::{Limit, network},
 };
 use tokio::{
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -145,7 +145,7 @@ struct Inner {
     /// Connections by address, trusted proxies apart.
     addresses: Mutex<HashMap<IpAddr, usize>>,
     trusted: Vec<Network>,
-    knobs: Knobs,
+    limits: LiveLimits,
     walk: Pause,
     warning: Pause,
 }
@@ -166,14 +166,14 @@ impl Pause {
 
 impl Places {
     /// `most`: connections at once. `trusted`: networks whose addresses stand for many clients and have no bound.
-    pub fn new(most: usize, trusted: Vec<Network>, knobs: Knobs) -> Places {
+    pub fn new(most: usize, trusted: Vec<Network>, limits: LiveLimits) -> Places {
         Places(Arc::new(Inner {
             most,
             free: Arc::new(Semaphore::new(most)),
             list: Mutex::default(),
             addresses: Mutex::default(),
             trusted,
-            knobs,
+            limits,
             walk: Pause::default(),
             warning: Pause::default(),
         }))
@@ -219,7 +219,7 @@ impl Places {
     }
 
     fn count(&self, address: IpAddr) -> Result<Option<Box<OfAddress>>, AddressFull> {
-        let setting = self.0.knobs.get(Knob::ConnectionsPerAddress);
+        let setting = self.0.limits.get(Limit::ConnectionsPerAddress);
         let Some(most) = most_an_address(setting, self.0.most) else { return Ok(None) };
         if self.0.trusted.iter().any(|network| network.holds(address)) {
             return Ok(None);
@@ -283,7 +283,7 @@ mod tests {
 
     fn places(most: usize, per_address: u32, trusted: &str) -> Places {
         let limits = Limits { connections_per_address: per_address, ..Limits::default() };
-        Places::new(most, Network::parse(trusted).into_iter().collect(), Knobs::new(&limits))
+        Places::new(most, Network::parse(trusted).into_iter().collect(), LiveLimits::new(&limits))
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
 use streamgauge_core::session::conflation::conflate;
 
 /// Events that may wait for a stream that is being opened: as many as a history holds that is caught up with at once, and
-/// as many live ones. Past that its seat is lost, and it resumes from history. All followers share them.
+/// as many live ones. Past that its subscription is lost, and it resumes from history. All followers share them.
 pub const OPENING: usize = 512;
 /// Bytes: past this, progress is conflated.
 pub const SOFT: usize = 32 * 1024;
@@ -107,7 +107,7 @@ impl Drop for Sender {
 }
 
 impl Receiver {
-    /// `None`: the hub has taken the seat away, and nothing waits any more.
+    /// `None`: the hub has taken the subscription away, and nothing waits any more.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
         let mut state = self.0.lock();
         state.reads = true;
@@ -133,7 +133,7 @@ impl Receiver {
         std::mem::take(&mut state.waiting).len() as u64
     }
 
-    /// The hub has taken the seat away.
+    /// The hub has taken the subscription away.
     pub fn is_over(&self) -> bool {
         !self.0.lock().sends
     }

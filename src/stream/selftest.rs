@@ -1,9 +1,9 @@
 //! Places for self-tests: streams of no session, by which clients find out whether a proxy holds events back.
 
 use super::{
+    admission::{Over, Permit},
     hub::TestPlace,
-    limits::{Over, Permit},
-    open::Door,
+    open::StreamContext,
 };
 use std::net::IpAddr;
 
@@ -14,9 +14,9 @@ pub struct SelfTest {
 }
 
 impl SelfTest {
-    pub fn admit(door: &Door, address: Option<IpAddr>) -> Result<SelfTest, Over> {
-        let place = door.hub.test().ok_or(Over::Node)?;
-        let permit = door.turnstile.admit_address(door.hub.knobs(), address)?;
+    pub fn admit(context: &StreamContext, address: Option<IpAddr>) -> Result<SelfTest, Over> {
+        let place = context.hub.test().ok_or(Over::Node)?;
+        let permit = context.admission.admit_address(context.hub.limits(), address)?;
         Ok(SelfTest { _place: place, _permit: permit })
     }
 }

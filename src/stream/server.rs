@@ -1,12 +1,12 @@
-//! The accept loop: each connection gets a lane, a meter, hyper and the router; a stream's socket leaves for a reactor.
+//! The accept loop: each connection gets a worker, a meter, hyper and the router; a stream's socket leaves for a reactor.
 
 use super::{
     hub::Hub,
-    lanes::Lanes,
     meter::{Arriving, ConnectionMeter, MeteredIo, STALL_MS},
     multiplexed::{Multiplexed, Passing, Turn},
     parking::{Parking, park},
     places::{AddressFull, Connection, Listed, Place, Places},
+    worker_pool::WorkerPool,
 };
 use crate::{measure::Recorder, stop::stopped};
 use axum::{body::Body, response::Response};
@@ -89,7 +89,7 @@ pub struct Serving {
 }
 
 /// Serves until `serving.stop`, then lets every connection finish: the streams have left by then.
-pub async fn serve(listener: TcpListener, lanes: &Lanes, serving: Serving, places: Places) {
+pub async fn serve(listener: TcpListener, workers: &WorkerPool, serving: Serving, places: Places) {
     let mut stop = serving.stop.clone();
     loop {
         let permit = tokio::select! {
@@ -108,7 +108,7 @@ pub async fn serve(listener: TcpListener, lanes: &Lanes, serving: Serving, place
                     Ok((place, listed)) => {
                         let serving = serving.clone();
                         let serve = move || serve_one(serving, socket, peer, place, listed);
-                        lanes.give(move || Abortable::new(serve(), cuts).map(drop)).await;
+                        workers.give(move || Abortable::new(serve(), cuts).map(drop)).await;
                     }
                     Err(AddressFull) => refuse(socket),
                 }

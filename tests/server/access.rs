@@ -4,6 +4,7 @@ use crate::support::{Client, Database, Follower, Launch, Server, eventually, fre
 use reqwest::{RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use streamgauge::testing::{ROUTES, Who};
 use streamgauge_app::{Audience, PAGES};
 
 /// A server that is closed, and a key of each scope.
@@ -87,6 +88,56 @@ async fn every_page_lets_in_its_audience_alone() {
             }
             Audience::Followers => assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED, "{path}"),
             Audience::Everybody => assert_eq!(stranger.status(), StatusCode::OK, "{path}"),
+        }
+    }
+}
+
+/// A new route names its audience in the list, and this asks the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_lets_in_those_that_the_list_names_and_nobody_else() {
+    let closed = closed(&[]).await;
+    let session = fresh("listed");
+    closed.create(&session, "ann").await;
+    let ticket = closed.ticket(&session, 60_000).await;
+    let browser = without_redirects();
+    for (route, method) in ROUTES.iter().flat_map(|route| route.methods.iter().map(move |one| (route, *one)))
+    {
+        let path = route.path.replace("{id}", &session).replace("{file}", "a");
+        let path = path.replace("{function}", "sessions").replace("{*rest}", "a");
+        let url = format!("http://localhost:{}{path}?session={session}", closed.server.port);
+        let method = if method == "any" { "GET".into() } else { method.to_uppercase() };
+        // No more than that matters: what is let in is answered in many ways.
+        let refusal = async |key: Option<&str>| {
+            let request = browser.request(method.parse().expect("a method"), &url);
+            let request = key.into_iter().fold(request, |request, key| request.bearer_auth(key));
+            // A report names its session in its body, which is read before it is known who may send it.
+            let request = match route.path {
+                "/api/v1/beacons" => {
+                    request.json(&json!({ "v": 1, "session": session, "page": "p", "seq": 0, "mode": "poll", "latencies_ms": [3], "fallbacks": [] }))
+                }
+                _ => request,
+            };
+            let status = status(request).await.as_u16();
+            [401, 403].contains(&status).then_some(status)
+        };
+        let (publisher, admin) = (closed.publisher.as_str(), closed.admin.as_str());
+        let at = format!("{method} {path}");
+        match route.who {
+            Who::Publishers => {
+                assert_eq!(refusal(None).await, Some(401), "{at}");
+                assert_eq!(refusal(Some(admin)).await, Some(403), "{at}");
+                assert_eq!(refusal(Some(publisher)).await, None, "{at}");
+            }
+            Who::Followers => {
+                assert_eq!(refusal(None).await, Some(401), "{at}");
+                assert_eq!(refusal(Some(&ticket)).await, None, "{at}");
+            }
+            Who::Admins | Who::Scrapers => {
+                assert_eq!(refusal(None).await, Some(401), "{at}");
+                assert_eq!(refusal(Some(publisher)).await, Some(403), "{at}");
+                assert_eq!(refusal(Some(admin)).await, None, "{at}");
+            }
+            Who::Everybody => assert_eq!(refusal(None).await, None, "{at}"),
         }
     }
 }

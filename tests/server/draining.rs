@@ -224,9 +224,9 @@ async fn a_node_that_is_killed_under_load_loses_nothing() {
     })
     .await;
     let count = |name: &str| scrape.get(&format!("streamgauge_{name}"));
-    assert_eq!(count("streams_opened_total"), FOLLOWERS as f64);
+    assert_eq!(count("connect_established_total"), FOLLOWERS as f64);
     let not_made = ["conflated", "slow", "gone", "repeated"]
         .map(|why| count(&format!("deliveries_not_made_total{{reason=\"{why}\"}}")));
-    let fates = count("deliveries_total") + not_made.iter().sum::<f64>();
+    let fates = count("delivered_total") + not_made.iter().sum::<f64>();
     assert_eq!((count("deliveries_due_total"), not_made[1]), (fates, 0.0));
 }

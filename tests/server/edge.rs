@@ -4,9 +4,7 @@ use crate::support::{Bare, Client, Database, Launch, fresh, key};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
-
-/// The one list of routes, read as text: axum does not tell what it routes.
-const ROUTER: &str = include_str!("../../src/http/router.rs");
+use streamgauge::testing::ROUTES;
 
 /// What a browser would ask for whose DNS says that `name` is this machine. `version` of HTTP: `1.1` or `2`.
 fn rebound(port: u16, name: &str, version: &str) -> impl Fn(Method, &str) -> RequestBuilder + use<> {
@@ -243,7 +241,7 @@ async fn no_route_lets_a_cache_keep_what_is_behind_access_and_none_is_framed() {
     client.stored().await;
 
     let http = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
-    let routed = ROUTER.split(".route(").skip(1).map(|rest| rest.split('"').nth(1).expect("a path"));
+    let routed = ROUTES.iter().map(|route| route.path);
     let (mut good, mut documents) = (Vec::new(), 0);
     for path in routed.chain(["/", "/sessions", "/search", "/sessions/{id}", "/load-tests", "/nothing"]) {
         let file = if path.contains("charts") { "latency.svg" } else { "streamgauge.js" };

@@ -30,7 +30,7 @@ async fn the_probe_sees_the_service_and_is_no_traffic() {
     .await;
     let metrics = get(&client, "/api/admin/metrics?range=1h").await;
     let last = metrics["rows"].as_array().and_then(|rows| rows.last()).expect("a row").clone();
-    for time in ["connect", "publish", "delivery"] {
+    for time in ["connection", "publish", "delivery"] {
         let ms = last[format!("probe_{time}_p50_ms")].as_f64();
         assert!(ms.is_some_and(|ms| ms < 5_000.0), "{time}: {last}");
     }
@@ -223,7 +223,7 @@ async fn fallbacks_become_patterns_and_marks() {
     })
     .await;
     let none = client.get("/search?q=100%25_").send().await.expect("a page").text().await.expect("text");
-    assert!(none.contains("No session is like that."), "a pattern's letters are letters");
+    assert!(none.contains("No session matches."), "a pattern's letters are letters");
     server.stop();
 }
 

@@ -1,6 +1,10 @@
 //! History of several nodes: one truth, without a hole shown as zero and without anything counted twice.
 
 use crate::support::{Client, Database, Launch, Redis, Server, eventually, fresh};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Serializer, V2DeflateSerializer},
+};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row, types::Json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -100,6 +104,45 @@ async fn nodes_are_merged_into_one_truth_and_late_rows_are_not_lost() {
         (alone[0]["published"].as_u64(), alone[0]["active_connections"].as_f64()),
         (Some(30), Some(3.0))
     );
+    server.stop();
+}
+
+#[tokio::test]
+async fn histograms_that_an_earlier_version_stored_count_in_every_tier() {
+    let database = Database::new().await;
+    Launch::on(&database).flag("node", "maker").start().stop();
+    let mut connection = database.connect().await;
+    let from = now() / DAY * DAY - 2 * DAY;
+    let mut histogram = Histogram::<u64>::new(2).expect("a histogram");
+    histogram.record_n(5_000, 40).expect("recorded");
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(&histogram, &mut bytes).expect("serialized");
+    for start in (from..from + HOUR).step_by(10) {
+        row(&mut connection, "a", start, json!({ "seconds": 10 })).await;
+    }
+    // Such a version had a column for each, under names of before.
+    let stored = sqlx::query("UPDATE metric_samples SET delivery = $1, probe_connect = $1 WHERE node = 'a'");
+    assert_eq!(stored.bind(bytes).execute(&mut connection).await.expect("stored").rows_affected(), 360);
+    let server = Launch::on(&database).flag("node", "reader").start();
+    let client = server.client();
+    eventually("everything is merged", 30, async || {
+        (due(&mut database.connect().await).await == 0).then_some(())
+    })
+    .await;
+    for (step, merged) in [(10, 1), (60, 6), (HOUR, 360), (DAY, 360)] {
+        let to = from + step.max(MINUTE);
+        let rows = metrics(&client, &format!("from={from}&to={to}&step={step}")).await;
+        for name in ["delivery_latency", "probe_connection"] {
+            assert_eq!(rows[0][format!("{name}_count")], f64::from(40 * merged), "{name}, {step} s");
+            let p95 = rows[0][format!("{name}_p95_ms")].as_f64().expect("a percentile");
+            assert!((p95 - 5.0).abs() < 0.05, "{name}, {step} s: {p95} ms");
+        }
+    }
+    let merged =
+        "SELECT count(*) FROM metric_samples WHERE histograms ? 'delivery_latency' AND delivery IS NULL";
+    let merged: i64 = sqlx::query(merged).fetch_one(&mut connection).await.expect("a count").get(0);
+    // Minutes, the hour and the day, of the node and of all nodes.
+    assert_eq!(merged, 2 * (60 + 1 + 1), "what is merged from them has the new shape");
     server.stop();
 }
 

@@ -4,16 +4,19 @@
 mod support; // servers, services and clients that the tests stand on
 
 mod access; // keys, tickets, and nobody by accident
+mod audit; // who changed what
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them
 mod connections; // places for connections when a flood takes them
 mod database_away; // PostgreSQL stops for a while
 mod database_hangs; // PostgreSQL answers no more
+mod demo_past; // history that the demo makes up
 mod draining; // deploys
 mod edge; // what holds for every request: names, sites, caches
 mod exactness; // what is measured is what was on the wire
 mod faults; // thousands at once, half-open peers, proxies
 mod gauge; // the probe, regions, fallbacks, timelines, annotations
+mod geo;
 mod history; // several nodes, late rows, retention, who leads
 mod killed; // kill -9
 mod limits; // how many streams, for whom
@@ -42,5 +45,4 @@ mod streams; // several sessions, batches, versions of HTTP
 mod tiers; // rows in any order, dropped at any time, and every tier recounted
 mod timing; // where an answer's time went, and who is told
 mod turns; // whose turn it is on a processor
-mod unread; // answers that nobody reads
-mod whereabouts; // regions by the operator's GeoIP file
+mod unread; // answers that nobody reads // regions by the operator's GeoIP file

@@ -7,12 +7,12 @@ use crate::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use streamgauge::testing::{Group, ROUTES, Route};
 
-/// The one list of routes, read as text: axum does not tell what it routes.
-const ROUTER: &str = include_str!("../../src/http/router.rs");
-
-/// Routes that are no API: the catch-alls for what is not there, and what the pages' own code calls, which changes with it.
-const NO_API: [&str; 4] = ["/api", "/api/{*rest}", "/api/app/{function}", "/panels"];
+/// Not the catch-alls for what is not there, nor what the pages' own code calls, which changes with it.
+fn is_api(route: &Route) -> bool {
+    !matches!(route.group, Group::Unknown | Group::App)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_is_in_the_document_and_the_reverse() {
@@ -21,9 +21,15 @@ async fn every_route_is_in_the_document_and_the_reverse() {
     let client = server.client();
     let contract = Contract::of(&client).await;
     assert_eq!(contract.version(), env!("CARGO_PKG_VERSION"));
+    let listed: BTreeSet<Operation> = ROUTES
+        .iter()
+        .filter(|route| is_api(route))
+        .flat_map(|route| route.methods.iter().map(|method| operation(&method.to_uppercase(), route.path)))
+        .collect();
+    assert_eq!(listed, contract.operations().into_iter().collect());
     let mut routed = BTreeSet::new();
-    let paths = ROUTER.split(".route(").skip(1).map(|rest| rest.split('"').nth(1).expect("a path"));
-    for path in paths.filter(|path| !NO_API.contains(path)) {
+    let paths: BTreeSet<&str> = ROUTES.iter().filter(|route| is_api(route)).map(|route| route.path).collect();
+    for path in paths {
         // The server itself says which methods it takes.
         let method = Method::from_bytes(b"BREW").expect("a method");
         let answer = client.request(method, &filled(path, "a")).send().await.expect("an answer");
@@ -32,7 +38,7 @@ async fn every_route_is_in_the_document_and_the_reverse() {
         let methods = allowed.split(',').map(str::trim).filter(|method| *method != "HEAD");
         routed.extend(methods.map(|method| Operation { method: method.into(), path: path.into() }));
     }
-    assert_eq!(routed, contract.operations().into_iter().collect());
+    assert_eq!(routed, listed, "the list is what the server routes");
 }
 
 /// The path with a session or a file in it.
@@ -196,6 +202,10 @@ async fn administering(client: &Client, contract: &mut Contract) {
     let limits = operation("PATCH", "/api/admin/limits");
     contract.answers(&limits, good(client, &limits, ""), 200).await;
     contract.answers(&limits, client.patch(&limits.path).json(&json!({ "batch_ms": -1 })), 422).await;
+    let audit = operation("GET", "/api/admin/audit");
+    contract.answers(&audit, good(client, &audit, "").query(&[("limit", "1")]), 200).await;
+    contract.answers(&audit, good(client, &audit, "").query(&[("limit", "0")]), 422).await;
+    contract.answers(&audit, good(client, &audit, "").query(&[("before", "all")]), 400).await;
     let add = operation("POST", "/api/admin/load-tests");
     contract.answers(&add, good(client, &add, ""), 201).await;
     contract.answers(&add, client.post(&add.path).json(&json!({ "version": 1 })), 422).await;

@@ -68,14 +68,21 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
     let poll = format!("/api/v1/sessions/{session}/status?ticket=a-secret-ticket");
     client.get(&poll).bearer_auth("sgk_a-secret-key").send().await.expect("an answer");
     client.get("/api/admin/limits").send().await.expect("an answer");
+    let change = client.patch("/api/admin/limits").json(&serde_json::json!({ "batch_ms": 0 }));
+    change.send().await.expect("an answer");
     client.get("/").send().await.expect("a page");
     for name in [
         "GET /api/v1/sessions/{id}/status/stream",
         "GET /api/v1/sessions/{id}/status",
         "GET /api/admin/limits",
+        "PATCH /api/admin/limits",
         "job sweep",
     ] {
         eventually(name, 10, async || (!collector.named(name).is_empty()).then_some(())).await;
+    }
+    for (name, actor) in [("PATCH /api/admin/limits", Some("local user")), ("GET /api/admin/limits", None)] {
+        let span = collector.named(name).pop().expect("a span");
+        assert_eq!(attribute(&span.attributes, "streamgauge.actor").as_deref(), actor, "{name}");
     }
     assert_eq!(
         collector.named("POST /api/v1/sessions/{id}/status").len(),
@@ -83,7 +90,7 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
         "one a request, none a delivery"
     );
     let published = eventually("the figures come", 10, async || {
-        collector.value("streamgauge_events_published").filter(|published| *published > 8.0)
+        collector.value("streamgauge_published").filter(|published| *published > 8.0)
     })
     .await;
     assert_eq!(published, 9.0);
@@ -98,7 +105,7 @@ async fn requests_jobs_and_figures_are_sent_and_nothing_secret() {
     let point = &latency.data_points[0];
     assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (4, 4));
     assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
-    assert_eq!(collector.value("streamgauge_deliveries").map(|count| count as i64), Some(5));
+    assert_eq!(collector.value("streamgauge_delivered").map(|count| count as i64), Some(5));
     assert_eq!(database.counted("delivered").await, 5);
     for secret in ["a-secret", session.as_str()] {
         assert!(!collector.heard(secret), "{secret} is nobody's business");

@@ -1,7 +1,8 @@
 //! Flags over environment over file; a bad value earns one sentence and status 64.
 
 use crate::support::{Database, Folder, Launch, PrivateFolder, fresh};
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, process::Command};
+use streamgauge_core::settings::table::SETTINGS;
 
 const USAGE: Option<i32> = Some(64);
 
@@ -44,6 +45,25 @@ fn a_bad_value_earns_one_sentence() {
     check(with("listen = "), USAGE, &["config", "bad.toml"]);
     let (code, said) = flag("colour", "red").refused();
     assert_eq!(code, USAGE, "{said}");
+}
+
+#[test]
+fn help_shows_each_setting_with_its_range_unit_and_default() {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_streamgauge"));
+    let help = help.args(["serve", "--help"]).output().expect("the program runs");
+    assert!(help.status.success());
+    let help = String::from_utf8(help.stdout).expect("text");
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = plain(&help);
+    for setting in SETTINGS {
+        let flag = format!("--{} ", setting.flag());
+        assert!(
+            help.contains(&flag) && help.contains(&plain(&setting.help_text())),
+            "{}: {help}",
+            setting.name
+        );
+    }
+    assert!(help.contains("--batch-ms <MS>") && help.contains("[0 to 1000 ms; default: 0]"), "{help}");
 }
 
 #[tokio::test]

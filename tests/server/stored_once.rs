@@ -146,7 +146,8 @@ async fn the_last_flag_is_stored(cut: Cut, times: i64) {
     let (cutting, url) = Cutting::before(&database, "INSERT INTO annotations", cut).await;
     let store = Store::new(&url, "last", 1).expect("an address");
     let (at, kind, text) = (1_700_000_000, AnnotationKind::Note, "the last word".to_owned());
-    store.write_behind().annotate(Annotation { id: 0, at, kind, node: String::new(), text });
+    let (node, author) = (String::new(), String::new());
+    store.write_behind().annotate(Annotation { id: 0, at, kind, node, text, author });
     store.run(&Recorder::new(1), &Telemetry::default(), watch::channel(true).1).await;
     cutting.breaks().await;
     assert_eq!(count(&database, "SELECT count(*) FROM annotations").await, times);

@@ -191,8 +191,8 @@ async fn what_is_refused_together_was_not_tried() {
     let counts = eventually("both are counted", 10, async || {
         let scrape = Scrape::of(client.get("/metrics")).await;
         let count = |name: &str| scrape.get(&format!("streamgauge_{name}_total"));
-        (count("streams_opened") > 4.0)
-            .then(|| ["stream_attempts", "streams_opened", "streams_failed"].map(count))
+        (count("connect_established") > 4.0)
+            .then(|| ["connect_attempts", "connect_established", "connect_failed"].map(count))
     })
     .await;
     assert_eq!(counts, [5.0, 5.0, 0.0], "three for the places, and two together");

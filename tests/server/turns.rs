@@ -39,7 +39,7 @@ async fn only_these_serve(server: &Server, kinds: &[&str], usual: Duration) {
         threads.iter().all(right).then(|| threads.into_iter().map(|(kind, _)| kind).collect::<HashSet<_>>())
     })
     .await;
-    for kind in ["lane-", "reactor-", "pages", "main"] {
+    for kind in ["worker-", "reactor-", "pages", "main"] {
         assert!(seen.contains(kind), "no {kind} in {seen:?}");
     }
 }
@@ -49,7 +49,7 @@ async fn who_serves_connections_has_a_shorter_slice_than_all_that_is_done_beside
     let Some(usual) = usual() else { return };
     let folder = PrivateFolder::new();
     let server = Launch::private(&folder).start();
-    only_these_serve(&server, &["lane-", "reactor-"], usual).await;
+    only_these_serve(&server, &["worker-", "reactor-"], usual).await;
     let file =
         fs::read_to_string(folder.data_dir().join("postgres/postmaster.pid")).expect("PostgreSQL runs");
     let postgres = file.lines().next().and_then(|line| line.parse().ok()).expect("its number");
@@ -77,5 +77,5 @@ async fn who_passes_on_what_redis_brings_serves_too() {
     let Some(usual) = usual() else { return };
     let (database, redis) = (Database::new().await, Redis::start());
     let server = Launch::on(&database).redis(&redis).start();
-    only_these_serve(&server, &["lane-", "reactor-", "main"], usual).await;
+    only_these_serve(&server, &["worker-", "reactor-", "main"], usual).await;
 }

@@ -46,17 +46,24 @@ pub fn serve(workspace: &Workspace, options: &Options, demo: bool) -> Outcome {
         Some(folder) => std::path::absolute(folder)?,
         None => workspace.service_folder("streamgauge-data")?,
     };
-    let mut command = Command::new(workspace.target.join("debug/streamgauge"));
+    let program = workspace.target.join("debug/streamgauge");
+    let mut command = Command::new(&program);
     command.arg("serve").arg("--listen").arg(options.listen.to_string());
     command.arg("--data-dir").arg(&data).args(demo.then_some("--demo")).args(&options.rest);
     if std::env::var_os(DRAIN_WINDOW).is_none() {
         // A server that stops by Ctrl-C here has no crowd of followers to spread.
         command.env(DRAIN_WINDOW, "1000");
     }
-    let _database = StopAtEnd(data);
+    let _database = StopAtEnd(data.clone());
     let mut server = spawn(&mut command)?;
     step("the server's start", || wait_until_ready(&mut server, options.listen))?;
     println!("Streamgauge is ready: open http://{}", options.listen);
+    if demo {
+        let (program, data) = (program.display(), data.display());
+        println!(
+            "90 days of its history are made up. To delete them: {program} demo remove --data-dir {data}"
+        );
+    }
     let status = server.wait()?;
     check_interrupted()?;
     if status.success() {

@@ -1,41 +1,21 @@
-//! The one door from pages to the server: a trait that the server implements and provides through the context.
+//! What the server gives the pages through the context: an implementation of each area, and what the document needs.
 
+use super::{dashboard::Dashboard, load_tests::LoadTests, sessions::Sessions};
 use std::{future::Future, pin::Pin, sync::Arc};
-use streamgauge_core::{
-    load_test::{Kept, KeptList},
-    metric::range::View,
-    page::{
-        board::Overview,
-        panels::Panels,
-        view::{Found, PublicSession, Search, SessionList},
-    },
-    session::{ids::SessionId, timeline::Story},
-};
+
+/// A line for each area. The server fills it in `src/backend`, the tests of the pages with fakes.
+#[derive(Clone)]
+pub struct Areas {
+    pub dashboard: Arc<dyn Dashboard>,
+    pub sessions: Arc<dyn Sessions>,
+    pub load_tests: Arc<dyn LoadTests>,
+}
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
 /// The figures cannot be read now. The text is fit for a page: what is missing and what goes on meanwhile.
 #[derive(Debug, Clone)]
 pub struct Unavailable(pub String);
-
-pub trait Backend: Send + Sync + 'static {
-    fn overview(&self, view: View) -> Answer<'_, Overview>;
-    fn panels(&self, view: View) -> Answer<'_, Panels>;
-    fn find_sessions(&self, search: Search) -> Answer<'_, Found>;
-    /// `None`: no such session.
-    fn story(&self, id: SessionId) -> Answer<'_, Option<Story>>;
-    /// The running sessions, newest first, at most 200.
-    fn sessions(&self) -> Answer<'_, SessionList>;
-    /// `None`: no such session.
-    fn session(&self, id: SessionId) -> Answer<'_, Option<PublicSession>>;
-    /// The newest load tests, at most 100; of one scenario if one is named.
-    fn load_tests(&self, scenario: Option<String>) -> Answer<'_, KeptList>;
-    /// `None`: no such run.
-    fn load_test(&self, id: i64) -> Answer<'_, Option<Kept>>;
-}
-
-/// As it is found in the context.
-pub type SharedBackend = Arc<dyn Backend>;
 
 /// Which server rendered a page: its node's name, and its version. In the context.
 #[derive(Clone, Debug)]

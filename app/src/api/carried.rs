@@ -4,7 +4,10 @@
 //! The server draws from the same rounded numbers, so that the browser finds what it would have drawn itself.
 
 use serde::{Deserialize, Serialize};
-use streamgauge_core::{metric::point::Point, page::board::Overview};
+use streamgauge_core::{
+    metric::{point::Point, table::Metric},
+    page::board::Overview,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Carried {
@@ -28,90 +31,36 @@ impl From<Carried> for Overview {
     }
 }
 
-type Column = Vec<Option<f64>>;
-
-/// Field by field; `at` holds the first time and then the seconds to each next one.
+/// Metric by metric; `at` holds the first time and then the seconds to each next one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Columns {
     at: Vec<i64>,
-    deliveries: Vec<u64>,
-    figures: [Column; 13],
-}
-
-/// The figures of a point in the order of their columns.
-fn figures(point: &Point) -> [Option<f64>; 13] {
-    [
-        point.p50,
-        point.p95,
-        point.p99,
-        point.polling,
-        point.streams,
-        point.pollers,
-        point.published,
-        point.delivered,
-        // Bytes: whole ones.
-        point.memory.map(f64::round),
-        point.cpu,
-        point.redis_memory.map(f64::round),
-        point.request_reduction,
-        point.error_rate,
-    ]
+    /// In [`Metric::CHARTED`]'s order.
+    figures: Vec<Vec<Option<f64>>>,
 }
 
 impl Columns {
     fn of(points: &[Point]) -> Columns {
-        let mut columns = Columns::default();
         let mut last = 0;
-        for point in points {
-            columns.at.push(point.at - last);
-            columns.deliveries.push(point.deliveries);
-            last = point.at;
-            for (column, figure) in columns.figures.iter_mut().zip(figures(point)) {
-                column.push(figure.map(|value| (value * 1_000.0).round() / 1_000.0));
-            }
-        }
-        columns
+        let at = points.iter().map(|point| point.at - std::mem::replace(&mut last, point.at)).collect();
+        let figures = Metric::CHARTED.iter().zip(0usize..).map(|(metric, slot)| {
+            // Bytes: whole ones.
+            let digits = if metric.unit().per_shown() > 1.0 { 1.0 } else { 1_000.0 };
+            let rounded = |value: f64| (value * digits).round() / digits;
+            points.iter().map(|point| point.values[slot].map(rounded)).collect()
+        });
+        Columns { at, figures: figures.collect() }
     }
 
     /// Columns of unequal length (no server of ours sends them) read as holes.
     fn points(&self) -> Vec<Point> {
         let mut at = 0;
-        let row = |(index, step): (usize, &i64)| {
+        let point = |(index, step): (usize, &i64)| {
             at += step;
-            let [
-                p50,
-                p95,
-                p99,
-                polling,
-                streams,
-                pollers,
-                published,
-                delivered,
-                memory,
-                cpu,
-                redis_memory,
-                reduction,
-                errors,
-            ] = self.figures.each_ref().map(|column| column.get(index).copied().flatten());
-            Point {
-                at,
-                deliveries: self.deliveries.get(index).copied().unwrap_or_default(),
-                p50,
-                p95,
-                p99,
-                polling,
-                streams,
-                pollers,
-                published,
-                delivered,
-                memory,
-                cpu,
-                redis_memory,
-                request_reduction: reduction,
-                error_rate: errors,
-            }
+            let value = |slot: usize| *self.figures.get(slot)?.get(index)?;
+            Point { at, values: std::array::from_fn(value) }
         };
-        self.at.iter().enumerate().map(row).collect()
+        self.at.iter().enumerate().map(point).collect()
     }
 }
 
@@ -121,27 +70,25 @@ mod tests {
 
     #[test]
     fn points_arrive_as_they_left_but_for_their_last_digits() {
-        let point = |at| Point {
-            at,
-            p50: Some(1.0),
-            p95: Some(2.0),
-            p99: Some(3.0),
-            deliveries: 4,
-            polling: Some(5.0),
-            streams: Some(6.0),
-            pollers: Some(7.0),
-            published: Some(8.0),
-            delivered: Some(9.0),
-            memory: Some(10.0),
-            cpu: Some(11.0),
-            redis_memory: Some(14.0),
-            request_reduction: Some(12.0),
-            error_rate: Some(0.013),
+        let point = |at| {
+            let value = |slot: usize| Some(f64::from(u32::try_from(slot).expect("a small number")) + 1.0);
+            Point { at, values: std::array::from_fn(value) }.with(Metric::ErrorRate, Some(0.013))
         };
-        let points =
-            [point(1_795_444_920), Point { at: 1_795_444_930, ..Point::default() }, point(1_795_444_950)];
+        let points = [point(1_795_444_920), Point::hole(1_795_444_930), point(1_795_444_950)];
         assert_eq!(Columns::of(&points).points(), points);
-        let long = Point { p95: Some(14.123_456_789), ..point(0) };
-        assert_eq!(Columns::of(&[long]).points()[0].p95, Some(14.123));
+        let long = point(0)
+            .with(Metric::DeliveryLatencyP95, Some(14.123_456_789))
+            .with(Metric::Memory, Some(1_234.56));
+        let arrived = Columns::of(&[long]).points()[0];
+        let figures = [Metric::DeliveryLatencyP95, Metric::Memory].map(|metric| arrived.of(metric));
+        assert_eq!(figures, [Some(14.123), Some(1_235.0)]);
+    }
+
+    #[test]
+    fn columns_of_unequal_length_read_as_holes() {
+        let columns = Columns { at: vec![10, 10], figures: vec![vec![Some(1.0)]] };
+        let mut first = Point::hole(10);
+        first.values[0] = Some(1.0);
+        assert_eq!(columns.points(), [first, Point::hole(20)]);
     }
 }

@@ -44,7 +44,7 @@ impl From<super::backend::Unavailable> for Failure {
 
 /// The server's side, which every request brings in its context.
 #[cfg(feature = "ssr")]
-pub(super) fn backend() -> Result<super::backend::SharedBackend, Failure> {
+pub(super) fn areas() -> Result<super::backend::Areas, Failure> {
     let missing = || Failure::Unavailable("This page was rendered without a server behind it.".into());
     use_context().ok_or_else(missing)
 }

@@ -4,7 +4,7 @@ use super::{
     axis::{Scale, marks},
     cursor::Cursor,
     ink::Ink,
-    plot::{Field, Layer, Read, paths, view_box, x},
+    plot::{Field, Layer, paths, view_box, x},
     table::Figures,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
 use streamgauge_core::{
-    metric::{point::Point, range::Range},
+    metric::{point::Point, range::Range, table::Metric},
     page::{annotation::Annotation, board::Overview},
 };
 
@@ -57,21 +57,22 @@ impl Window {
         }
     }
 
-    pub fn values(&self, read: Read) -> impl Iterator<Item = f64> + '_ {
-        self.points.iter().filter_map(read)
+    /// As they are shown.
+    pub fn values(&self, metric: Metric) -> impl Iterator<Item = f64> + '_ {
+        self.points.iter().filter_map(move |point| point.shown(metric))
     }
 
-    pub fn highest(&self, read: Read) -> f64 {
-        self.values(read).fold(0.0, f64::max)
+    pub fn highest(&self, metric: Metric) -> f64 {
+        self.values(metric).fold(0.0, f64::max)
     }
 
-    pub fn newest(&self, read: Read) -> Option<f64> {
-        self.points.iter().rev().find_map(read)
+    pub fn newest(&self, metric: Metric) -> Option<f64> {
+        self.points.iter().rev().find_map(|point| point.shown(metric))
     }
 
     /// Steps with a figure, and all steps.
-    pub fn measured(&self, read: Read) -> (usize, i64) {
-        (self.values(read).count(), self.steps())
+    pub fn measured(&self, metric: Metric) -> (usize, i64) {
+        (self.values(metric).count(), self.steps())
     }
 
     pub fn steps(&self) -> i64 {
@@ -95,7 +96,7 @@ pub struct Plot {
     pub scale: fn(&Window) -> Scale,
     pub layers: fn(&Window) -> Vec<Layer>,
     /// Whose line of the range before is drawn along, where the view compares.
-    pub headline: Read,
+    pub headline: Metric,
     /// Words at a level: at the right end inside the plot.
     pub notes: fn(&Window) -> Vec<(f64, String, &'static str)>,
     /// Not shown where nothing is measured: not every server has what it is about.
@@ -108,12 +109,12 @@ impl Plot {
     }
 }
 
-/// A figure of a point in the table and in the cursor's read-out.
+/// A metric in the table and in the cursor's read-out.
 #[derive(Clone, Copy)]
 pub struct Column {
     pub name: &'static str,
     pub unit: &'static str,
-    pub read: Read,
+    pub metric: Metric,
     pub text: fn(f64) -> String,
 }
 
@@ -315,7 +316,7 @@ fn at_cursor(window: &Window, columns: &[Column], at: i64, zone: Zone) -> String
     let figures: Vec<String> = columns
         .iter()
         .filter_map(|column| {
-            let value = (column.read)(point?)?;
+            let value = point?.shown(column.metric)?;
             Some(format!("{} {}{}", column.name, (column.text)(value), column.unit))
         })
         .collect();

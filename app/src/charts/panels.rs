@@ -4,30 +4,30 @@ use super::{
     axis::Scale,
     figure::{Chart, Column, Key, Plot, Window},
     ink::Ink,
-    plot::{Layer, Read},
+    plot::Layer,
 };
-use crate::text::number::{brief, fixed, megabytes};
+use crate::text::number::{brief, fixed};
 use streamgauge_core::metric::{
     kpi::{KpiKey, thousands},
-    table::Better,
+    table::{Better, Metric},
 };
 
-const P50: Read = |point| point.p50;
-const P95: Read = |point| point.p95;
-const P99: Read = |point| point.p99;
-const POLLING: Read = |point| point.polling;
-const STREAMS: Read = |point| point.streams;
-const POLLERS: Read = |point| point.pollers;
-const PUBLISHED: Read = |point| point.published;
-const DELIVERED: Read = |point| point.delivered;
-const MEMORY: Read = |point| point.memory.map(megabytes);
-const CPU: Read = |point| point.cpu;
-const REDIS: Read = |point| point.redis_memory.map(megabytes);
-const REDUCTION: Read = |point| point.request_reduction;
-const ERRORS: Read = |point| point.error_rate;
+const P50: Metric = Metric::DeliveryLatencyP50;
+const P95: Metric = Metric::DeliveryLatencyP95;
+const P99: Metric = Metric::DeliveryLatencyP99;
+const POLLING: Metric = Metric::PollStaleness;
+const STREAMS: Metric = Metric::ActiveConnections;
+const POLLERS: Metric = Metric::ActivePollers;
+const PUBLISHED: Metric = Metric::Published;
+const DELIVERED: Metric = Metric::Delivered;
+const MEMORY: Metric = Metric::Memory;
+const CPU: Metric = Metric::Cpu;
+const REDIS: Metric = Metric::RedisMemory;
+const REDUCTION: Metric = Metric::RequestReduction;
+const ERRORS: Metric = Metric::ErrorRate;
 
-fn column(name: &'static str, unit: &'static str, read: Read) -> Column {
-    Column { name, unit, read, text: brief }
+fn column(name: &'static str, unit: &'static str, metric: Metric) -> Column {
+    Column { name, unit, metric, text: brief }
 }
 
 fn no_notes(_: &Window) -> Vec<(f64, String, &'static str)> {
@@ -46,8 +46,8 @@ fn polling_basis(window: &Window) -> &'static str {
 }
 
 /// Steps with a figure, said only where some are missing or the count is asked for.
-fn steps(window: &Window, read: Read) -> String {
-    let (have, all) = window.measured(read);
+fn steps(window: &Window, metric: Metric) -> String {
+    let (have, all) = window.measured(metric);
     let step = match window.step {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds @ 60..3_600 => format!("{} min", seconds / 60),
@@ -235,7 +235,7 @@ pub fn reduction() -> Chart {
         may_lack: false,
     };
     let keys = |window: &Window| -> Vec<Key> {
-        [("sse", "requests spared, %".into())].into_iter().chain(before(window)).collect()
+        [("sse", "requests avoided, %".into())].into_iter().chain(before(window)).collect()
     };
     let caption = |window: &Window| {
         format!(
@@ -243,8 +243,8 @@ pub fn reduction() -> Chart {
             steps(window, REDUCTION)
         )
     };
-    let summary = |window: &Window| one(window, KpiKey::RequestReduction, REDUCTION);
-    let columns = vec![column("requests spared", " %", REDUCTION)];
+    let summary = |window: &Window| one(window, KpiKey::RequestReduction);
+    let columns = vec![column("requests avoided", " %", REDUCTION)];
     Chart { id: "reduction", title: "Request reduction", plots: vec![plot], columns, keys, caption, summary }
 }
 
@@ -273,14 +273,15 @@ pub fn errors() -> Chart {
             steps(window, ERRORS)
         )
     };
-    let summary = |window: &Window| one(window, KpiKey::ErrorRate, ERRORS);
+    let summary = |window: &Window| one(window, KpiKey::ErrorRate);
     let columns = vec![column("failed", " %", ERRORS)];
     Chart { id: "errors", title: "Error rate", plots: vec![plot], columns, keys, caption, summary }
 }
 
-fn one(window: &Window, key: KpiKey, read: Read) -> String {
-    let value = window.newest(read).map_or_else(|| "no".into(), brief);
-    let (title, range, highest) = (key.title(), window.range.in_words(), brief(window.highest(read)));
+fn one(window: &Window, key: KpiKey) -> String {
+    let metric = key.metric();
+    let value = window.newest(metric).map_or_else(|| "no".into(), brief);
+    let (title, range, highest) = (key.title(), window.range.in_words(), brief(window.highest(metric)));
     format!("{title}, {range}: {value} % now, at most {highest} %; {}.", aim(key))
 }
 
@@ -303,10 +304,10 @@ fn ends(scale: Scale) -> Scale {
     Scale { ticks: vec![scale.low, scale.high], ..scale }
 }
 
-fn two(window: &Window, title: &str, first: (&str, Read), second: (&str, Read), unit: &str) -> String {
-    let say = |(name, read): (&str, Read)| {
-        let value = window.newest(read).map_or_else(|| "no".into(), brief);
-        format!("{value} {name}{unit} now, at most {}", brief(window.highest(read)))
+fn two(window: &Window, title: &str, first: (&str, Metric), second: (&str, Metric), unit: &str) -> String {
+    let say = |(name, metric): (&str, Metric)| {
+        let value = window.newest(metric).map_or_else(|| "no".into(), brief);
+        format!("{value} {name}{unit} now, at most {}", brief(window.highest(metric)))
     };
     format!("{title}, {}: {}; {}.", window.range.in_words(), say(first), say(second))
 }

@@ -10,19 +10,16 @@ use plotters::{
     prelude::*,
 };
 use std::ops::Range;
-use streamgauge_core::metric::point::Point;
-
-/// What a figure of a point is.
-pub type Read = fn(&Point) -> Option<f64>;
+use streamgauge_core::metric::{point::Point, table::Metric};
 
 /// One thing in a plot.
 #[derive(Clone, Copy)]
 pub enum Layer {
-    Line(Ink, Read),
+    Line(Ink, Metric),
     /// The surface under a line.
-    Area(Ink, Read),
-    /// The surface between two figures.
-    Band(Ink, Read, Read),
+    Area(Ink, Metric),
+    /// The surface between two metrics.
+    Band(Ink, Metric, Metric),
     /// A level across the whole width.
     Rule(Ink, f64),
 }
@@ -31,8 +28,8 @@ impl Layer {
     /// Nothing of the points is in it; a rule rests on none.
     pub fn is_empty(&self, points: &[Point]) -> bool {
         match *self {
-            Layer::Line(_, read) | Layer::Area(_, read) | Layer::Band(_, read, _) => {
-                points.iter().all(|point| read(point).is_none())
+            Layer::Line(_, metric) | Layer::Area(_, metric) | Layer::Band(_, metric, _) => {
+                points.iter().all(|point| point.of(metric).is_none())
             }
             Layer::Rule(..) => true,
         }
@@ -92,19 +89,20 @@ fn draw(field: &Field, points: &[Point], layers: &[Layer], paths: &mut String) -
         .draw()?;
     for layer in layers {
         match *layer {
-            Layer::Line(ink, read) => {
-                for run in runs(points, &field.scale, |point| read(point).map(|value| [value])) {
+            Layer::Line(ink, metric) => {
+                for run in runs(points, &field.scale, |point| point.shown(metric).map(|value| [value])) {
                     chart.draw_series(LineSeries::new(run.iter().map(|(at, [y])| (*at, *y)), ink.color()))?;
                 }
             }
-            Layer::Area(ink, read) => {
+            Layer::Area(ink, metric) => {
                 let ground = field.scale.low;
-                for run in runs(points, &field.scale, |point| read(point).map(|value| [ground, value])) {
+                let surface = |point: &Point| point.shown(metric).map(|value| [ground, value]);
+                for run in runs(points, &field.scale, surface) {
                     chart.draw_series([between(&run, ink)])?;
                 }
             }
             Layer::Band(ink, below, above) => {
-                let both = |point: &Point| Some([below(point)?, above(point)?]);
+                let both = |point: &Point| Some([point.shown(below)?, point.shown(above)?]);
                 for run in runs(points, &field.scale, both) {
                     chart.draw_series([between(&run, ink)])?;
                 }

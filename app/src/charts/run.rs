@@ -4,43 +4,42 @@ use super::{
     axis::Scale,
     figure::{note_texts, tick_texts},
     ink::Ink,
-    plot::{Field, Layer, Read, paths, view_box},
+    plot::{Field, Layer, paths, view_box},
 };
 use crate::text::{number::brief, time};
 use leptos::prelude::*;
 use std::fmt::Write;
 use streamgauge_core::{
     load_test::Point,
-    metric::point::Point as Drawn,
-    metric::{kpi::KpiKey, kpi::thousands},
+    metric::{
+        kpi::{KpiKey, thousands},
+        point::Point as Drawn,
+        table::Metric,
+    },
 };
 
-const P50: Read = |point| point.p50;
-const P95: Read = |point| point.p95;
-const P99: Read = |point| point.p99;
-const STREAMS: Read = |point| point.streams;
-const DELIVERED: Read = |point| point.delivered;
-const PUBLISHED: Read = |point| point.published;
-/// MB here.
-const MEMORY: Read = |point| point.memory;
-const CPU: Read = |point| point.cpu;
+const P50: Metric = Metric::DeliveryLatencyP50;
+const P95: Metric = Metric::DeliveryLatencyP95;
+const P99: Metric = Metric::DeliveryLatencyP99;
+const STREAMS: Metric = Metric::ActiveConnections;
+const DELIVERED: Metric = Metric::Delivered;
+const PUBLISHED: Metric = Metric::Published;
+const MEMORY: Metric = Metric::Memory;
+const CPU: Metric = Metric::Cpu;
 /// Rows of the table; more would not be read.
 const ROWS: usize = 50;
 
 /// The Overview's points, which its plots draw; `at` counts seconds from the start.
 fn drawn(point: &Point) -> Drawn {
-    Drawn {
-        at: i64::try_from(point.at_s).unwrap_or(i64::MAX),
-        p50: point.p50_ms,
-        p95: point.p95_ms,
-        p99: point.p99_ms,
-        streams: Some(point.streams.into()),
-        delivered: Some(point.deliveries_per_second),
-        published: Some(point.messages_per_second),
-        memory: point.pss_mb,
-        cpu: point.cpu_percent,
-        ..Drawn::default()
-    }
+    Drawn::hole(i64::try_from(point.at_s).unwrap_or(i64::MAX))
+        .with(P50, point.p50_ms)
+        .with(P95, point.p95_ms)
+        .with(P99, point.p99_ms)
+        .with(STREAMS, Some(point.streams.into()))
+        .with(DELIVERED, Some(point.deliveries_per_second))
+        .with(PUBLISHED, Some(point.messages_per_second))
+        .with(MEMORY, point.pss_mb.map(|mb| mb * MEMORY.unit().per_shown()))
+        .with(CPU, point.cpu_percent)
 }
 
 #[component]
@@ -50,8 +49,8 @@ pub fn RunCharts(points: Vec<Point>, deliveries: u64) -> impl IntoView {
         return ().into_any();
     }
     let shown: Vec<Drawn> = points.iter().map(drawn).collect();
-    let all = |read: Read| shown.iter().filter_map(read).collect::<Vec<f64>>();
-    let highest = |reads: &[Read]| reads.iter().flat_map(|read| all(*read)).fold(0.0, f64::max);
+    let all = |metric| shown.iter().filter_map(|point| point.shown(metric)).collect::<Vec<f64>>();
+    let highest = |metrics: &[Metric]| metrics.iter().flat_map(|metric| all(*metric)).fold(0.0, f64::max);
     let target = KpiKey::UpdateLatency.target();
     let lowest = all(P50).into_iter().filter(|ms| *ms > 0.0).fold(target / 10.0, f64::min);
     let steps = format!("n = {} steps of {}", shown.len(), time::span(shown[1].at - shown[0].at));
@@ -93,16 +92,16 @@ pub fn RunCharts(points: Vec<Point>, deliveries: u64) -> impl IntoView {
         summary: extremes("deliveries", DELIVERED, " a second", &shown),
         ..Chart::small()
     };
-    let resource = |title, read: Read, caption: &str, unit| {
+    let resource = |title, metric: Metric, caption: &str, unit| {
         // It is not read each second: what lies between two readings is no hole.
-        let read_at: Vec<Drawn> = shown.iter().filter(|point| read(point).is_some()).cloned().collect();
+        let read_at: Vec<Drawn> = shown.iter().filter(|point| point.of(metric).is_some()).copied().collect();
         (read_at.len() > 1).then(|| {
             let chart = Chart {
                 title,
                 caption: format!("{caption}; n = {} readings", read_at.len()),
-                scale: Scale::linear(highest(&[read]), true),
-                layers: vec![Layer::Area(Ink::NeutralFill, read), Layer::Line(Ink::Neutral, read)],
-                summary: extremes(title, read, unit, &read_at),
+                scale: Scale::linear(highest(&[metric]), true),
+                layers: vec![Layer::Area(Ink::NeutralFill, metric), Layer::Line(Ink::Neutral, metric)],
+                summary: extremes(title, metric, unit, &read_at),
                 ..Chart::small()
             };
             chart.view(&read_at, span(&shown))
@@ -124,8 +123,8 @@ fn span(points: &[Drawn]) -> (i64, i64) {
 }
 
 /// What is drawn, in a sentence.
-fn extremes(name: &str, read: Read, unit: &str, points: &[Drawn]) -> String {
-    let values = || points.iter().filter_map(read);
+fn extremes(name: &str, metric: Metric, unit: &str, points: &[Drawn]) -> String {
+    let values = || points.iter().filter_map(|point| point.shown(metric));
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     if low > high {
         return format!("{name}: nothing measured.");

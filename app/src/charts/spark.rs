@@ -1,10 +1,10 @@
 //! The shape of the window beside a headline figure: no axis, no unit, the newest value as a dot.
 
-use super::{figure::Window, plot::Read};
+use super::figure::Window;
 use crate::components::bound::text;
 use leptos::prelude::*;
 use std::fmt::Write;
-use streamgauge_core::metric::kpi::KpiKey;
+use streamgauge_core::metric::{kpi::KpiKey, table::Metric};
 
 const WIDTH: f64 = 96.0;
 const HEIGHT: f64 = 28.0;
@@ -14,25 +14,20 @@ const STEPS: usize = 60;
 
 #[component]
 pub fn Spark(key: KpiKey, window: Memo<Window>) -> impl IntoView {
-    let read: Read = match key {
-        KpiKey::UpdateLatency => |point| point.p95,
-        KpiKey::RequestReduction => |point| point.request_reduction,
-        KpiKey::ActiveConnections => |point| point.streams,
-        KpiKey::ErrorRate => |point| point.error_rate,
-    };
-    let lines = text(move || window.with(|window| shape(&thinned(window, read))));
+    let metric = key.metric();
+    let lines = text(move || window.with(|window| shape(&thinned(window, metric))));
     view! {
         <svg class="spark" viewBox="0 0 96 28" width="96" height="28" aria-hidden="true" inner_html=lines></svg>
     }
 }
 
 /// The mean of each of [`STEPS`] stretches; a stretch without figures is a hole.
-fn thinned(window: &Window, read: Read) -> Vec<Option<f64>> {
+fn thinned(window: &Window, metric: Metric) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0u32); STEPS];
     let span = (window.to - window.from).max(1) as f64;
     for point in window.points.iter() {
         let step = ((point.at - window.from) as f64 / span * (STEPS - 1) as f64).round() as usize;
-        if let (Some(sum), Some(value)) = (sums.get_mut(step), read(point)) {
+        if let (Some(sum), Some(value)) = (sums.get_mut(step), point.shown(metric)) {
             *sum = (sum.0 + value, sum.1 + 1);
         }
     }

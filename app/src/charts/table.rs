@@ -37,7 +37,7 @@ pub fn Figures(
 
 /// Those with a figure, and the first in any case: not every server has what each is about.
 fn shown<'a>(window: &Window, columns: &'a [Column]) -> Vec<&'a Column> {
-    let has = |index, column: &Column| index == 0 || window.newest(column.read).is_some();
+    let has = |index, column: &Column| index == 0 || window.newest(column.metric).is_some();
     columns
         .iter()
         .enumerate()
@@ -69,7 +69,7 @@ fn rows(window: &Window, columns: &[Column], zone: Zone) -> String {
     for point in window.points.iter().filter(|point| point.at.rem_euclid(every) == 0) {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", time(point.at));
         for column in &columns {
-            let cell = (column.read)(point).map_or_else(|| "\u{2013}".into(), column.text);
+            let cell = point.shown(column.metric).map_or_else(|| "\u{2013}".into(), column.text);
             let _ = write!(html, "<td class=\"num\">{cell}</td>");
         }
         html.push_str("</tr>");

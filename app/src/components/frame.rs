@@ -1,9 +1,12 @@
 //! The page's frame: brand, navigation, the main part. While a page is in it, the admin stream is followed.
 
-use super::bound::part;
+use super::{
+    bound::part,
+    navigation::{self, Here},
+};
 use crate::live::Live;
 use leptos::prelude::*;
-use leptos_router::components::A;
+use leptos_router::hooks::use_location;
 
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {
@@ -16,6 +19,7 @@ pub fn Frame(children: Children) -> impl IntoView {
         })
     };
     let served_by = served_by();
+    let here = use_location().pathname.with_untracked(|path| Here::at(path));
     let foot = part(move || {
         node()
             .or_else(|| served_by.clone())
@@ -28,15 +32,16 @@ pub fn Frame(children: Children) -> impl IntoView {
             <header class="side">
                 <Brand />
                 <nav aria-label="Pages">
-                    <A href="/" exact=true>"Overview"</A>
-                    <A href="/sessions">"Sessions"</A>
-                    <a href="/load-tests" rel="external" aria-current=load_tests()>"Load tests"</a>
+                    <div class="bar" inner_html=navigation::bar(&here)></div>
+                    <div class="rest" id="more" popover="auto">
+                        <div inner_html=navigation::rest(&here)></div>
+                        <div class="foot">{foot}</div>
+                        // Seen where access is closed: navigation.css.
+                        <form class="leave" method="post" action="/logout">
+                            <button>"Sign out"</button>
+                        </form>
+                    </div>
                 </nav>
-                <div class="foot">{foot}</div>
-                // Seen where access is closed: layout.css.
-                <form class="leave" method="post" action="/logout">
-                    <button>"Sign out"</button>
-                </form>
             </header>
             <main id="main">{children()}</main>
         </div>
@@ -44,19 +49,10 @@ pub fn Frame(children: Children) -> impl IntoView {
     .into_any()
 }
 
-/// Whether this page is of the load tests: only the server shows one, so the browser's build need not ask.
-fn load_tests() -> Option<&'static str> {
-    #[cfg(feature = "ssr")]
-    if leptos_router::hooks::use_location().pathname.with_untracked(|path| path.starts_with("/load-tests")) {
-        return Some("page");
-    }
-    None
-}
-
 /// Who rendered a plain page, which nothing follows later. Where the browser takes over, it begins without.
 fn served_by() -> Option<(String, String)> {
     #[cfg(feature = "ssr")]
-    if leptos_router::hooks::use_location().pathname.with_untracked(|path| crate::pages::is_plain(path)) {
+    if use_location().pathname.with_untracked(|path| crate::pages::is_plain(path)) {
         let served_by = use_context::<crate::api::backend::ServedBy>()?;
         return Some((served_by.node, served_by.version.into()));
     }

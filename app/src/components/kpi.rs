@@ -55,7 +55,7 @@ pub fn KpiCard(board: RwSignal<Overview>, index: usize, key: KpiKey, window: Mem
     .into_any()
 }
 
-/// "not enough data: 7 of 20 deliveries": the state beside the title, the count under the figure.
+/// "not enough data: needs 20 deliveries, has 7": the state beside the title, the count under the figure.
 fn state(kpi: &Kpi) -> &str {
     kpi.note.split(": ").next().unwrap_or_default()
 }
@@ -109,7 +109,7 @@ fn against_polling(kpi: &Kpi) -> String {
             format!("<b>{percent} %</b> fresher than polling")
         }
         KpiKey::RequestReduction => format!("<b>{polling}</b> \u{2192} <b>{streaming}</b> requests an hour"),
-        KpiKey::ActiveConnections => format!("beside <b>{polling}</b> polling"),
+        KpiKey::ActiveConnections => format!("<b>{polling}</b> polling"),
         KpiKey::ErrorRate => String::new(),
     }
 }

@@ -29,11 +29,20 @@ pub fn Notices(board: RwSignal<Overview>) -> impl IntoView {
 }
 
 #[component]
-pub fn DemoBanner() -> impl IntoView {
+pub fn DemoBanner(seeded_until: Option<i64>) -> impl IntoView {
+    let zone = zone::reader();
+    let past = seeded_until.map(|until| {
+        part(move || {
+            let zone = zone.get();
+            let until = format!("{}, {}{}", zone.date(until), zone.minute(until), zone.suffix());
+            view! { " Figures before "{until}" are made up." }.into_any()
+        })
+    });
     view! {
         <p class="notice demo">
             <b>"Demo data."</b>
             " This server makes its own traffic: real publishers, streams and pollers over HTTP, with invented work."
+            {past}
         </p>
     }
     .into_any()

@@ -45,7 +45,7 @@ fn Newest(list: SessionList) -> impl IntoView {
     let rows = part(move || {
         let rows = list.with(|list| list.rows.iter().take(SHOWN).cloned().collect::<Vec<_>>());
         if rows.is_empty() {
-            view! { <p class="mut none">"None now. "<a href="/sessions">"How to start one"</a></p> }
+            view! { <p class="mut none">"No session is running. "<a href="/sessions">"How to start one"</a></p> }
                 .into_any()
         } else {
             view! { <ul>{rows.into_iter().map(row).collect_view()}</ul> }.into_any()
@@ -54,7 +54,7 @@ fn Newest(list: SessionList) -> impl IntoView {
     view! {
         <header>
             <h2 id="running">"Running sessions"</h2>
-            <p class="legend"><a href="/sessions">"all "{text(move || list.with(|list| thousands(list.running)))}</a></p>
+            <p class="legend"><a href="/sessions">"View all "{text(move || list.with(|list| thousands(list.running)))}</a></p>
         </header>
         {rows}
     }

@@ -11,7 +11,7 @@ mod watch; // the admin stream's messages and silences
 
 use leptos::prelude::*;
 use std::sync::Arc;
-use streamgauge_core::page::{board::Told, view::SessionList};
+use streamgauge_core::page::{board::LiveUpdate, view::SessionList};
 
 /// How the page stands to its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Past {
 #[derive(Clone, Copy)]
 pub struct Live {
     pub link: RwSignal<Link>,
-    pub metrics: RwSignal<Option<Arc<Told>>>,
+    pub metrics: RwSignal<Option<Arc<LiveUpdate>>>,
     pub sessions: RwSignal<Option<Arc<SessionList>>>,
     pub past: RwSignal<Past>,
     /// A page that shows figures is open.

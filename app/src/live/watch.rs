@@ -6,7 +6,7 @@ use super::{
 };
 use leptos::prelude::*;
 use std::{sync::Arc, time::Duration};
-use streamgauge_core::page::board::{Origin, Told};
+use streamgauge_core::page::board::{LiveUpdate, Origin};
 use web_sys::js_sys;
 
 /// Figures come every second: five missed ones are no jitter.
@@ -49,7 +49,7 @@ fn listen(live: Live, last: StoredValue<i64>, first: StoredValue<Option<Origin>>
             }
         }
         Heard::Event { data, .. } => {
-            let Ok(metrics) = serde_json::from_str::<Told>(&data) else { return };
+            let Ok(metrics) = serde_json::from_str::<LiveUpdate>(&data) else { return };
             last.set_value(now());
             live.note_restart(first, &metrics.origin);
             live.metrics.set(Some(Arc::new(metrics)));

@@ -33,7 +33,7 @@ pub fn Board(
     asked: Memo<String>,
 ) -> impl IntoView {
     Cursor::provide();
-    let demo = board.origin.demo;
+    let (demo, seeded_until) = (board.origin.demo, board.origin.seeded_until);
     let board = RwSignal::new(board);
     let failure = RwSignal::new(None::<Failure>);
     keep_live(board, failure, asked);
@@ -43,14 +43,15 @@ pub fn Board(
         view! { <Slot name html /> }
     };
     let (tools, levels, health) = (slot("tools"), slot("levels"), slot("health"));
-    let (fallback, worth, sources, flags) = (slot("fallback"), slot("worth"), slot("sources"), slot("flags"));
+    let (fallback, savings, sources, flags) =
+        (slot("fallback"), slot("savings"), slot("sources"), slot("flags"));
     // Slices: what did not change is not drawn again.
     let window = Memo::new(move |_| board.with(Window::of));
     let card = |(index, kpi): (usize, &Kpi)| view! { <KpiCard board index key=kpi.key window /> };
     let cards = board.with_untracked(|board| board.kpis.iter().enumerate().map(card).collect_view());
     view! {
         {tools}
-        {demo.then(|| view! { <DemoBanner /> })}
+        {demo.then(|| view! { <DemoBanner seeded_until /> })}
         {part(move || failure.get().map(|failure| view! { <Unreadable failure /> }).into_any())}
         <Notices board />
         <section class="kpis" aria-label="Key figures">{cards}</section>
@@ -68,7 +69,7 @@ pub fn Board(
             <Figure chart=panels::errors() window />
         </div>
         <div class="row two">{health} {fallback}</div>
-        {worth}
+        {savings}
         <div class="row two">{sources} <RunningSessions list=sessions /></div>
         {flags}
     }
@@ -81,7 +82,7 @@ pub type Quiet = Vec<(&'static str, String)>;
 /// Asked while the context is there.
 pub fn quiet(asked: &str) -> impl Future<Output = Quiet> + Send + use<> {
     #[cfg(feature = "ssr")]
-    let panels = api::panels(streamgauge_core::metric::range::View::parse(asked));
+    let panels = api::dashboard::panels(streamgauge_core::metric::range::View::parse(asked));
     #[cfg(not(feature = "ssr"))]
     let _ = asked;
     async move {
@@ -106,7 +107,7 @@ fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, aske
     let read_again = move |turned: bool| {
         spawn_local(async move {
             let wanted = asked.get_untracked();
-            let newer = api::overview(wanted.clone()).await;
+            let newer = api::dashboard::overview(wanted.clone()).await;
             // The page may have turned to another view meanwhile, or away.
             if asked.try_get_untracked().as_ref() != Some(&wanted) {
                 return;

@@ -8,6 +8,7 @@ use crate::{
         bound::waiting,
         empty::{Loading, NoLoadTests, Unreadable},
         frame::Frame,
+        load_test::verdict,
         options::RunOptions,
     },
     text::{
@@ -29,7 +30,7 @@ pub fn LoadTestsPage() -> impl IntoView {
     let scenario = use_query_map().with_untracked(|query| query.get("scenario"));
     let page = waiting(move || {
         let scenario = scenario.clone();
-        let read = api::load_tests(scenario.clone());
+        let read = api::load_tests::list(scenario.clone());
         async move {
             match read.await {
                 Ok(list) => view! { <List list scenario /> }.into_any(),
@@ -131,17 +132,4 @@ fn cells(row: &Row) -> AnyView {
         <td data-label="Memory" class="num">{memory}</td>
     }
     .into_any()
-}
-
-/// In words, and the colour agrees.
-pub fn verdict(row: &Row) -> impl IntoView + use<> {
-    let missed = || count(row.missed.into(), "target missed", "targets missed");
-    let (class, words) = match (row.interrupted, row.passed, row.unjudged) {
-        (true, true, _) => ("state unknown", "interrupted".to_owned()),
-        (true, false, _) => ("state critical", format!("interrupted, {}", missed())),
-        (false, false, _) => ("state critical", missed()),
-        (false, true, 0) => ("state", "all targets met".into()),
-        (false, true, unjudged) => ("state", format!("none missed, {unjudged} not judged")),
-    };
-    view! { <span class=class>{words}</span> }
 }

@@ -9,12 +9,12 @@ pub fn MissingPage() -> impl IntoView {
     #[cfg(feature = "ssr")]
     answer_with(http::StatusCode::NOT_FOUND);
     view! {
-        <Title text="No such page" />
+        <Title text="Page not found" />
         <div class="alone">
             <header class="masthead"><Brand /></header>
             <main id="main">
-                <h1>"No such page"</h1>
-                <p>"Nothing is served at this address. The figures are on the "<a href="/">"Overview"</a>", what runs now under "<a href="/sessions">"Sessions"</a>"."</p>
+                <h1>"Page not found"</h1>
+                <p><a href="/">"Overview"</a>" "<a href="/sessions">"Sessions"</a>" "<a href="/search" rel="external">"Search"</a></p>
             </main>
         </div>
     }

@@ -22,10 +22,10 @@ pub fn OverviewPage() -> impl IntoView {
     let asked = ranges::asked();
     // Read once: when the address turns to another range the board reads again by itself, and nothing on the page is made
     // anew.
-    let first = Resource::new(|| (), move |()| api::overview(asked.get_untracked()));
+    let first = Resource::new(|| (), move |()| api::dashboard::overview(asked.get_untracked()));
     // Read here and not where it is shown: a resource made inside what waits for another one would be made again with
     // each attempt to render that, and the document would wait for the ones that were given up.
-    let sessions = Resource::new(|| (), |()| api::sessions());
+    let sessions = Resource::new(|| (), |()| api::sessions::running());
     let live = Live::of_app();
     let state = waiting(move || async move {
         let Ok(board) = first.await.map(Overview::from) else { return ().into_any() };

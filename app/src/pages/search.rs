@@ -26,7 +26,7 @@ use streamgauge_core::{
 pub fn SearchPage() -> impl IntoView {
     let search = use_query_map().with_untracked(|query| Search::of(|name| query.get(name)));
     let page = waiting(move || {
-        let read = api::find_sessions(search.clone());
+        let read = api::sessions::find(search.clone());
         let search = search.clone();
         async move {
             match read.await {
@@ -120,11 +120,12 @@ fn Page(found: Found) -> impl IntoView {
     });
     let body = if rows.is_empty() {
         let words = match (search.after.is_some(), search.is_narrowed()) {
-            (true, _) => "There are no older ones.",
-            (false, true) => "No session is like that.",
+            (true, _) => "No older sessions. ",
+            (false, true) => "No session matches. ",
             (false, false) => "No session has begun yet.",
         };
-        view! { <p class="mut none">{words}</p> }.into_any()
+        let clear = search.is_narrowed().then(|| view! { <a href="/search">"Clear filters"</a> });
+        view! { <p class="mut none">{words}{clear}</p> }.into_any()
     } else {
         view! { <Table rows as_of /> }.into_any()
     };

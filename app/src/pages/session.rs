@@ -31,7 +31,7 @@ pub fn SessionPage() -> impl IntoView {
     let title = id.as_ref().map_or_else(|| "No such session".into(), SessionId::to_string);
     let page = waiting(move || {
         // What cannot be an id names no session.
-        let read = id.clone().map(api::session);
+        let read = id.clone().map(api::sessions::public);
         async move {
             let found = match read {
                 Some(read) => read.await,

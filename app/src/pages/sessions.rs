@@ -28,7 +28,7 @@ use streamgauge_core::{
 
 #[component]
 pub fn SessionsPage() -> impl IntoView {
-    let first = Resource::new(|| (), |()| api::sessions());
+    let first = Resource::new(|| (), |()| api::sessions::running());
     let page = waiting(move || async move {
         match first.await {
             Ok(list) => view! { <List list /> }.into_any(),

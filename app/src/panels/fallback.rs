@@ -29,9 +29,9 @@ pub fn fallback(panels: &Panels) -> AnyView {
         let words = if analysis.sessions == 0 && !of_region {
             "No session of the stream cohort began in this range."
         } else {
-            "No page reported that it left its stream."
+            "No follower fell back to polling in this range."
         };
-        view! { <p class="mut none">{words}" Pages report through the browser SDK."</p> }.into_any()
+        view! { <p class="mut none">{words}" Fallbacks are reported by the browser SDK."</p> }.into_any()
     } else {
         shown(panels).into_any()
     };

@@ -46,7 +46,7 @@ fn words(health: Health) -> &'static str {
 pub fn health(panels: &Panels) -> AnyView {
     let body = if panels.health.is_empty() { none(panels).into_any() } else { shown(panels).into_any() };
     let words = |metric: Metric| metric.target_in_words().unwrap_or_default();
-    let good = format!("p95 {}, errors {}", words(Metric::Delivery), words(Metric::ErrorRate));
+    let good = format!("p95 {}, errors {}", words(Metric::DeliveryLatencyP95), words(Metric::ErrorRate));
     view! {
         <section class="panel health" id="regions" aria-labelledby="health-title">
             <header>
@@ -66,10 +66,10 @@ pub fn health(panels: &Panels) -> AnyView {
 fn none(panels: &Panels) -> impl IntoView + use<> {
     let known = !panels.regions.is_empty();
     let words = if known {
-        "Nobody from a known region followed anything in this range."
+        "No followers from a known region in this range."
     } else {
-        "No regions are told apart. Name the header by which your proxy says where a follower is (region_header, such as \
-         cf-ipcountry), or a GeoIP file (geoip_file), and start again."
+        "The server does not know its followers' regions. Set region_header to the header in which your proxy names the \
+         region (such as cf-ipcountry), or geoip_file to a GeoIP file, and restart the server."
     };
     view! { <p class="mut none">{words}</p> }
 }

@@ -4,10 +4,10 @@ mod fallback; // why clients left the stream, in counts and in words
 mod flags; // what happened around the sessions
 mod health; // the world map and its table
 mod levels; // service levels, budgets, burn rates, the uptime strip
-mod numbers; // every number of the range, with what it rests on
+mod numbers; // all metrics of the range, with samples and formula
+mod savings; // what it saves, and what users say
 mod sources; // one number from several sources, and every delivery accounted for
 mod tools; // range, comparison, whose figures, exports
-mod worth; // what it spares, and what users say
 
 use crate::api::Failure;
 use leptos::{prelude::*, tachys::view::RenderHtml};
@@ -16,7 +16,7 @@ use streamgauge_core::page::panels::Panels;
 /// The panels as HTML, by the name of their slot.
 pub type Slots = [(&'static str, String); 7];
 
-pub const NAMES: [&str; 7] = ["tools", "levels", "health", "fallback", "worth", "sources", "flags"];
+pub const NAMES: [&str; 7] = ["tools", "levels", "health", "fallback", "savings", "sources", "flags"];
 
 /// What could not be read says so in each place.
 pub fn slots(panels: Result<Panels, Failure>) -> Slots {
@@ -40,7 +40,7 @@ pub fn slots(panels: Result<Panels, Failure>) -> Slots {
             "levels" => levels::levels(&panels),
             "health" => health::health(&panels),
             "fallback" => fallback::fallback(&panels),
-            "worth" => worth::worth(&panels),
+            "savings" => savings::savings(&panels),
             "sources" => sources::sources(&panels),
             // Below everything, since they explain the rest.
             _ => (numbers::numbers(&panels), flags::flags(&panels)).into_any(),

@@ -12,14 +12,14 @@ use streamgauge_core::{
 };
 
 pub fn numbers(panels: &Panels) -> AnyView {
-    let told = panels.numbers.iter().filter(|entry| entry.value.is_some()).count();
+    let known = panels.numbers.iter().filter(|entry| entry.value.is_some()).count();
     let rows = panels.numbers.iter().map(row).collect_view();
     view! {
         <section class="panel numbers" id="numbers" aria-labelledby="numbers-title">
             <header>
                 <h2 id="numbers-title">"All metrics"</h2>
                 <p class="legend">
-                    {format!("{}; {told} of {} have enough data", panels.view.range.in_words(), panels.numbers.len())}
+                    {format!("{}; {known} of {} have enough data", panels.view.range.in_words(), panels.numbers.len())}
                 </p>
             </header>
             <details class="figures">
@@ -61,7 +61,13 @@ fn row(entry: &Entry) -> impl IntoView + use<> {
             <th scope="row">{metric.title()}</th>
             <td data-label="Value" class=class>{value}</td>
             <td data-label="Samples" class="num">{format!("{} {}", thousands(samples), metric.samples())}</td>
-            <td data-label="Formula" class="formula">{format!("{}{basis}", metric.formula())}</td>
+            <td data-label="Formula" class="formula">{format!("{}{basis}", one_style(metric.formula()))}</td>
         </tr>
     }
+}
+
+/// Some formulas begin as sentences and some do not: all with a capital, none with a full stop.
+fn one_style(formula: &str) -> String {
+    let mut rest = formula.trim_end_matches('.').chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }

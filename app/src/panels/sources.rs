@@ -1,6 +1,6 @@
 //! One number from several sources, how far they are apart, and every delivery accounted for.
 
-use crate::text::number::{brief, fixed};
+use crate::text::number::{brief, count, fixed};
 use leptos::prelude::*;
 use streamgauge_core::{
     metric::{
@@ -12,17 +12,16 @@ use streamgauge_core::{
 
 pub fn sources(panels: &Panels) -> AnyView {
     let rows = panels.pairs.iter().map(row).collect_view();
-    let drifts = panels.pairs.iter().filter(|pair| pair.agreement() == Agreement::Drifts).count()
+    let differing = panels.pairs.iter().filter(|pair| pair.agreement() == Agreement::Drifts).count()
         + usize::from(panels.view.region.is_empty() && !panels.account.is_balanced());
-    let (class, verdict) = match drifts {
-        0 => ("state", "no drift".to_owned()),
-        1 => ("state critical", "one drifts".to_owned()),
-        more => ("state critical", format!("{more} drift")),
+    let (class, verdict) = match differing {
+        0 => ("state", "sources agree".to_owned()),
+        more => ("state critical", count(more as u64, "source disagrees", "sources disagree")),
     };
     view! {
         <section class="panel sources" id="sources" aria-labelledby="sources-title">
             <header>
-                <h2 id="sources-title">"Can these figures be trusted?"</h2>
+                <h2 id="sources-title">"Data quality"</h2>
                 <p class="legend">
                     <span>{panels.view.range.in_words()}</span>
                     <span class=class>{verdict}</span>
@@ -31,12 +30,12 @@ pub fn sources(panels: &Panels) -> AnyView {
             <table class="stack">
                 <thead>
                     <tr>
-                        <th scope="col">"Number"</th>
+                        <th scope="col">"Metric"</th>
                         <th scope="col">"One source"</th>
                         <th scope="col">"Another"</th>
-                        <th scope="col" class="num">"Rests on"</th>
-                        <th scope="col" class="num">"Apart"</th>
-                        <th scope="col" class="num">"Tolerated"</th>
+                        <th scope="col" class="num">"Samples"</th>
+                        <th scope="col" class="num">"Difference"</th>
+                        <th scope="col" class="num">"Allowed"</th>
                         <th scope="col">"Verdict"</th>
                     </tr>
                 </thead>
@@ -64,13 +63,13 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
         Tolerance::Within(units) => format!("{} {}", brief(units), pair.unit),
     };
     // Bytes are counted, and not estimated from some of them.
-    let rests_on = match pair.tolerance {
+    let samples = match pair.tolerance {
         Tolerance::Within(_) => format!("n = {}", thousands(pair.samples)),
         Tolerance::Percent(_) => "all".to_owned(),
     };
     let (class, words) = match pair.agreement() {
         Agreement::Agrees => ("state", "agree"),
-        Agreement::Drifts => ("state critical", "drift"),
+        Agreement::Drifts => ("state critical", "disagree"),
         Agreement::NotEnoughData => ("state unknown", "not enough data"),
     };
     view! {
@@ -78,9 +77,9 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
             <th scope="row">{pair.number.clone()}</th>
             <td data-label="One source">{side(&pair.first)}</td>
             <td data-label="Another">{side(&pair.second)}</td>
-            <td data-label="Rests on" class="num">{rests_on}</td>
-            <td data-label="Apart" class="num">{apart}</td>
-            <td data-label="Tolerated" class="num">{tolerated}</td>
+            <td data-label="Samples" class="num">{samples}</td>
+            <td data-label="Difference" class="num">{apart}</td>
+            <td data-label="Allowed" class="num">{tolerated}</td>
             <td data-label="Verdict"><span class=class>{words}</span></td>
         </tr>
     }
@@ -89,8 +88,7 @@ fn row(pair: &Pair) -> impl IntoView + use<> {
 fn account(account: Account, of_region: bool) -> AnyView {
     if of_region {
         let words = format!(
-            "{} deliveries done, {} dropped because the reader was slow. What else deliveries come to is kept of all regions \
-             together.",
+            "{} delivered, {} dropped: slow connection. The other outcomes of deliveries are counted for all regions together.",
             thousands(account.delivered),
             thousands(account.dropped_slow),
         );
@@ -98,13 +96,13 @@ fn account(account: Account, of_region: bool) -> AnyView {
     }
     let open = account.open();
     let rest = if account.is_balanced() {
-        format!("{} are on their way", thousands(open.unsigned_abs()))
+        format!("{} in progress", thousands(open.unsigned_abs()))
     } else {
-        format!("{} are not accounted for", thousands(open.unsigned_abs()))
+        format!("{} not accounted for", thousands(open.unsigned_abs()))
     };
     let words = format!(
-        "{} events published, {} deliveries due: {} delivered, {} conflated, {} repeated (the snapshot had them), {} dropped \
-         because the reader was slow, {} because it had gone; {rest}.",
+        "{} events published, {} deliveries due: {} delivered, {} merged into a newer update, {} repeated (in the \
+         snapshot already), {} dropped: slow connection, {} dropped: connection closed; {rest}.",
         thousands(account.published),
         thousands(account.due),
         thousands(account.delivered),

@@ -50,9 +50,9 @@ fn choose(panels: &Panels) -> impl IntoView + use<> {
     let mut said: Vec<String> =
         whose.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_owned()).collect();
     if custom {
-        said.insert(0, "Custom".into());
+        said.insert(0, dates(panels.from, panels.to));
     }
-    let said = if said.is_empty() { "Choose".into() } else { said.join(", ") };
+    let said = if said.is_empty() { "Range and filters".into() } else { said.join(", ") };
     let options = |chosen: &str, names: &[String], all: &'static str| {
         let mut names = names.to_vec();
         if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
@@ -68,6 +68,11 @@ fn choose(panels: &Panels) -> impl IntoView + use<> {
         }
     };
     let class = if custom || !view.is_whole() { "button on" } else { "button" };
+    let way_back = match (custom, view.is_whole()) {
+        (true, _) => Some("Back to live"),
+        (false, false) => Some("Clear filters"),
+        (false, true) => None,
+    };
     // To the minute, as the field takes it.
     let field = |at: i64| time::iso(at)[..16].to_owned();
     view! {
@@ -81,9 +86,17 @@ fn choose(panels: &Panels) -> impl IntoView + use<> {
                     "Region "<select name="region">{options(&view.region, &panels.regions, "all regions")}</select>
                 </label>
                 {view.compare.then(|| view! { <input type="hidden" name="compare" value="1" /> })}
-                <button class="button">"Show"</button>
-                <a href="/">"Reset"</a>
+                <button class="button">"Apply"</button>
+                {way_back.map(|words| view! { <a href="/">{words}</a> })}
             </form>
         </details>
     }
+}
+
+/// "2026-11-28 23:32 to 23:36 UTC"; the second day only where it is another one.
+fn dates(from: i64, to: i64) -> String {
+    let (from, to) = (time::iso(from), time::iso(to));
+    let (day, next) = (&from[..10], &to[..10]);
+    let next = if day == next { String::new() } else { format!("{next} ") };
+    format!("{day} {} to {next}{} UTC", &from[11..16], &to[11..16])
 }

@@ -51,11 +51,6 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
-/// Bytes in MB.
-pub fn megabytes(bytes: f64) -> f64 {
-    bytes / 1e6
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -172,7 +172,7 @@ async fn one_scenario_has_an_address_of_its_own() {
 
 #[tokio::test]
 async fn an_empty_list_says_what_to_run() {
-    let page = get("/load-tests", Fake { fresh: true, ..Fake::default() }).await;
+    let page = get("/load-tests", Fake::fresh()).await;
     page.says("No load test is kept yet.");
     page.says("streamgauge loadtest burst --time-scale 0.1 --url http://localhost:3000");
 }
@@ -207,7 +207,7 @@ async fn what_is_not_there_and_what_cannot_be_read() {
         assert_eq!(page.status, 404, "{nowhere}");
         page.says("No such load test");
     }
-    let page = get("/load-tests", Fake { down: true, ..Fake::default() }).await;
+    let page = get("/load-tests", Fake::down()).await;
     assert_eq!(page.status, 503);
     page.says("which cannot be reached");
 }

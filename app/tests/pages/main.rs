@@ -1,8 +1,9 @@
-//! Pages as the server sends them, over a made-up [`Backend`](streamgauge_app::api::backend::Backend).
+//! Pages as the server sends them, over made-up [`Areas`](streamgauge_app::api::backend::Areas).
 #![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
 
-mod fake; // figures that never change, and a backend that serves them
+mod fake; // figures that never change: a fake for each area
 mod load_tests; // `/load-tests` and `/load-tests/{id}`
+mod navigation; // the groups of pages
 mod overview; // `/`
 mod panels; // what stands behind the figures, `/search`, `/sessions/{id}`
 mod render; // one request through leptos_axum

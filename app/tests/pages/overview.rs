@@ -1,4 +1,7 @@
-use crate::{fake::Fake, render::get};
+use crate::{
+    fake::{Fake, FakeSessions},
+    render::get,
+};
 
 #[tokio::test]
 async fn the_figures_stand_there_with_their_units() {
@@ -34,21 +37,21 @@ async fn a_gauge_says_everything_that_it_draws() {
 
 #[tokio::test]
 async fn too_little_is_no_figure() {
-    let page = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let page = get("/", Fake::fresh()).await;
     assert_eq!(page.status, 200);
     page.says("\u{2014} ms p95");
     page.says("not enough data");
-    page.says("7 of 20 deliveries");
+    page.says("needs 20 deliveries, has 7");
     page.has("aria-label=\"Update latency: not enough data; target under 100 ms\"");
     page.has("Update latency, last hour: nothing measured.");
     page.says("nothing measured yet");
-    page.says("None now. How to start one");
+    page.says("No session is running. How to start one");
 }
 
 #[tokio::test]
 async fn a_hole_in_the_figures_stays_a_hole_in_the_line() {
     let page = get("/", Fake::default()).await;
-    // p95, streams, delivered and requests spared: each in two pieces.
+    // p95, streams, delivered and requests avoided: each in two pieces.
     assert_eq!(page.html.matches("<path class=\"line sse\" d=\"M").count(), 2 * 4 + 4, "and four sparklines");
     assert_eq!(page.html.matches("<path class=\"band sse\"").count(), 2);
     assert_eq!(page.html.matches("<path class=\"line poll\"").count(), 4);
@@ -77,7 +80,7 @@ async fn nothing_inline_runs_without_the_nonce() {
 
 #[tokio::test]
 async fn a_failure_is_a_page_of_its_own() {
-    let page = get("/", Fake { down: true, ..Fake::default() }).await;
+    let page = get("/", Fake::down()).await;
     assert_eq!(page.status, 503);
     page.says("These figures cannot be read now.");
     page.says("The history is not reachable; streams go on.");
@@ -87,15 +90,15 @@ async fn a_failure_is_a_page_of_its_own() {
 async fn an_unknown_address_is_not_found() {
     let page = get("/nothing/here", Fake::default()).await;
     assert_eq!(page.status, 404);
-    page.says("No such page");
+    page.says("Page not found");
 }
 
 /// Writes the pages as files, to look at: `LOOK=/tmp/look cargo test -p streamgauge-app --features ssr look`.
 #[tokio::test]
 async fn look() {
     let Ok(folder) = std::env::var("LOOK") else { return };
-    let fresh = Fake { fresh: true, ..Fake::default() };
-    let ended = Fake { ended: true, ..Fake::default() };
+    let fresh = Fake::fresh();
+    let ended = Fake::from(FakeSessions { ended: true, ..FakeSessions::default() });
     for (name, path, backend) in [
         ("overview", "/", Fake::default()),
         ("week", "/?range=7d", Fake::default()),
@@ -104,10 +107,10 @@ async fn look() {
         ("empty", "/sessions", fresh),
         ("session", "/s/tr-9f31", Fake::default()),
         ("ended", "/s/tr-9f31", ended),
-        ("down", "/", Fake { down: true, ..Fake::default() }),
+        ("down", "/", Fake::down()),
         ("load-tests", "/load-tests", Fake::default()),
         ("load-test", "/load-tests/9", Fake::default()),
-        ("no-load-tests", "/load-tests", Fake { fresh: true, ..Fake::default() }),
+        ("no-load-tests", "/load-tests", Fake::fresh()),
         ("missing", "/nothing", Fake::default()),
     ] {
         let page = get(path, backend).await;

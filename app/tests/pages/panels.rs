@@ -18,12 +18,12 @@ use streamgauge_core::{
         annotation::{Annotation, AnnotationKind},
         panels::{Panels, RegionHealth},
     },
-    savings::Saved,
+    savings::{MicroUsd, Prices, Saved},
     session::{
         cohort::Cohort,
         ids::SessionId,
         status::State,
-        timeline::{Mark, MarkKind, Story},
+        timeline::{Mark, MarkKind, Timeline},
     },
 };
 
@@ -35,6 +35,7 @@ pub fn annotations(from: i64, to: i64) -> Vec<Annotation> {
         kind: AnnotationKind::Restart,
         node: "fra-2".into(),
         text: "fra-2 restarted <now>".into(),
+        author: String::new(),
     }]
 }
 
@@ -145,8 +146,14 @@ pub fn panels(view: View, fresh: bool) -> Panels {
             ]
         },
         fallback: if fresh { Analysis::default() } else { fallbacks(from, to) },
-        saved: (!fresh)
-            .then(|| Saved::of(reduction(1_200.0, 26.4), reduction(640_000.0, 61_000.0), 17_323_200)),
+        saved: (!fresh).then(|| {
+            Saved::of(
+                reduction(1_200.0, 26.4),
+                reduction(640_000.0, 61_000.0),
+                17_323_200,
+                Prices { per_gb: MicroUsd(250_000), ..Prices::EPIC },
+            )
+        }),
         break_even: (!fresh).then_some(9.4),
         pairs: vec![
             pair("Delivery p95", 14.0, ("probe", Some(17.2)), "ms", Tolerance::Within(50.0)),
@@ -170,8 +177,9 @@ pub fn panels(view: View, fresh: bool) -> Panels {
 fn numbers(fresh: bool) -> Vec<Entry> {
     let entry = |(n, metric): (usize, Metric)| {
         let (value, samples) = match metric {
-            Metric::ConnectionSuccess => (99.976, 4_170),
+            Metric::ConnectionSuccessRate => (99.976, 4_170),
             _ if fresh => (0.0, 0),
+            Metric::RequestReduction => (18.5, 18_000),
             _ => (n as f64 + 0.5, 1_000 * n as u64),
         };
         let basis = (metric == Metric::RequestReduction).then_some(Basis::Measured);
@@ -180,7 +188,7 @@ fn numbers(fresh: bool) -> Vec<Entry> {
     Metric::ALL.into_iter().enumerate().map(entry).collect()
 }
 
-pub fn story(id: SessionId, fresh: bool) -> Story {
+pub fn timeline(id: SessionId, fresh: bool) -> Timeline {
     let start = (NOW - 300) * 1_000;
     let mark = |at: i64, kind, detail: &str, value| Mark {
         at: start + at * 1_000,
@@ -204,7 +212,7 @@ pub fn story(id: SessionId, fresh: bool) -> Story {
     if fresh {
         marks.clear();
     }
-    Story {
+    Timeline {
         id,
         kind: Some("transcription".into()),
         region: Some("eu-central".into()),
@@ -229,7 +237,7 @@ async fn service_levels_stand_with_their_budgets() {
     page.tells("Fallback < 5 % 4.2 % 16 %");
     page.has(" of the 75 % of it that were probed</title>");
     page.has("90 days of uptime: 68 without a failed probe, 1 with some, 1 below 99.5 %, 20 unknown.");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let fresh = get("/", Fake::fresh()).await;
     fresh.tells("Connect p95 < 200 ms \u{2013} 3 of 20 streams");
     fresh.has("90 unknown");
 }
@@ -242,8 +250,8 @@ async fn regions_stand_on_the_map_and_in_a_table() {
     // Of five regions one says no place.
     assert_eq!(page.html.matches("class=\"core\"").count(), 4);
     page.has("href=\"/?range=1h&amp;region=ap-south\"");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
-    fresh.tells("Nobody from a known region followed anything in this range.");
+    let fresh = get("/", Fake::fresh()).await;
+    fresh.tells("No followers from a known region in this range.");
 }
 
 #[tokio::test]
@@ -257,26 +265,29 @@ async fn fallbacks_are_counted_and_their_pattern_is_said() {
 }
 
 #[tokio::test]
-async fn worth_and_sources_say_what_they_rest_on() {
+async fn savings_and_sources_have_their_samples_and_their_prices() {
     let page = get("/", Fake::default()).await;
-    page.tells("$2.57 spared");
+    page.tells("$2.91 saved");
+    page.tells("Bandwidth, $0.25 a GB");
+    page.tells("Requests avoided, $0.40 a million");
     page.tells("measured against the control group");
     page.tells("Sessions shorter than 9 s take fewer bytes by polling.");
-    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % drift");
+    page.tells("Bytes sent server 412 MB kernel's sockets 409 MB all 0.728 % 0.1 % disagree");
     page.tells("Delivery p95 server 14 ms browsers \u{2013} n = 400 \u{2013} 400 ms not enough data");
-    page.tells("last hour one drifts");
-    page.tells("241,400 deliveries due: 241,306 delivered, 20 conflated");
+    page.tells("last hour 1 source disagrees");
+    page.tells("241,400 deliveries due: 241,306 delivered, 20 merged into a newer update");
 }
 
 #[tokio::test]
 async fn every_number_says_what_it_rests_on() {
     let page = get("/", Fake::default()).await;
-    page.tells("Connection success 99.98 % 4,170 attempts streams opened / attempts");
+    page.tells("Connection success 99.98 % 4,170 attempts Streams opened / attempts");
     page.tells("Request reduction 18.50 % 18,000 followed seconds 1 - streaming / polling, each a session hour; measured");
-    page.tells("last hour; 30 of 31 have enough data");
-    let fresh = get("/", Fake { fresh: true, ..Fake::default() }).await;
+    let all = Metric::ALL.len();
+    page.tells(&format!("last hour; {} of {all} have enough data", all - 1));
+    let fresh = get("/", Fake::fresh()).await;
     fresh.tells("Delivery latency not enough data below 20 0 deliveries Publish accepted");
-    fresh.tells("last hour; 1 of 31 have enough data");
+    fresh.tells(&format!("last hour; 1 of {all} have enough data"));
 }
 
 #[tokio::test]
@@ -307,9 +318,7 @@ async fn one_sessions_story_is_told() {
     page.has("href=\"/s/tr-1\"");
     assert!(!page.html.contains("app.1.wasm"), "a plain page");
     assert_eq!(get("/sessions/nowhere", Fake::default()).await.status, 404);
-    get("/sessions/tr-1", Fake { fresh: true, ..Fake::default() })
-        .await
-        .tells("Nothing is kept of its course");
+    get("/sessions/tr-1", Fake::fresh()).await.tells("No timeline. Timelines are kept for 35 days.");
 }
 
 #[tokio::test]
@@ -319,5 +328,5 @@ async fn all_sessions_are_found_page_by_page() {
     page.has("<option value=\"failed\" selected>");
     page.has("&amp;state=failed&amp;region=&amp;fallback=&amp;fell_in=&amp;after=");
     page.tells("Older");
-    get("/search?q=x", Fake { fresh: true, ..Fake::default() }).await.tells("No session is like that.");
+    get("/search?q=x", Fake::fresh()).await.tells("No session matches. Clear filters");
 }

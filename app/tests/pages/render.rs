@@ -4,9 +4,9 @@ use crate::fake::Fake;
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use leptos::prelude::provide_context;
-use std::sync::{Arc, Once};
+use std::sync::Once;
 use streamgauge_app::{
-    api::backend::{Assets, SharedBackend},
+    api::backend::{Areas, Assets},
     shell,
 };
 
@@ -49,11 +49,12 @@ impl Page {
     }
 }
 
-pub async fn get(path: &str, backend: Fake) -> Page {
+pub async fn get(path: &str, backend: impl Into<Fake>) -> Page {
     // Sets the executor up, once before any page as the server does: a render beside it may wait for ever.
     static SET_UP: Once = Once::new();
     SET_UP.call_once(|| drop(leptos_axum::generate_route_list(shell)));
-    let backend: SharedBackend = Arc::new(backend);
+    let fake: Fake = backend.into();
+    let areas = Areas::from(fake);
     let assets = Assets {
         css: "/assets/app.1.css".into(),
         js: Some("/assets/app.1.js".into()),
@@ -62,7 +63,7 @@ pub async fn get(path: &str, backend: Fake) -> Page {
         overview: Some("/assets/overview.1.js".into()),
     };
     let context = move || {
-        provide_context(backend.clone());
+        provide_context(areas.clone());
         provide_context(assets.clone());
     };
     let handler = leptos_axum::render_app_async_with_context(context, shell);

@@ -1,4 +1,7 @@
-use crate::{fake::Fake, render::get};
+use crate::{
+    fake::{Fake, FakeSessions},
+    render::get,
+};
 
 #[tokio::test]
 async fn running_sessions_are_listed() {
@@ -12,7 +15,7 @@ async fn running_sessions_are_listed() {
 
 #[tokio::test]
 async fn an_empty_list_says_how_to_begin() {
-    let page = get("/sessions", Fake { fresh: true, ..Fake::default() }).await;
+    let page = get("/sessions", Fake::fresh()).await;
     page.says("No session is running.");
     page.says("curl -X POST");
 }
@@ -30,7 +33,7 @@ async fn a_session_is_there_before_any_script() {
 
 #[tokio::test]
 async fn a_public_page_brings_the_sdk_and_no_wasm() {
-    let page = get("/s/tr-9f31", Fake { poll: true, ..Fake::default() }).await;
+    let page = get("/s/tr-9f31", FakeSessions { poll: true, ..FakeSessions::default() }).await;
     for expected in [
         "data-url=\"/api/v1/sessions/tr-9f31/status\"",
         "data-cohort=\"poll\"",
@@ -48,14 +51,14 @@ async fn a_public_page_brings_the_sdk_and_no_wasm() {
 
 #[tokio::test]
 async fn before_its_first_status_a_session_says_so() {
-    let page = get("/s/tr-9f31", Fake { fresh: true, ..Fake::default() }).await;
+    let page = get("/s/tr-9f31", Fake::fresh()).await;
     page.says("no status yet");
     page.has("<div hidden class=\"known\">");
 }
 
 #[tokio::test]
 async fn an_ended_session_shows_its_result() {
-    let page = get("/s/tr-9f31", Fake { ended: true, ..Fake::default() }).await;
+    let page = get("/s/tr-9f31", FakeSessions { ended: true, ..FakeSessions::default() }).await;
     page.says("completed");
     page.says("&quot;words&quot;: 7412".replace("&quot;", "\"").as_str());
 }
@@ -63,7 +66,7 @@ async fn an_ended_session_shows_its_result() {
 #[tokio::test]
 async fn what_publishers_write_is_text() {
     let message = Some("<script>alert(1)</script>".into());
-    let page = get("/s/tr-9f31", Fake { message, ..Fake::default() }).await;
+    let page = get("/s/tr-9f31", FakeSessions { message, ..FakeSessions::default() }).await;
     page.has("&lt;script&gt;alert(1)");
     assert!(!page.html.contains("<script>alert"), "escaped in the text and in the data for hydration");
 }

@@ -51,7 +51,8 @@ fn put(nanoseconds: u64) -> io::Result<()> {
 
 fn apply(attributes: &libc::sched_attr) -> io::Result<()> {
     // SAFETY: the kernel reads the `size` bytes that `attributes` says it has.
-    let status = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, attributes as *const libc::sched_attr, 0) };
+    let status =
+        unsafe { libc::syscall(libc::SYS_sched_setattr, 0, attributes as *const libc::sched_attr, 0) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -67,7 +67,7 @@ pub fn main(matches: &ArgMatches) -> ExitCode {
     print!("{}", report::table(&outcome));
     let json = serde_json::to_string(&outcome).unwrap_or_default();
     let written = write(args.json.as_deref(), &json).and_then(|()| match &args.html {
-        Some(_) => write(args.html.as_deref(), &report::page(&outcome)),
+        Some(_) => write(args.html.as_deref(), &streamgauge_app::load_test_file(&outcome)),
         None => Ok(()),
     });
     if !args.no_post {

@@ -18,9 +18,9 @@ const fn target(metric: Metric) -> f64 {
 }
 
 /// "Connection Establishment: 95th percentile < 200ms".
-pub const CONNECT_P95_MS: f64 = target(Metric::Connect);
+pub const CONNECT_P95_MS: f64 = target(Metric::ConnectionEstablishmentP95);
 /// "Message Delivery: 95th percentile < 100ms".
-pub const DELIVERY_P95_MS: f64 = target(Metric::Delivery);
+pub const DELIVERY_P95_MS: f64 = target(Metric::DeliveryLatencyP95);
 /// "Concurrent Connections: 500+ stable".
 pub const CONCURRENT: u32 = target(Metric::ActiveConnections) as u32;
 /// "Memory Usage Growth: < 2MB per 100 connections".

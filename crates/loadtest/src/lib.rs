@@ -10,7 +10,7 @@ mod limit; // step by step faster until something gives
 mod outcome; // what a run came to, out of what was tallied
 mod peak; // response times in the busiest ten seconds
 mod plan; // when everything is due
-mod report; // for people: progress, table, HTML page
+mod report; // for people: progress and table
 mod run; // one run from start to outcome
 pub mod scenario; // what a load test does
 mod seen; // losses and repetitions by number

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
-    /// Told at the beginning of a stream; it counts for nothing.
+    /// Sent at the beginning of a stream; it counts for nothing.
     Snapshot,
     /// The next one; `skipped` before it have not come.
     New {

@@ -46,7 +46,7 @@ impl Watchdog {
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LEAST).await;
-                let _ = tokio::time::timeout(every, shared.outlook().suspicion()).await;
+                let _ = tokio::time::timeout(every, shared.health().suspicion()).await;
                 let mut found = check(connection.clone(), shared.in_cluster).await;
                 // An old primary may be cut off from its Sentinels only, and take all that it is told.
                 if let (Ok(()), Some(sentinels)) = (&found, &shared.sentinels)

@@ -47,7 +47,7 @@ impl Hearing {
         }
         drop(entry);
         // One task hears for all sessions of a connection: it writes to none.
-        self.hub.rouse(session);
+        self.hub.wake(session);
         true
     }
 
@@ -103,7 +103,7 @@ impl Hearing {
             }
         }
         drop(entry);
-        self.hub.rouse(session);
+        self.hub.wake(session);
         Ok(())
     }
 

@@ -4,17 +4,17 @@ use super::{
     address::Address,
     cluster,
     commands::{Line, PATIENCE},
+    health::{Part, RedisHealth},
     hearing::Hearing,
     link::{Command, Link},
-    outlook::{Outlook, Part},
-    plain::Plain,
+    raw_publish::Plain,
     routes::{Map, Road, Routes},
     sentinel::Sentinels,
 };
 use crate::broker::BrokerError;
 use ::redis::ConnectionInfo;
 use std::{sync::Arc, time::Duration};
-use streamgauge_core::session::{history::Held, ids::SessionId};
+use streamgauge_core::session::{history::SessionHistory, ids::SessionId};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -40,14 +40,14 @@ impl Shared {
         self.hearing.store.commands.map()
     }
 
-    pub fn outlook(&self) -> &Outlook {
-        &self.hearing.store.outlook
+    pub fn health(&self) -> &RedisHealth {
+        &self.hearing.store.health
     }
 
     /// While another shard stands, sessions go on there, and taking the node out of service would end them too.
     pub fn lost_a_link(&self, why: &str) {
         if !self.map().routes().any_stands() {
-            self.outlook().note(Part::Hearing, Some(why.to_owned()));
+            self.health().note(Part::Hearing, Some(why.to_owned()));
         }
         self.map().refresh.notify_one();
     }
@@ -76,7 +76,7 @@ pub struct Watch<'a> {
 
 impl Watch<'_> {
     /// What the follower has read. `false`: it is too old to begin with.
-    pub fn read(&self, held: &Held) -> bool {
+    pub fn read(&self, held: &SessionHistory) -> bool {
         self.listener.shared.hearing.table.read(&self.session, held)
     }
 

@@ -5,20 +5,20 @@ mod address; // what redis_url says
 mod check; // whether the other end is a primary that answers
 mod cluster; // which primary has which slots
 mod commands; // the connection for commands, to one Redis or a cluster
+mod health; // how Redis stands, as this node sees it
 mod hearing; // what of a message or a history goes on to the followers
 mod leases; // a user's streams to a session, counted over all nodes
 mod link; // the subscriber connection to one Redis
 mod listener; // which sessions this node hears
 mod memory; // sessions served a while ago, for when Redis forgets them
-mod outlook; // how Redis stands, as this node sees it
-mod plain; // what back ends PUBLISH by themselves
+mod raw_publish; // what back ends PUBLISH by themselves
 mod routes; // which Redis has which session
 mod sentinel; // which Redis is the primary, where Sentinels say it
 mod store; // sessions as they stand in Redis
 mod table; // each session's position on this node
 mod wire; // keys, channels, and an event as text
 
-use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Published, Say};
+use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Publication, Published};
 use crate::{store::Endings, stream::Hub};
 pub use ::redis::RedisError;
 use address::Address;
@@ -26,11 +26,11 @@ use hearing::Hearing;
 use leases::Leases;
 use listener::Listener;
 use parking_lot::Mutex;
-use plain::Plain;
+use raw_publish::Plain;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use store::{Store, Told};
+use store::{Store, Stored};
 use streamgauge_core::session::{
-    history::{Held, HistoryLimits},
+    history::{HistoryLimits, SessionHistory},
     ids::{EventId, SessionId},
     status::Draft,
 };
@@ -92,13 +92,13 @@ impl RedisBroker {
 
     /// Since when Redis is at its memory limit, Unix milliseconds.
     pub fn full_since(&self) -> Option<i64> {
-        self.store.outlook.full_since()
+        self.store.health.full_since()
     }
 
     /// What a follower begins with.
-    async fn read(&self, session: &SessionId) -> Result<Held, BrokerError> {
+    async fn read(&self, session: &SessionId) -> Result<SessionHistory, BrokerError> {
         let held = self.store.held(session).await?.or_else(|| self.remembered(session));
-        Ok(held.unwrap_or_else(Held::not_begun))
+        Ok(held.unwrap_or_else(SessionHistory::not_begun))
     }
 
     fn last_told(&self, session: &SessionId) -> Option<Current> {
@@ -109,8 +109,8 @@ impl RedisBroker {
     /// What this node last told of a session that Redis knows nothing of. Redis came back empty: the session goes on
     /// with its publisher's next event, in a new epoch, which says the gap. Until then its followers must not hear that
     /// there is no such session, for then an EventSource never comes back.
-    fn remembered(&self, session: &SessionId) -> Option<Held> {
-        self.hearing.table.remembered(session).map(|last| Held {
+    fn remembered(&self, session: &SessionId) -> Option<SessionHistory> {
+        self.hearing.table.remembered(session).map(|last| SessionHistory {
             epoch: last.id.epoch,
             top: last.id.seq,
             current: last.event,
@@ -134,27 +134,27 @@ impl Broker for RedisBroker {
     fn publish<'a>(
         &'a self,
         session: &'a SessionId,
-        say: Say,
+        say: Publication,
         key: Option<&'a str>,
     ) -> Answer<'a, Published> {
         Box::pin(async move {
             let ending = match &say {
-                Say::End { outcome, message } => Some((*outcome, message.clone())),
-                Say::Status(_) | Say::First(_) => None,
+                Publication::End { outcome, message } => Some((*outcome, message.clone())),
+                Publication::Status(_) | Publication::First(_) => None,
             };
             let told = match (self.store.publish(session, say, key).await, ending) {
                 (Err(BrokerError::Unknown), Some((outcome, message))) => {
                     let last = self.remembered(session).ok_or(BrokerError::Unknown)?.current;
                     let draft = Draft::ending(outcome, message, last.as_deref())?;
-                    self.store.publish(session, Say::First(draft), key).await?
+                    self.store.publish(session, Publication::First(draft), key).await?
                 }
                 // This node remembers that it runs: nobody else need be asked.
                 (Err(BrokerError::NotBegun(draft)), _) if self.remembered(session).is_some() => {
-                    self.store.publish(session, Say::First(*draft), key).await?
+                    self.store.publish(session, Publication::First(*draft), key).await?
                 }
                 (told, _) => told?,
             };
-            let Told { event, nodes, created, repeated } = told;
+            let Stored { event, nodes, created, repeated } = told;
             // This node hears its own message by the same way as all others, and is one of `nodes` if it watches.
             let here = self.hub.followers(session);
             let elsewhere = nodes.saturating_sub(u64::from(here > 0));
@@ -162,7 +162,7 @@ impl Broker for RedisBroker {
         })
     }
 
-    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, Held> {
+    fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, SessionHistory> {
         Box::pin(async move {
             // First listen, then read: what comes in between is heard, and `history::open` tells repetitions.
             let watch = self.listener.watch(session).await?;
@@ -212,6 +212,6 @@ impl Broker for RedisBroker {
     }
 
     fn health(&self) -> Health {
-        self.store.outlook.health()
+        self.store.health.health()
     }
 }

@@ -3,11 +3,11 @@
 use super::{
     address::Address,
     commands::Commands,
-    outlook::{Outlook, Part},
+    health::{Part, RedisHealth},
     wire,
 };
 use crate::{
-    broker::{BrokerError, Current, Say},
+    broker::{BrokerError, Current, Publication},
     clock,
 };
 use ::redis::{AsyncCommands, RedisError, Script, Value, from_redis_value};
@@ -22,7 +22,7 @@ use std::{
 };
 use streamgauge_core::session::{
     cohort::followed_by_poll,
-    history::{Held, HistoryLimits},
+    history::{HistoryLimits, SessionHistory},
     ids::{Epoch, EventId, SessionId},
     status::{Draft, StatusEvent},
 };
@@ -42,7 +42,7 @@ const RECOVERY: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub struct Store {
     pub commands: Commands,
-    pub outlook: Outlook,
+    pub health: RedisHealth,
     scripts: Arc<Scripts>,
     limits: HistoryLimits,
     abandon_after_ms: i64,
@@ -74,7 +74,7 @@ pub struct Claim {
 }
 
 /// What the script answered.
-pub struct Told {
+pub struct Stored {
     pub event: Arc<StatusEvent>,
     /// Nodes that watch the session.
     pub nodes: u64,
@@ -84,7 +84,7 @@ pub struct Told {
 
 /// What the script did.
 enum Fate {
-    Published(Told),
+    Published(Stored),
     /// Nothing: there is no such session, and it was to make none.
     Unknown,
     /// Nothing: another node had brought the same message.
@@ -106,7 +106,7 @@ impl Store {
     pub fn new(address: &Address, limits: HistoryLimits, abandon_after_ms: i64) -> Result<Store, RedisError> {
         Ok(Store {
             commands: Commands::new(address.clone())?,
-            outlook: Outlook::new(),
+            health: RedisHealth::new(),
             scripts: Arc::new(Scripts {
                 create: Script::new(CREATE),
                 falls_back: Script::new(FALLS_BACK),
@@ -123,12 +123,12 @@ impl Store {
         })
     }
 
-    /// Notes in the outlook what every answer says about Redis.
+    /// Notes in the health what every answer says about Redis.
     pub fn noted<T>(&self, result: Result<T, RedisError>) -> Result<T, BrokerError> {
         // In a cluster one answer tells of one shard: the others' sessions go on.
         let note = |trouble| {
             if !self.in_cluster {
-                self.outlook.note(Part::Commands, trouble);
+                self.health.note(Part::Commands, trouble);
             }
         };
         match result {
@@ -139,7 +139,7 @@ impl Store {
             Err(error) if is_out_of_memory(&error) => {
                 // It answers, and what only reads goes on: it is not away.
                 note(None);
-                self.outlook.refused_to_write();
+                self.health.refused_to_write();
                 Err(BrokerError::OutOfMemory)
             }
             Err(error) => {
@@ -156,7 +156,7 @@ impl Store {
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pause.tick().await;
-            if self.outlook.is_troubled(Part::Commands) {
+            if self.health.is_troubled(Part::Commands) {
                 let mut connection = self.commands.connection();
                 // The answer is noted, and nothing else is wanted of it.
                 let _ = self.noted(::redis::cmd("PING").query_async::<()>(&mut connection).await);
@@ -171,7 +171,7 @@ impl Store {
         let keys = [wire::state_key(session), wire::history_key(session)];
         let answer = self.commands.run((&self.scripts.create, CREATE), &keys, &arguments).await;
         let new = self.noted::<u8>(answer)?;
-        self.outlook.wrote();
+        self.health.wrote();
         Ok(new == 1)
     }
 
@@ -207,7 +207,7 @@ impl Store {
     }
 
     /// State and history, of the same moment.
-    pub async fn held(&self, session: &SessionId) -> Result<Option<Held>, BrokerError> {
+    pub async fn held(&self, session: &SessionId) -> Result<Option<SessionHistory>, BrokerError> {
         type Row = (Option<String>, Option<u64>, Option<String>, Vec<String>);
         let keys = [wire::state_key(session), wire::history_key(session)];
         let answer = self.commands.run((&self.scripts.held, HELD), &keys, &[]).await;
@@ -226,19 +226,19 @@ impl Store {
         let run = run.count();
         events.drain(..events.len() - run);
         let current = latest.and_then(|message| wire::parse(session, &message)).map(|(event, _)| event);
-        Ok(Some(Held { epoch, top, current, events }))
+        Ok(Some(SessionHistory { epoch, top, current, events }))
     }
 
     pub async fn publish(
         &self,
         session: &SessionId,
-        say: Say,
+        say: Publication,
         key: Option<&str>,
-    ) -> Result<Told, BrokerError> {
+    ) -> Result<Stored, BrokerError> {
         let (draft, must_exist) = match say {
-            Say::Status(draft) => (draft, true),
-            Say::First(draft) => (draft, false),
-            Say::End { outcome, message } => {
+            Publication::Status(draft) => (draft, true),
+            Publication::First(draft) => (draft, false),
+            Publication::End { outcome, message } => {
                 let last = self.current(session).await?.ok_or(BrokerError::Unknown)?;
                 let draft = Draft::ending(outcome, message, last.event.as_deref())?;
                 return match self.run_publish(session, &draft, true, key, None).await? {
@@ -263,7 +263,7 @@ impl Store {
         draft: Draft,
         is_first: bool,
         claim: &Claim,
-    ) -> Result<Option<Told>, BrokerError> {
+    ) -> Result<Option<Stored>, BrokerError> {
         match self.run_publish(session, &draft, !is_first, None, Some(claim)).await? {
             Fate::Published(told) => Ok(Some(told)),
             Fate::Unknown => Err(BrokerError::NotBegun(Box::new(draft))),
@@ -317,13 +317,13 @@ impl Store {
             "ended" => return Err(BrokerError::Ended),
             "unknown" => return Ok(Fate::Unknown),
             "heard" => return Ok(Fate::Heard),
-            "published" => self.outlook.wrote(),
+            "published" => self.health.wrote(),
             _ => {}
         }
         let unreadable = || BrokerError::Away("Redis holds a message that this version cannot read".into());
         let (event, _) = wire::parse(session, &message).ok_or_else(unreadable)?;
         let repeated = own.is_none() && fate == "repeated";
-        Ok(Fate::Published(Told { event, nodes, created: created == 1, repeated }))
+        Ok(Fate::Published(Stored { event, nodes, created: created == 1, repeated }))
     }
 
     /// The session's latest events were lost with a failover: begins a new epoch, unless another node has done so.

@@ -8,8 +8,8 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 use streamgauge_core::session::{
-    heard::{Position, Reading, Standing},
-    history::Held,
+    heard::{Cursor, Position, Reading},
+    history::SessionHistory,
     ids::SessionId,
 };
 use tokio::sync::Notify;
@@ -36,7 +36,7 @@ pub struct Part {
 pub struct Heard {
     /// Watches that are not paid back yet.
     watches: usize,
-    pub standing: Standing,
+    pub standing: Cursor,
     /// Its history is to be read, or is being read.
     behind: bool,
     /// Something came meanwhile that this reading may not have seen.
@@ -120,7 +120,7 @@ impl Table {
     }
 
     /// What a watcher has read. `false`: it is too old to begin with.
-    pub fn read(&self, session: &SessionId, held: &Held) -> bool {
+    pub fn read(&self, session: &SessionId, held: &SessionHistory) -> bool {
         let mut part = self.part(session);
         let remembered = part.memory.forget(session);
         let Some(heard) = part.heard.get_mut(session) else { return true };

@@ -11,7 +11,7 @@ use crate::{
     measure::Recorder,
     stream::{
         Hub, jitter,
-        knobs::Knobs,
+        limits::LiveLimits,
         meter::reconcile,
         open::closed,
         wheel::{Entry, Wheel},
@@ -29,7 +29,7 @@ use std::{
 use streamgauge_core::{
     metric::measure::{counters::Counter, sample::Measure},
     session::{frame, ids::Epoch},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 const NEVER: u64 = u64::MAX;
@@ -44,7 +44,7 @@ fn whole_ms(time: Duration) -> u64 {
 
 pub struct Engine {
     registry: Registry,
-    pub(super) knobs: Knobs,
+    pub(super) limits: LiveLimits,
     pub(super) recorder: Recorder,
     hub: Option<Hub>,
     /// Its clock's zero.
@@ -70,10 +70,10 @@ pub struct Engine {
 
 impl Engine {
     /// `sender`: writes to many by one system call.
-    pub fn new(registry: Registry, knobs: Knobs, recorder: Recorder, sender: Option<Sender>) -> Engine {
+    pub fn new(registry: Registry, limits: LiveLimits, recorder: Recorder, sender: Option<Sender>) -> Engine {
         Engine {
             registry,
-            knobs,
+            limits,
             recorder,
             hub: None,
             start: Instant::now(),
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// Does all of `commands`.
-    pub fn obey(&mut self, mut commands: Vec<Command>) {
+    pub fn apply(&mut self, mut commands: Vec<Command>) {
         commands.drain(..).for_each(|command| self.obey_one(command));
         if commands.capacity() <= CROWD {
             self.spare = commands;
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Whether the thread sleeps too long for what was set meanwhile.
-    pub fn in_a_hurry(&mut self) -> bool {
+    pub fn needs_wakeup(&mut self) -> bool {
         std::mem::take(&mut self.hurry)
     }
 
@@ -263,7 +263,7 @@ impl Engine {
     }
 
     /// The socket has room, has bytes to read, or is gone.
-    pub fn stirred(&mut self, event: &Event) {
+    pub fn on_event(&mut self, event: &Event) {
         let key = event.token().0;
         let Some(parked) = self.streams.get_mut(key) else { return };
         let key = key as u32;
@@ -307,7 +307,7 @@ impl Engine {
             }
             return self.arm(key, now);
         }
-        let idle = u64::from(self.knobs.get(Knob::IdleCloseMs));
+        let idle = u64::from(self.limits.get(Limit::IdleCloseMs));
         if now >= parked.until {
             let (back, reason) = if parked.drains {
                 (100..1_000, Counter::ClosedByDrain)
@@ -319,7 +319,7 @@ impl Engine {
         if now >= parked.last_event + idle {
             return self.farewell(key, &frame::idle(idle), Counter::ClosedIdle);
         }
-        if now >= parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs)) {
+        if now >= parked.last_sent + u64::from(self.limits.get(Limit::HeartbeatMs)) {
             self.say(key, ping.clone(), None);
         }
         self.arm(key, now);
@@ -328,8 +328,8 @@ impl Engine {
     /// Puts the stream into the wheel, at the next moment at which it may want something.
     pub(super) fn arm(&mut self, key: u32, now: u64) {
         let Some(parked) = self.streams.get_mut(key as usize) else { return };
-        let heartbeat = parked.last_sent + u64::from(self.knobs.get(Knob::HeartbeatMs));
-        let idle = parked.last_event + u64::from(self.knobs.get(Knob::IdleCloseMs));
+        let heartbeat = parked.last_sent + u64::from(self.limits.get(Limit::HeartbeatMs));
+        let idle = parked.last_event + u64::from(self.limits.get(Limit::IdleCloseMs));
         self.stamp = self.stamp.wrapping_add(1);
         parked.stamp = self.stamp;
         let at = heartbeat.min(idle).min(parked.until).max(now);
@@ -384,8 +384,7 @@ impl Engine {
         // What a batch still holds for it was owed to it, unless it came later than the event.
         let batched = session.batch.iter().filter(|message| !parked.has(message.id)).count() as u64;
         session.owed = session.owed.saturating_sub(batched);
-        recorder.add(Counter::DroppedGone, batched);
-        let lost = parked.pending.as_ref().map_or(0, |pending| pending.events());
+        let lost = batched + parked.pending.as_ref().map_or(0, |pending| pending.events());
         match reason {
             Counter::ClosedSlow => recorder.at(parked.region).dropped_slow(lost),
             _ => recorder.add(Counter::DroppedGone, lost),
@@ -393,7 +392,7 @@ impl Engine {
         recorder.at(parked.region).add_apart(Counter::StreamsClosed, 1);
         recorder.add(reason, 1);
         let lived = now.saturating_sub(parked.opened);
-        recorder.record(Measure::Duration, lived);
+        recorder.record(Measure::ConnectionDuration, lived);
         // A name that never was a session's stands on no timeline.
         if parked.position.epoch != Epoch::NONE {
             closed(&recorder, &session.id, reason, lived);

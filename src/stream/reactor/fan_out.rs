@@ -20,7 +20,7 @@ use streamgauge_core::{
         region::{Counts, Region},
     },
     session::{cohort::Cohort, frame},
-    settings::limits::Knob,
+    settings::limits::Limit,
 };
 
 /// So many followers are written to by one system call, where the kernel does that, and with one look at the clock
@@ -39,6 +39,8 @@ pub struct Tally {
     /// For followers that had been told farewell.
     gone: u64,
     bytes: u64,
+    /// Of sockets, whether each was a system call or part of one.
+    writes: u64,
     /// Events that were delivered, by region.
     delivered: Counts,
 }
@@ -65,7 +67,7 @@ impl Engine {
             return self.recorder.add(Counter::DroppedGone, due);
         };
         let now = self.now();
-        let interval = u64::from(self.knobs.get(Knob::BatchMs));
+        let interval = u64::from(self.limits.get(Limit::BatchMs));
         let session = self.sessions.get(index);
         // Who left since the hub counted is gone, and did not get it.
         session.recorder.add(Counter::DroppedGone, due.saturating_sub(session.followers.len() as u64));
@@ -73,10 +75,14 @@ impl Engine {
         let next = session.last_out.map_or(0, |last| last + interval);
         if session.batch.is_empty() && (now >= next || message.ends) {
             session.last_out = Some(now);
+            if interval > 0 {
+                session.recorder.record(Measure::Hold, 0);
+            }
             return self.fan_out(index, std::slice::from_ref(&message), now);
         }
         let ends = message.ends;
         session.batch.push(message);
+        session.batch_came.push(now);
         match session.batch.len() {
             // The end of a session waits for nothing.
             _ if ends => self.flush_batch(index),
@@ -102,6 +108,9 @@ impl Engine {
         let now = self.now();
         let session = self.sessions.get(index);
         let batch = std::mem::take(&mut session.batch);
+        for came in session.batch_came.drain(..) {
+            session.recorder.record(Measure::Hold, now.saturating_sub(came));
+        }
         if !batch.is_empty() {
             session.last_out = Some(now);
             self.fan_out(index, &batch, now);
@@ -160,6 +169,7 @@ impl Engine {
         group.clear();
         self.writing.group = group;
         recorder.delivered(&tally.delivered);
+        recorder.add(Counter::SocketWrites, tally.writes);
         // Owed and not given: the follower's snapshot or replay had it already.
         recorder.add(Counter::Repeated, owed.saturating_sub(tally.given));
         recorder.add(Counter::Conflated, tally.conflated);
@@ -171,6 +181,7 @@ impl Engine {
 
     /// Writes a part to followers that have nothing waiting, [`GROUP`] at most.
     fn write_to(&mut self, group: &[u32], part: &Part, recorder: &Recorder, tally: &mut Tally) {
+        tally.writes += group.len() as u64;
         let mut results = std::mem::take(&mut self.writing.results);
         let streams = &mut self.streams;
         match &mut self.writing.sender {
@@ -276,7 +287,7 @@ impl Engine {
 
     /// The ping of this moment; all streams that are due share it.
     pub(super) fn ping(&self) -> Bytes {
-        chunk(frame::ping(clock::now_ms(), self.knobs.get(Knob::HeartbeatMs)).as_bytes()).freeze()
+        chunk(frame::ping(clock::now_ms(), self.limits.get(Limit::HeartbeatMs)).as_bytes()).freeze()
     }
 }
 
@@ -307,6 +318,7 @@ pub fn count_bytes(recorder: &Recorder, cohort: Cohort, heard: u64, written: u64
 /// Counts and times what one follower alone was given.
 pub fn delivered(recorder: &Recorder, holds: &Holds, region: Region) {
     recorder.at(region).delivered(holds.events());
+    recorder.add(Counter::SocketWrites, u64::from(holds.events() > 0));
     let mut regions = Counts::default();
     regions.add(region, 1);
     time(recorder, holds, &regions);
@@ -321,7 +333,7 @@ fn time(recorder: &Recorder, holds: &Holds, followers: &Counts) {
     let now = clock::now_us();
     for accepted in holds.accepted_us() {
         let age = u64::try_from(now - accepted).unwrap_or(0);
-        recorder.record_each(Measure::Delivery, age, followers);
+        recorder.record_each(Measure::DeliveryLatency, age, followers);
     }
 }
 
@@ -333,7 +345,7 @@ mod tests {
     };
     use crate::{
         broker::{Broker, LocalBroker},
-        stream::{Hub, Knobs},
+        stream::{Hub, LiveLimits},
     };
     use std::{
         io::Read,
@@ -396,12 +408,12 @@ mod tests {
         sender: Option<Sender>,
         recorder: &Recorder,
     ) -> (mio::Poll, Engine, Vec<TcpStream>) {
-        let knobs = Knobs::new(&Limits::default());
-        let hub = Hub::start(recorder.clone(), knobs.clone(), 1).expect("a hub");
+        let limits = LiveLimits::new(&Limits::default());
+        let hub = Hub::start(recorder.clone(), limits.clone(), 1).expect("a hub");
         let broker: Arc<dyn Broker> = Arc::new(LocalBroker::new(hub, HistoryLimits::default(), 60_000));
         let poll = mio::Poll::new().expect("an epoll");
         let registry = poll.registry().try_clone().expect("its registry");
-        let mut engine = Engine::new(registry, knobs, recorder.clone(), sender);
+        let mut engine = Engine::new(registry, limits, recorder.clone(), sender);
         engine.start -= age;
         let (listener, places) =
             (TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(Semaphore::new(FOLLOWERS)));
@@ -427,7 +439,7 @@ mod tests {
                 said: Said::default(),
                 place: Place::from(places.clone().try_acquire_owned().expect("a place")),
             };
-            engine.obey(vec![Command::Park(Box::new(arrival))]);
+            engine.apply(vec![Command::Park(Box::new(arrival))]);
         }
         (poll, engine, ends)
     }
@@ -441,7 +453,7 @@ mod tests {
         drop(gone);
         let messages: Vec<_> = (1..=EVENTS).map(event).collect();
         for message in &messages {
-            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: message.clone() }]);
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: message.clone() }]);
         }
         let expected =
             messages.iter().fold(b"hello".to_vec(), |all, message| [&all[..], &message.chunk].concat());
@@ -463,7 +475,7 @@ mod tests {
         let dealt = count(Counter::Delivered) + count(Counter::Conflated) + count(Counter::DroppedGone);
         assert_eq!(dealt + waiting, EVENTS * FOLLOWERS as u64);
         assert_eq!(count(Counter::ClosedByClient), 1);
-        assert_eq!(sample.histograms.get(Measure::Delivery).len(), count(Counter::Delivered));
+        assert_eq!(sample.histograms.get(Measure::DeliveryLatency).len(), count(Counter::Delivered));
     }
 
     /// 2^32 ms are 49.7 days.
@@ -473,7 +485,7 @@ mod tests {
         let (_poll, mut engine, ends) = engine(Duration::from_secs(80 * 24 * 60 * 60), None, &recorder);
         let mut due = Vec::new();
         engine.tick(&mut due);
-        let heartbeat = engine.knobs.heartbeat();
+        let heartbeat = engine.limits.heartbeat();
         let next = engine.until_next().expect("a timer");
         assert!(next <= heartbeat + Duration::from_millis(200) && next > heartbeat / 2, "{next:?}");
         engine.start -= heartbeat + Duration::from_secs(1);
@@ -485,14 +497,54 @@ mod tests {
             String::from_utf8_lossy(&bytes[..count]).into_owned()
         };
         assert!(ends.iter().all(|end| heard(end).contains("event: ping")), "a heartbeat late");
-        engine.knobs.set(&Limits { batch_ms: 50, ..Limits::default() });
+        engine.limits.set(&Limits { batch_ms: 50, ..Limits::default() });
         for seq in 1..=2 {
-            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
         }
         assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the first at once");
         engine.start -= Duration::from_millis(50);
         engine.tick(&mut due);
         assert!(ends.iter().all(|end| heard(end).contains("id: ")), "the second with the batch");
+        engine.limits.set(&Limits { batch_ms: 1_000, ..Limits::default() });
+        for seq in 3..=6 {
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        }
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        let all = FOLLOWERS as u64;
+        let count =
+            |sample: &Sample| [Counter::SocketWrites, Counter::Delivered].map(|one| sample.counters.get(one));
+        assert_eq!(count(&sample), [2 * all, 2 * all], "a write each, and none for the ping");
+        engine.start -= Duration::from_secs(1);
+        engine.tick(&mut due);
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        assert_eq!(sample.counters.get(Counter::SocketWrites), all, "four events in one write");
+    }
+
+    #[test]
+    fn an_event_waits_for_its_batch_and_that_is_measured() {
+        let recorder = Recorder::new(1);
+        let (_poll, mut engine, _ends) = engine(Duration::from_secs(60), None, &recorder);
+        let publish = |engine: &mut Engine, seq| {
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        };
+        publish(&mut engine, 1);
+        engine.limits.set(&Limits { batch_ms: 1_000, ..Limits::default() });
+        engine.start -= Duration::from_secs(2);
+        publish(&mut engine, 2);
+        publish(&mut engine, 3);
+        engine.start -= Duration::from_millis(400);
+        publish(&mut engine, 4);
+        engine.start -= Duration::from_millis(600);
+        engine.tick(&mut Vec::new());
+        let mut sample = Sample::new("a", 0, 1);
+        recorder.collect(&mut sample);
+        let hold = sample.histograms.get(Measure::Hold);
+        assert_eq!(hold.len(), 3, "one value an event, not one a follower; none without batching");
+        assert_eq!(hold.count_between(0, 0), 1, "the first went at once");
+        // As long as the test itself takes, they wait longer or less.
+        assert_eq!((hold.count_between(500, 800), hold.count_between(950, 2_000)), (1, 1));
     }
 
     /// Nothing comes after the last chunk, and a reader that takes nothing holds its place no longer for it.
@@ -501,7 +553,7 @@ mod tests {
         let recorder = Recorder::new(1);
         let (_poll, mut engine, _ends) = engine(Duration::ZERO, None, &recorder);
         let publish = |engine: &mut Engine, seq| {
-            engine.obey(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
         };
         (1..=EVENTS).for_each(|seq| publish(&mut engine, seq));
         let slow = engine.streams.iter().find(|(_, parked)| parked.pending.is_some()).expect("a slow one").0;
@@ -532,6 +584,23 @@ mod tests {
         let count = |counter| sample.counters.get(counter);
         assert_eq!((count(Counter::DeliveriesDue), count(Counter::DroppedSlow)), (2, 2));
         assert_eq!(count(Counter::StreamsClosed), 1);
+    }
+
+    /// What a batch holds back for it, and what waits for room in its socket, is lost because it is slow.
+    #[test]
+    fn a_slow_reader_loses_what_its_batch_holds_to_slowness() {
+        let (recorder, region) = (Recorder::new(1), Region::at(1));
+        let (_poll, mut engine, _ends) = engine(Duration::ZERO, None, &recorder);
+        engine.limits.set(&Limits { batch_ms: 1_000, ..Limits::default() });
+        engine.streams[0].region = region;
+        for seq in 1..=3 {
+            engine.apply(vec![Command::Event { key: 1, due: FOLLOWERS as u64, message: event(seq) }]);
+        }
+        engine.leaving.push((0, Counter::ClosedSlow));
+        engine.close_leaving();
+        let mut sample = Sample::new("a", 0, 1);
+        assert!(recorder.collect_at(region, &mut sample));
+        assert_eq!(sample.counters.get(Counter::DroppedSlow), 2, "the first went at once");
     }
 
     #[test]

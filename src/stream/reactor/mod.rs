@@ -5,7 +5,7 @@
 //! `write` each, all of the same bytes.
 //!
 //! That thread need not be the reactor's own. To wake it for ten writes costs more than the writes' own share, so
-//! the thread that brings an event does them itself ([`Reactor::carry`]), if no other is at work and they are few. The
+//! the thread that brings an event does them itself ([`Reactor::drive`]), if no other is at work and they are few. The
 //! reactor's thread has the rest: crowds, sockets that stir, timers.
 
 mod engine; // what a reactor holds: commands, sockets and timers change it
@@ -18,7 +18,7 @@ mod thread; // sleeps, and does what nobody else did
 pub use thread::Thread;
 
 use self::engine::Engine;
-use super::{knobs::Knobs, limits::Permit, message::Message, places::Place};
+use super::{admission::Permit, limits::LiveLimits, message::Message, places::Place};
 use crate::{broker::Broker, measure::Recorder};
 use bytes::Bytes;
 use kernel::send_many::Sender;
@@ -129,13 +129,13 @@ struct Queue {
 
 impl Reactor {
     /// The handle, and the thread that is to be run.
-    pub fn new(knobs: Knobs, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
+    pub fn new(limits: LiveLimits, recorder: Recorder) -> io::Result<(Reactor, Thread)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let sender = Sender::new().inspect_err(|error| {
             tracing::info!(%error, "no io_uring here: each delivery is a system call of its own");
         });
-        let engine = Engine::new(poll.registry().try_clone()?, knobs, recorder, sender.ok());
+        let engine = Engine::new(poll.registry().try_clone()?, limits, recorder, sender.ok());
         let reactor = Reactor(Arc::new(Shared {
             queue: Mutex::default(),
             backlog: AtomicUsize::new(0),
@@ -147,7 +147,7 @@ impl Reactor {
         Ok((reactor.clone(), Thread::new(poll, reactor)))
     }
 
-    /// Queues it; it is done once somebody calls [`Reactor::carry`] or [`Reactor::rouse`].
+    /// Queues it; it is done once somebody calls [`Reactor::drive`] or [`Reactor::wake`].
     pub fn push(&self, command: Command) {
         self.0.backlog.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.queue();
@@ -157,7 +157,7 @@ impl Reactor {
 
     /// Makes sure that queued commands run: here and now if they are few, by the thread at work, or by the
     /// reactor's thread. Not under a lock that closing a stream takes: the hub's or a broker's.
-    pub fn carry(&self) {
+    pub fn drive(&self) {
         let mut carried = 0;
         loop {
             let weight = {
@@ -169,19 +169,19 @@ impl Reactor {
             };
             carried += weight;
             if carried > LIGHT {
-                return self.rouse();
+                return self.wake();
             }
             let hurry = match self.0.engine.try_lock() {
                 Ok(mut engine) => {
                     self.work(&mut engine);
-                    engine.in_a_hurry()
+                    engine.needs_wakeup()
                 }
                 Err(TryLockError::WouldBlock) => return,
                 // The thread finds it in pieces too, and ends the process.
                 Err(TryLockError::Poisoned(_)) => true,
             };
             if hurry {
-                self.rouse();
+                self.wake();
             }
         }
     }
@@ -213,7 +213,7 @@ impl Reactor {
             queue.weight = 0;
         }
         let count = commands.len();
-        engine.obey(commands);
+        engine.apply(commands);
         let before = self.0.backlog.fetch_sub(count, Ordering::Relaxed);
         if before > BACKLOG {
             self.0.less.notify_waiters();
@@ -221,7 +221,7 @@ impl Reactor {
     }
 
     /// Has the reactor's thread do what is queued. A system call only where it would not look by itself.
-    pub fn rouse(&self) {
+    pub fn wake(&self) {
         if self.0.sleeps.swap(false, Ordering::AcqRel)
             && let Err(error) = self.0.waker.wake()
         {

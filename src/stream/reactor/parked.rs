@@ -1,7 +1,7 @@
 //! One parked socket: what is written, what waits, and when it is looked at again.
 
 use super::{
-    super::{limits::Permit, places::Place},
+    super::{admission::Permit, places::Place},
     pending::{Part, Pending},
 };
 use kernel::socket_bytes::Carried;

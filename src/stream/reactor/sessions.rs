@@ -19,6 +19,8 @@ pub struct Session {
     pub last_out: Option<u64>,
     /// Events that wait for the batching interval to pass.
     pub batch: Vec<Arc<Message>>,
+    /// When each of them came, ms on the reactor's clock.
+    pub batch_came: Vec<u64>,
     /// Deliveries that the batch owes: each of its events times the followers that were there when it came.
     pub owed: u64,
 }
@@ -53,9 +55,19 @@ impl Sessions {
     ) -> u32 {
         *self.by_key.entry(key).or_insert_with(|| {
             let (broker, recorder) = (broker.clone(), recorder.of(&id));
-            let (followers, batch) = (Vec::new(), Vec::new());
-            let session =
-                Session { key, id, cohort, recorder, broker, followers, last_out: None, batch, owed: 0 };
+            let (followers, batch, batch_came) = (Vec::new(), Vec::new(), Vec::new());
+            let session = Session {
+                key,
+                id,
+                cohort,
+                recorder,
+                broker,
+                followers,
+                last_out: None,
+                batch,
+                batch_came,
+                owed: 0,
+            };
             // Indices are below the number of sessions held, which is far below 2^32.
             self.all.insert(session) as u32
         })

@@ -34,7 +34,7 @@ impl Thread {
             self.reactor.wakes();
             let Some(mut engine) = self.reactor.engine() else { return };
             engine.wakes();
-            events.iter().filter(|event| event.token() != WAKE).for_each(|event| engine.stirred(event));
+            events.iter().filter(|event| event.token() != WAKE).for_each(|event| engine.on_event(event));
             self.reactor.work(&mut engine);
             engine.tick(&mut due);
             timeout = engine.until_next();

@@ -174,6 +174,7 @@ async fn a_cache_tells_nobody_what_an_admin_or_a_follower_was_told() {
         "/metrics",
         "/api/admin/limits",
         "/api/admin/annotations",
+        "/api/admin/audit",
         "/api/admin/metrics",
         "/api/admin/panels",
         "/api/admin/load-tests",

@@ -1,7 +1,10 @@
 use super::{Folder, Proxy, Shared, fresh};
 use private_postgres::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// One PostgreSQL for all tests that do not stop it.
 static SHARED: Shared<Running> = Shared::new();
@@ -116,15 +119,27 @@ impl Database {
 }
 
 /// The data folder of a server with a private PostgreSQL, which is stopped if the server was not able to.
-pub struct PrivateFolder(Folder);
+pub struct PrivateFolder {
+    folder: Folder,
+    name: &'static str,
+}
 
 impl PrivateFolder {
     pub fn new() -> PrivateFolder {
-        PrivateFolder(Folder::new("private"))
+        PrivateFolder { folder: Folder::new("private"), name: "data" }
+    }
+
+    /// Where `serve --demo` keeps its own, with [`PrivateFolder::around`] as its data folder.
+    pub fn of_demo() -> PrivateFolder {
+        PrivateFolder { folder: Folder::new("demo"), name: "demo" }
+    }
+
+    pub fn around(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.0.path().join("data")
+        self.folder.path().join(self.name)
     }
 
     pub fn postgres(&self) -> Postgres {

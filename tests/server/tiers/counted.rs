@@ -1,8 +1,9 @@
 //! What rows count, and a plain recount of every tier from the 10 s rows.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use hdrhistogram::{Histogram, serialization::Deserializer};
 use sqlx::{PgPool, Row as _, types::Json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use streamgauge_core::metric::measure::{counters::Counter, sample::Measure};
 
 /// What a row counts, by name. Histograms are their values, by measure.
@@ -87,16 +88,17 @@ pub fn covered(base: &Base, region: &str, from: i64, to: i64) -> u64 {
 
 /// The same rows as PostgreSQL has them.
 pub async fn stored(pool: &PgPool) -> Tiers {
-    let query = "SELECT resolution, node, region, extract(epoch FROM bucket_start)::bigint, counters,
-                        delivery, connect, duration, publish_lag, staleness, poll_time, first_update, client_latency,
-                        probe_connect, probe_publish, probe_delivery
+    let query =
+        "SELECT resolution, node, region, extract(epoch FROM bucket_start)::bigint, counters, histograms
                  FROM metric_samples WHERE resolution > 10";
     let rows = sqlx::query(query).fetch_all(pool).await.expect("rows");
     let tiers = rows.into_iter().map(|row| {
         let Json(counters) = row.get(4);
+        let Json(histograms): Json<HashMap<String, String>> = row.get(5);
         let mut counted = Counted { counters, ..Counted::default() };
-        for measure in 0..Measure::ALL.len() {
-            let Some(bytes) = row.get::<Option<Vec<u8>>, _>(5 + measure) else { continue };
+        for (measure, name) in Measure::ALL.iter().map(|measure| measure.name()).enumerate() {
+            let Some(text) = histograms.get(name) else { continue };
+            let bytes = STANDARD.decode(text).expect("Base64");
             let histogram: Histogram<u64> =
                 Deserializer::new().deserialize(&mut &bytes[..]).expect("a histogram");
             for value in histogram.iter_recorded() {

@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "streamgauge",
         &["streamgauge-core", "streamgauge-app", "private-postgres", "kernel", "streamgauge-loadtest"],
     ),
-    ("streamgauge-loadtest", &["streamgauge-core"]),
+    ("streamgauge-loadtest", &["streamgauge-core", "streamgauge-app"]),
     ("xtask", &["private-postgres"]),
 ];
 

@@ -26,9 +26,9 @@ const TREES: &[Tree] = &[
 
 /// From the top down: a folder uses only what stands below it.
 const SRC: &[Row] = &[
-    ("lib", &["broker", "life", "measure", "store", "stream", "telemetry"]),
+    ("lib", &["broker", "demo", "http", "server", "measure", "store", "stream", "telemetry"]),
     (
-        "life",
+        "server",
         &[
             "access",
             "broker",
@@ -44,21 +44,25 @@ const SRC: &[Row] = &[
             "store",
             "stream",
             "telemetry",
-            "whereabouts",
+            "geo",
         ],
     ),
-    ("http", &["access", "broker", "clock", "gauge", "measure", "node", "store", "stream", "telemetry"]),
+    (
+        "http",
+        &["access", "backend", "broker", "clock", "gauge", "measure", "node", "store", "stream", "telemetry"],
+    ),
+    ("backend", &["clock", "gauge", "node", "store"]),
     ("jobs", &["broker", "clock", "gauge", "node", "stop", "store", "telemetry"]),
-    ("node", &["access", "broker", "gauge", "measure", "store", "stream", "telemetry", "whereabouts"]),
+    ("node", &["access", "broker", "gauge", "measure", "store", "stream", "telemetry", "geo"]),
     ("broker", &["clock", "measure", "store", "stream", "telemetry"]),
     ("stream", &["clock", "measure", "stop", "store"]),
-    ("gauge", &["broker", "clock", "measure", "stop", "store", "stream", "whereabouts"]),
+    ("gauge", &["broker", "clock", "measure", "stop", "store", "stream", "geo"]),
     ("keys", &["access", "store"]),
     ("access", &["chance", "clock", "store"]),
+    ("geo", &["demo"]),
+    ("demo", &["clock", "store"]),
     ("store", &["clock", "measure", "stop", "telemetry"]),
     ("telemetry", &["chance", "clock", "stop"]),
-    ("whereabouts", &["demo"]),
-    ("demo", &["clock"]),
     ("measure", &[]),
     ("chance", &[]),
     ("config", &[]),

@@ -1,35 +1,34 @@
-//! The measured distributions: one row each, from which SQL, JSON, `/metrics` and pages take names and words.
+//! What a row of the metric table makes of a measured distribution: SQL, JSON, `/metrics` and pages take names and words
+//! from it. The rows are in [`crate::metric::table`].
+
+pub use crate::metric::table::Measure;
 
 macro_rules! histograms {
     ($(
         $variant:ident {
-            name: $name:literal, exported: $exported:literal, title: $title:literal, step: $step:ident,
+            name: $name:literal, title: $title:literal, step: $step:ident,
             by_region: $by_region:literal, samples: $samples:literal, help: $help:literal $(,)?
         }
     )*) => {
         /// Histograms merge; percentiles are read from the merged one only.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Measure { $(#[doc = $help] $variant,)* }
 
         impl Measure {
             pub const ALL: [Measure; [$($name),*].len()] = [$(Measure::$variant),*];
 
-            /// Its column in PostgreSQL, and the beginning of its columns in CSV and JSON and of its metrics' names.
+            /// Its one name: in the map that PostgreSQL stores and in `/metrics`, and the beginning of its columns in CSV and JSON
+            /// and of its metrics' names.
             pub fn name(self) -> &'static str {
                 match self { $(Measure::$variant => $name,)* }
-            }
-
-            /// Its name in `/metrics`, without prefix and unit.
-            pub fn exported(self) -> &'static str {
-                match self { $(Measure::$variant => $exported,)* }
             }
 
             pub fn title(self) -> &'static str {
                 match self { $(Measure::$variant => $title,)* }
             }
 
-            pub fn step(self) -> Step {
-                match self { $(Measure::$variant => Step::$step,)* }
+            pub fn step(self) -> $crate::metric::histogram::Step {
+                match self { $(Measure::$variant => $crate::metric::histogram::Step::$step,)* }
             }
 
             /// Whether it is kept by the follower's region too.
@@ -49,6 +48,7 @@ macro_rules! histograms {
         }
     };
 }
+pub(super) use histograms;
 
 /// What a histogram counts time in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,54 +72,5 @@ impl Measure {
             Step::Micros => value / 1_000.0,
             Step::Millis => value,
         }
-    }
-}
-
-histograms! {
-    Delivery {
-        name: "delivery", exported: "delivery_latency", title: "Delivery latency", step: Micros, by_region: true,
-        samples: "deliveries", help: "Publish accepted to last byte handed to the kernel, for each follower."
-    }
-    Connect {
-        name: "connect", exported: "connection_establishment", title: "Connection establishment", step: Micros,
-        by_region: true, samples: "streams",
-        help: "Accept of a stream's connection, or first byte on a kept one, to its response head flushed."
-    }
-    Duration {
-        name: "duration", exported: "connection_duration", title: "Connection duration", step: Millis,
-        by_region: false, samples: "closed streams", help: "Lifetime of streams that were closed."
-    }
-    PublishLag {
-        name: "publish_lag", exported: "publish_lag", title: "Publish lag", step: Micros, by_region: false,
-        samples: "events", help: "Publish accepted to arrival at this node: the share of Redis."
-    }
-    Staleness {
-        name: "staleness", exported: "poll_staleness", title: "Polling staleness", step: Millis, by_region: false,
-        samples: "polls", help: "Age of the news that a poll brought."
-    }
-    PollTime {
-        name: "poll_time", exported: "poll_duration", title: "Poll duration", step: Micros, by_region: false,
-        samples: "polls", help: "First byte of a poll to its response flushed."
-    }
-    FirstUpdate {
-        name: "first_update", exported: "first_update", title: "Time to first update", step: Millis,
-        by_region: false, samples: "page reports", help: "A page begins to follow to its first status shown, by beacon."
-    }
-    ClientLatency {
-        name: "client_latency", exported: "client_latency", title: "Client-seen latency", step: Millis,
-        by_region: true, samples: "page reports",
-        help: "Publish to receipt in the browser, above the quickest recent receipt, by beacon."
-    }
-    ProbeConnect {
-        name: "probe_connect", exported: "probe_connection", title: "Probe: connect", step: Micros,
-        by_region: false, samples: "probes", help: "The probe's first packet to its stream's head."
-    }
-    ProbePublish {
-        name: "probe_publish", exported: "probe_publish", title: "Probe: publish", step: Micros, by_region: false,
-        samples: "probes", help: "The probe's publish to its answer."
-    }
-    ProbeDelivery {
-        name: "probe_delivery", exported: "probe_delivery", title: "Probe: delivery", step: Micros,
-        by_region: false, samples: "probes", help: "The probe's publish to its arrival on its own stream."
     }
 }

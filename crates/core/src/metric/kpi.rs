@@ -21,7 +21,7 @@ impl KpiKey {
 
     pub fn metric(self) -> Metric {
         match self {
-            KpiKey::UpdateLatency => Metric::Delivery,
+            KpiKey::UpdateLatency => Metric::DeliveryLatencyP95,
             KpiKey::RequestReduction => Metric::RequestReduction,
             KpiKey::ActiveConnections => Metric::ActiveConnections,
             KpiKey::ErrorRate => Metric::ErrorRate,
@@ -219,7 +219,7 @@ pub fn error_rate(rate: Option<f64>, operations: u64, before: Option<f64>) -> Kp
 }
 
 fn not_enough(have: u64, floor: u64, key: KpiKey) -> (KpiState, String) {
-    let note = format!("not enough data: {have} of {floor} {}", key.sample_unit());
+    let note = format!("not enough data: needs {floor} {}, has {have}", key.sample_unit());
     (KpiState::NotEnoughData, note)
 }
 
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!((under.state, &*under.note), (KpiState::Warning, "under target, modelled"));
         let none = request_reduction(None, 59, None);
         assert_eq!((none.state, none.value, none.samples), (KpiState::NotEnoughData, None, 0));
-        assert_eq!(none.note, "not enough data: 0 of 1 followed session minutes");
+        assert_eq!(none.note, "not enough data: needs 1 followed session minutes, has 0");
     }
 
     #[test]

@@ -44,8 +44,8 @@ impl Objective {
 
     pub fn metric(self) -> Metric {
         match self {
-            Objective::Connect => Metric::Connect,
-            Objective::Delivery => Metric::Delivery,
+            Objective::Connect => Metric::ConnectionEstablishmentP95,
+            Objective::Delivery => Metric::DeliveryLatencyP95,
             Objective::Uptime => Metric::Uptime,
             Objective::Errors => Metric::ErrorRate,
             Objective::Fallback => Metric::FallbackRate,
@@ -245,8 +245,8 @@ mod measured {
         pub fn counted(self, sample: &Sample) -> Counted {
             let count = |counter| sample.counters.get(counter);
             match self {
-                Objective::Connect => sample.slower(Measure::Connect, self.limit_ms()),
-                Objective::Delivery => sample.slower(Measure::Delivery, self.limit_ms()),
+                Objective::Connect => sample.slower(Measure::ConnectionEstablishment, self.limit_ms()),
+                Objective::Delivery => sample.slower(Measure::DeliveryLatency, self.limit_ms()),
                 Objective::Uptime => {
                     let bad = count(Counter::ProbesBad);
                     Counted { all: count(Counter::ProbesGood) + bad, bad }
@@ -266,8 +266,8 @@ mod measured {
         pub fn value(self, sample: &Sample) -> Option<f64> {
             let p95 = |measure| Some(sample.percentile(measure, 95.0, 1)? / 1_000.0);
             match self {
-                Objective::Connect => p95(Measure::Connect),
-                Objective::Delivery => p95(Measure::Delivery),
+                Objective::Connect => p95(Measure::ConnectionEstablishment),
+                Objective::Delivery => p95(Measure::DeliveryLatency),
                 Objective::Uptime => sample.uptime(),
                 Objective::Errors => sample.error_rate(),
                 Objective::Fallback => sample.fallback_activation_rate(),
@@ -374,8 +374,8 @@ mod tests {
             sample::{Measure, Sample},
         };
         let mut sample = Sample::new("a", 0, 10);
-        sample.histograms.record_n(Measure::Connect, 50_000, 95);
-        sample.histograms.record_n(Measure::Connect, 300_000, 5);
+        sample.histograms.record_n(Measure::ConnectionEstablishment, 50_000, 95);
+        sample.histograms.record_n(Measure::ConnectionEstablishment, 300_000, 5);
         sample.counters.add(Counter::ProbesGood, 99);
         sample.counters.add(Counter::ProbesBad, 1);
         sample.counters.add(Counter::ProbesUnknown, 50);

@@ -1,7 +1,8 @@
-//! Every metric's one definition. Cards, charts, tables, CSV, JSON, service levels, the load tool and the docs read it.
+//! Every metric's one definition, and every histogram's. Cards, charts, tables, CSV, JSON, `/metrics`, service levels, the
+//! load tool and the docs read it.
 
 use crate::metric::{
-    histogram::Measure,
+    histogram::histograms,
     numbers::{self, Basis},
 };
 use serde::{Deserialize, Serialize};
@@ -9,21 +10,20 @@ use serde::{Deserialize, Serialize};
 macro_rules! metrics {
     ($(
         $variant:ident {
-            name: $name:expr, title: $title:expr, unit: $unit:ident, better: $better:ident,
-            $(target: $target:literal,)? $(objective: $allowed:literal,)?
+            name: $name:literal, title: $title:expr, unit: $unit:ident, better: $better:ident,
+            $(target: $target:literal,)? $(objective: $allowed:literal,)? $(charted: $charted:literal,)?
             by_region: $by_region:literal, samples: $samples:expr, floor: $floor:expr,
             formula: $formula:expr, value: |$given:ident| $value:expr $(,)?
         }
     )*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        pub enum Metric { $($variant,)* }
+        pub enum Metric { $(#[serde(rename = $name)] $variant,)* }
 
         impl Metric {
             pub const ALL: [Metric; [$(Metric::$variant),*].len()] = [$(Metric::$variant),*];
 
-            /// Its one name, as alert rules, CSV and JSON have it; there with its unit at the end.
-            pub fn name(self) -> &'static str {
+            /// Its one name, as alert rules, CSV and JSON have it; in columns with its unit at the end.
+            pub const fn name(self) -> &'static str {
                 match self { $(Metric::$variant => $name,)* }
             }
 
@@ -47,6 +47,11 @@ macro_rules! metrics {
             /// Share of events that may be bad where the metric is a service level.
             pub fn allowed(self) -> Option<f64> {
                 match self { $(Metric::$variant => metrics!(@some $($allowed)?),)* }
+            }
+
+            /// Whether it is drawn over time: then each step of the charts holds it.
+            pub const fn is_charted(self) -> bool {
+                match self { $(Metric::$variant => metrics!(@or_false $($charted)?),)* }
             }
 
             /// Whether it is known for the followers of one region.
@@ -77,6 +82,8 @@ macro_rules! metrics {
     };
     (@some $value:literal) => { Some($value) };
     (@some) => { None };
+    (@or_false $value:literal) => { $value };
+    (@or_false) => { false };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +91,17 @@ pub enum Unit {
     Percent,
     /// Of one core.
     CpuPercent,
-    /// 95th percentile.
+    /// A percentile.
+    MsP50,
     MsP95,
+    MsP99,
     MsMean,
     /// Pages show kB.
     Bytes,
     /// Of a whole process; pages show MB.
     ProcessBytes,
     PerSecond,
+    PerDelivery,
     PerSessionHour,
     /// Pages show kB.
     BytesPerSessionHour,
@@ -106,11 +116,14 @@ impl Unit {
         match self {
             Unit::Percent => "%",
             Unit::CpuPercent => "% of one core",
+            Unit::MsP50 => "ms p50",
             Unit::MsP95 => "ms p95",
+            Unit::MsP99 => "ms p99",
             Unit::MsMean => "ms, mean",
             Unit::Bytes => "kB",
             Unit::ProcessBytes => "MB",
             Unit::PerSecond => "/s",
+            Unit::PerDelivery => "a delivery",
             Unit::PerSessionHour => "a session hour",
             Unit::BytesPerSessionHour => "kB a session hour",
             Unit::Streams => "streams",
@@ -122,8 +135,17 @@ impl Unit {
     /// A target's: without what the title says already.
     pub fn short(self) -> &'static str {
         match self {
-            Unit::MsP95 | Unit::MsMean => "ms",
+            Unit::MsP50 | Unit::MsP95 | Unit::MsP99 | Unit::MsMean => "ms",
             Unit::CpuPercent => "%",
+            other => other.shown(),
+        }
+    }
+
+    /// Beside a value in JSON, where bytes are bytes.
+    pub fn base(self) -> &'static str {
+        match self {
+            Unit::Bytes | Unit::ProcessBytes => "bytes",
+            Unit::BytesPerSessionHour => "bytes a session hour",
             other => other.shown(),
         }
     }
@@ -137,13 +159,19 @@ impl Unit {
         }
     }
 
+    /// Of a histogram, whose percentiles have columns of their own.
+    pub fn is_percentile(self) -> bool {
+        matches!(self, Unit::MsP50 | Unit::MsP95 | Unit::MsP99)
+    }
+
     /// The end of its column in CSV and JSON.
     pub fn suffix(self) -> &'static str {
         match self {
             Unit::Percent | Unit::CpuPercent => "_percent",
-            Unit::MsP95 | Unit::MsMean => "_ms",
+            Unit::MsP50 | Unit::MsP95 | Unit::MsP99 | Unit::MsMean => "_ms",
             Unit::Bytes | Unit::ProcessBytes => "_bytes",
             Unit::PerSecond => "_per_second",
+            Unit::PerDelivery => "_per_delivery",
             Unit::PerSessionHour => "_per_session_hour",
             Unit::BytesPerSessionHour => "_per_session_hour",
             Unit::Streams | Unit::Pollers | Unit::Attempts => "",
@@ -159,6 +187,20 @@ pub enum Better {
 }
 
 impl Metric {
+    /// What charts draw over time, in the table's order.
+    pub const CHARTED: [Metric; charted()] = {
+        let mut all = [Metric::ALL[0]; charted()];
+        let (mut at, mut found) = (0, 0);
+        while at < Metric::ALL.len() {
+            if Metric::ALL[at].is_charted() {
+                all[found] = Metric::ALL[at];
+                found += 1;
+            }
+            at += 1;
+        }
+        all
+    };
+
     /// Whether a value is on the good side of the target.
     pub fn meets(self, value: f64) -> Option<bool> {
         let target = self.target()?;
@@ -168,13 +210,18 @@ impl Metric {
         })
     }
 
+    /// Whether it stands in the table of all metrics.
+    pub fn is_listed(self) -> bool {
+        !matches!(self.unit(), Unit::MsP50 | Unit::MsP99)
+    }
+
     /// Whether it compares streaming with polling, and so says whether polling was measured or modelled.
     pub fn is_compared(self) -> bool {
         matches!(
             self,
             Metric::RequestReduction
                 | Metric::BandwidthReduction
-                | Metric::PollingStaleness
+                | Metric::PollStaleness
                 | Metric::LatencyImprovement
         )
     }
@@ -195,20 +242,85 @@ impl Metric {
     }
 }
 
-metrics! {
-    Connect {
-        name: "connect_p95", title: Measure::Connect.title(), unit: MsP95, better: Lower, target: 200.0,
-        objective: 0.05, by_region: true, samples: Measure::Connect.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::Connect.help(), value: |given| given.p95(Measure::Connect)
+histograms! {
+    DeliveryLatency {
+        name: "delivery_latency", title: "Delivery latency", step: Micros, by_region: true,
+        samples: "deliveries", help: "Publish accepted to last byte handed to the kernel, for each follower."
     }
-    ConnectionSuccess {
+    ConnectionEstablishment {
+        name: "connection_establishment", title: "Connection establishment", step: Micros,
+        by_region: true, samples: "streams",
+        help: "Accept of a stream's connection, or first byte on a kept one, to its response head flushed."
+    }
+    ConnectionDuration {
+        name: "connection_duration", title: "Connection duration", step: Millis,
+        by_region: false, samples: "closed streams", help: "Lifetime of streams that were closed."
+    }
+    PublishLag {
+        name: "publish_lag", title: "Publish lag", step: Micros, by_region: false,
+        samples: "events", help: "Publish accepted to arrival at this node: the share of Redis."
+    }
+    Hold {
+        name: "hold", title: "Hold of a batch", step: Millis, by_region: false, samples: "events",
+        help: "Arrival of a status event at its session's parked streams to its batch written, 0 if it went at once; where batch_ms is above 0."
+    }
+    PollStaleness {
+        name: "poll_staleness", title: "Polling staleness", step: Millis, by_region: false,
+        samples: "polls", help: "Age of the news that a poll brought."
+    }
+    PollDuration {
+        name: "poll_duration", title: "Poll duration", step: Micros, by_region: false,
+        samples: "polls", help: "First byte of a poll to its response flushed."
+    }
+    FirstUpdate {
+        name: "first_update", title: "Time to first update", step: Millis,
+        by_region: false, samples: "page reports", help: "A page begins to follow to its first status shown, by beacon."
+    }
+    ClientLatency {
+        name: "client_latency", title: "Client-seen latency", step: Millis,
+        by_region: true, samples: "page reports",
+        help: "Publish to receipt in the browser, above the quickest recent receipt, by beacon."
+    }
+    ProbeConnection {
+        name: "probe_connection", title: "Probe: connect", step: Micros,
+        by_region: false, samples: "probes", help: "The probe's first packet to its stream's head."
+    }
+    ProbePublish {
+        name: "probe_publish", title: "Probe: publish", step: Micros, by_region: false,
+        samples: "probes", help: "The probe's publish to its answer."
+    }
+    ProbeDelivery {
+        name: "probe_delivery", title: "Probe: delivery", step: Micros,
+        by_region: false, samples: "probes", help: "The probe's publish to its arrival on its own stream."
+    }
+}
+
+/// How many there are.
+const fn charted() -> usize {
+    let (mut at, mut found) = (0, 0);
+    while at < Metric::ALL.len() {
+        if Metric::ALL[at].is_charted() {
+            found += 1;
+        }
+        at += 1;
+    }
+    found
+}
+
+metrics! {
+    ConnectionEstablishmentP95 {
+        name: "connection_establishment_p95", title: Measure::ConnectionEstablishment.title(), unit: MsP95, better: Lower, target: 200.0,
+        objective: 0.05, by_region: true, samples: Measure::ConnectionEstablishment.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::ConnectionEstablishment.help(), value: |given| given.p95(Measure::ConnectionEstablishment)
+    }
+    ConnectionSuccessRate {
         name: "connection_success_rate", title: "Connection success", unit: Percent, better: Higher,
         by_region: true, samples: "attempts", floor: 1,
         formula: "streams opened / attempts; those refused by a limit are counted apart",
         value: |given| given.of(given.sample.connection_success_rate(), given.count(Counter::ConnectAttempts))
     }
-    Refused {
-        name: "refused", title: "Refused by a limit", unit: Attempts, better: Lower, by_region: false,
+    ConnectRefused {
+        name: "connect_refused", title: "Refused by a limit", unit: Attempts, better: Lower, by_region: false,
         samples: "attempts", floor: 0, formula: "attempts that a limit of the node, a user or an address refused",
         value: |given| {
             let refused = given.count(Counter::ConnectRefused);
@@ -216,43 +328,58 @@ metrics! {
             given.of(known, given.count(Counter::ConnectAttempts) + refused)
         }
     }
-    Delivery {
-        name: "delivery_p95", title: Measure::Delivery.title(), unit: MsP95, better: Lower, target: 100.0,
-        objective: 0.05, by_region: true, samples: Measure::Delivery.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::Delivery.help(), value: |given| given.p95(Measure::Delivery)
+    DeliveryLatencyP50 {
+        name: "delivery_latency_p50", title: Measure::DeliveryLatency.title(), unit: MsP50, better: Lower, charted: true,
+        by_region: true, samples: Measure::DeliveryLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.percentile(Measure::DeliveryLatency, 50.0)
+    }
+    DeliveryLatencyP95 {
+        name: "delivery_latency_p95", title: Measure::DeliveryLatency.title(), unit: MsP95, better: Lower, target: 100.0,
+        objective: 0.05, charted: true, by_region: true, samples: Measure::DeliveryLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.p95(Measure::DeliveryLatency)
+    }
+    DeliveryLatencyP99 {
+        name: "delivery_latency_p99", title: Measure::DeliveryLatency.title(), unit: MsP99, better: Lower, charted: true,
+        by_region: true, samples: Measure::DeliveryLatency.samples(), floor: 100,
+        formula: Measure::DeliveryLatency.help(), value: |given| given.percentile(Measure::DeliveryLatency, 99.0)
     }
     AvgLatency {
         name: "avg_latency", title: "Mean delivery latency", unit: MsMean, better: Lower, by_region: true,
-        samples: Measure::Delivery.samples(), floor: 1, formula: Measure::Delivery.help(),
-        value: |given| given.of(given.sample.mean_delivery_ms(), given.values(Measure::Delivery))
+        samples: Measure::DeliveryLatency.samples(), floor: 1, formula: Measure::DeliveryLatency.help(),
+        value: |given| given.of(given.sample.mean_delivery_ms(), given.values(Measure::DeliveryLatency))
     }
-    ClientLatency {
+    ClientLatencyP95 {
         name: "client_latency_p95", title: Measure::ClientLatency.title(), unit: MsP95, better: Lower,
         by_region: true, samples: Measure::ClientLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ClientLatency.help(), value: |given| given.p95(Measure::ClientLatency)
     }
-    PublishLag {
+    PublishLagP95 {
         name: "publish_lag_p95", title: Measure::PublishLag.title(), unit: MsP95, better: Lower, by_region: false,
         samples: Measure::PublishLag.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::PublishLag.help(), value: |given| given.p95(Measure::PublishLag)
     }
+    HoldP95 {
+        name: "hold_p95", title: Measure::Hold.title(), unit: MsP95, better: Lower, by_region: false,
+        samples: Measure::Hold.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::Hold.help(), value: |given| given.p95(Measure::Hold)
+    }
     ErrorRate {
         name: "error_rate", title: "Error rate", unit: Percent, better: Lower, target: 0.1, objective: 0.001,
-        by_region: true, samples: "operations", floor: numbers::RATE_FLOOR,
+        charted: true, by_region: true, samples: "operations", floor: numbers::RATE_FLOOR,
         formula: "(failed attempts + deliveries dropped for slow followers) / (attempts + deliveries due)",
         value: |given| given.of(given.sample.error_rate(), given.sample.operations())
     }
-    ProbeConnect {
-        name: "probe_connect_p95", title: Measure::ProbeConnect.title(), unit: MsP95, better: Lower,
-        by_region: false, samples: Measure::ProbeConnect.samples(), floor: numbers::PERCENTILE_FLOOR,
-        formula: Measure::ProbeConnect.help(), value: |given| given.p95(Measure::ProbeConnect)
+    ProbeConnectionP95 {
+        name: "probe_connection_p95", title: Measure::ProbeConnection.title(), unit: MsP95, better: Lower,
+        by_region: false, samples: Measure::ProbeConnection.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::ProbeConnection.help(), value: |given| given.p95(Measure::ProbeConnection)
     }
-    ProbePublish {
+    ProbePublishP95 {
         name: "probe_publish_p95", title: Measure::ProbePublish.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::ProbePublish.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ProbePublish.help(), value: |given| given.p95(Measure::ProbePublish)
     }
-    ProbeDelivery {
+    ProbeDeliveryP95 {
         name: "probe_delivery_p95", title: Measure::ProbeDelivery.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::ProbeDelivery.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::ProbeDelivery.help(), value: |given| given.p95(Measure::ProbeDelivery)
@@ -267,23 +394,29 @@ metrics! {
     }
     ActiveConnections {
         name: "active_connections", title: "Active connections", unit: Streams, better: Higher, target: 500.0,
-        by_region: true, samples: "seconds", floor: 1, formula: "open streams, mean over time",
+        charted: true, by_region: true, samples: "seconds", floor: 1, formula: "open streams, mean over time",
         value: |given| given.level(Counter::StreamSeconds)
     }
     ActivePollers {
-        name: "active_pollers", title: "Active pollers", unit: Pollers, better: Lower, by_region: false,
+        name: "active_pollers", title: "Active pollers", unit: Pollers, better: Lower, charted: true, by_region: false,
         samples: "seconds", floor: 1, formula: "followers that poll, mean over time",
         value: |given| given.level(Counter::PollerSeconds)
     }
     Published {
-        name: "published", title: "Events published", unit: PerSecond, better: Higher, by_region: false,
+        name: "published", title: "Events published", unit: PerSecond, better: Higher, charted: true, by_region: false,
         samples: "seconds", floor: 1, formula: "status events accepted / seconds",
         value: |given| given.level(Counter::Published)
     }
     Delivered {
-        name: "delivered", title: "Deliveries", unit: PerSecond, better: Higher, by_region: true,
+        name: "delivered", title: "Deliveries", unit: PerSecond, better: Higher, charted: true, by_region: true,
         samples: "seconds", floor: 1, formula: "deliveries / seconds",
         value: |given| given.level(Counter::Delivered)
+    }
+    SocketWritesPerDelivery {
+        name: "socket_writes_per_delivery", title: "Socket writes", unit: PerDelivery, better: Lower,
+        by_region: false, samples: "deliveries", floor: numbers::PERCENTILE_FLOOR,
+        formula: "writes of status events to followers' sockets / deliveries; batching makes it less than one",
+        value: |given| given.ratio(Counter::SocketWrites, Counter::Delivered)
     }
     StreamingRequests {
         name: "streaming_requests", title: "Requests, streaming", unit: PerSessionHour, better: Lower,
@@ -305,7 +438,7 @@ metrics! {
     }
     RequestReduction {
         name: "request_reduction", title: "Request reduction", unit: Percent, better: Higher, target: 95.0,
-        by_region: false, samples: "followed seconds", floor: numbers::COHORT_FLOOR_SECONDS,
+        charted: true, by_region: false, samples: "followed seconds", floor: numbers::COHORT_FLOOR_SECONDS,
         formula: "1 - streaming / polling, each a session hour",
         value: |given| given.reduced(given.sample.request_reduction(given.poll_interval_ms))
     }
@@ -333,12 +466,12 @@ metrics! {
         formula: "1 - streaming / polling, each a session hour",
         value: |given| given.reduced(given.sample.bandwidth_reduction(given.poll_interval_ms))
     }
-    PollingStaleness {
-        name: "polling_staleness", title: "Polling staleness", unit: MsMean, better: Lower, by_region: false,
+    PollStaleness {
+        name: "poll_staleness", title: "Polling staleness", unit: MsMean, better: Lower, charted: true, by_region: false,
         samples: "polls", floor: 0, formula: "age of the news that a poll brings; modelled: interval / 2 + poll time",
         value: |given| {
             let (ms, basis) = given.sample.staleness(given.poll_interval_ms);
-            Reading { basis: Some(basis), ..given.of(Some(ms), given.values(Measure::Staleness)) }
+            Reading { basis: Some(basis), ..given.of(Some(ms), given.values(Measure::PollStaleness)) }
         }
     }
     LatencyImprovement {
@@ -359,7 +492,7 @@ metrics! {
             given.of(given.sample.fallback_activation_rate(), given.count(Counter::StreamCohortSessions))
         }
     }
-    CompletionRate {
+    SessionCompletionRate {
         name: "session_completion_rate", title: "Session completion", unit: Percent, better: Higher,
         by_region: false, samples: "sessions", floor: 1, formula: "completed / (completed + failed + abandoned)",
         value: |given| {
@@ -368,13 +501,13 @@ metrics! {
             given.of(given.sample.session_completion_rate(), ended)
         }
     }
-    FirstUpdate {
+    FirstUpdateP95 {
         name: "first_update_p95", title: Measure::FirstUpdate.title(), unit: MsP95, better: Lower,
         by_region: false, samples: Measure::FirstUpdate.samples(), floor: numbers::PERCENTILE_FLOOR,
         formula: Measure::FirstUpdate.help(), value: |given| given.p95(Measure::FirstUpdate)
     }
     Memory {
-        name: "memory", title: "Memory", unit: ProcessBytes, better: Lower, by_region: false, samples: "seconds", floor: 1,
+        name: "memory", title: "Memory", unit: ProcessBytes, better: Lower, charted: true, by_region: false, samples: "seconds", floor: 1,
         formula: "resident memory, mean over time, all nodes together", value: |given| given.level(Counter::MemorySum)
     }
     MemoryPerConnection {
@@ -387,7 +520,7 @@ metrics! {
         }
     }
     Cpu {
-        name: "cpu", title: "CPU", unit: CpuPercent, better: Lower, by_region: false, samples: "seconds", floor: 1,
+        name: "cpu", title: "CPU", unit: CpuPercent, better: Lower, charted: true, by_region: false, samples: "seconds", floor: 1,
         formula: "CPU time / time, all nodes together",
         value: |given| {
             let reading = given.level(Counter::CpuMicros);
@@ -395,7 +528,7 @@ metrics! {
         }
     }
     RedisMemory {
-        name: "redis_memory", title: "Memory of Redis", unit: ProcessBytes, better: Lower, by_region: false,
+        name: "redis_memory", title: "Memory of Redis", unit: ProcessBytes, better: Lower, charted: true, by_region: false,
         samples: "seconds", floor: 1, formula: "memory of the Redis that all nodes share, mean over time",
         value: |given| given.of(given.sample.redis_memory(), given.count(Counter::RedisSeconds))
     }
@@ -458,8 +591,20 @@ mod measured {
         }
 
         pub(super) fn p95(&self, measure: Measure) -> Reading {
-            let value = self.sample.percentile(measure, 95.0, 1).map(|value| measure.ms(value));
+            self.percentile(measure, 95.0)
+        }
+
+        /// In milliseconds.
+        pub(super) fn percentile(&self, measure: Measure, percentile: f64) -> Reading {
+            let value = self.sample.percentile(measure, percentile, 1).map(|value| measure.ms(value));
             self.of(value, self.values(measure))
+        }
+
+        /// One counter by another.
+        pub(super) fn ratio(&self, part: Counter, whole: Counter) -> Reading {
+            let all = self.count(whole);
+            let known = all > 0 && self.sample.tells(part);
+            self.of(known.then(|| self.count(part) as f64 / all as f64), all)
         }
 
         /// What is added up each second, by the seconds.
@@ -479,10 +624,11 @@ mod measured {
         }
     }
 
-    /// All metrics of a window, in [`Metric::ALL`]'s order.
+    /// The metrics of a window, in [`Metric::ALL`]'s order. Of a histogram its p95 stands for the other percentiles.
     pub fn entries(sample: &Sample, poll_interval_ms: u32) -> Vec<Entry> {
         let given = Given { sample, poll_interval_ms };
-        Metric::ALL.into_iter().map(|metric| entry(metric, &given)).collect()
+        let listed = Metric::ALL.into_iter().filter(|metric| metric.is_listed());
+        listed.map(|metric| entry(metric, &given)).collect()
     }
 
     pub(super) fn entry(metric: Metric, given: &Given<'_>) -> Entry {
@@ -520,22 +666,24 @@ mod tests {
         let all = entries(&Sample::new("a", 0, 60), 3_000);
         for entry in &all {
             match entry.metric {
-                Metric::Refused => assert_eq!(entry.value, Some(0.0)),
-                Metric::PollingStaleness => {
+                Metric::ConnectRefused => assert_eq!(entry.value, Some(0.0)),
+                Metric::PollStaleness => {
                     assert_eq!((entry.value, entry.basis), (Some(1_500.0), Some(Basis::Modelled)));
                 }
                 _ => assert_eq!((entry.value, entry.samples), (None, 0), "{:?}", entry.metric),
             }
         }
-        assert!(all.iter().map(|entry| entry.metric).eq(Metric::ALL));
+        let listed = Metric::ALL.into_iter().filter(|metric| metric.is_listed());
+        assert!(all.iter().map(|entry| entry.metric).eq(listed));
+        assert!(!Metric::DeliveryLatencyP99.is_listed() && Metric::DeliveryLatencyP95.is_listed());
     }
 
     #[test]
     fn what_is_not_kept_by_region_is_not_told_of_one() {
         let mut sample = counted(&[(Counter::ConnectAttempts, 200), (Counter::ConnectEstablished, 200)]);
         sample.region = "eu-west".into();
-        check(&sample, Metric::Refused, None, 200);
-        check(&sample, Metric::ConnectionSuccess, Some(100.0), 200);
+        check(&sample, Metric::ConnectRefused, None, 200);
+        check(&sample, Metric::ConnectionSuccessRate, Some(100.0), 200);
     }
 
     #[test]
@@ -543,13 +691,13 @@ mod tests {
         use Counter as C;
         let sample =
             counted(&[(C::ConnectAttempts, 40), (C::ConnectEstablished, 39), (C::ConnectRefused, 2)]);
-        check(&sample, Metric::ConnectionSuccess, Some(97.5), 40);
-        check(&sample, Metric::Refused, Some(2.0), 42);
+        check(&sample, Metric::ConnectionSuccessRate, Some(97.5), 40);
+        check(&sample, Metric::ConnectRefused, Some(2.0), 42);
         check(&sample, Metric::ErrorRate, None, 40);
 
         let sample =
             counted(&[(C::SessionsCompleted, 3), (C::SessionsFailed, 1), (C::StreamCohortSessions, 19)]);
-        check(&sample, Metric::CompletionRate, Some(75.0), 4);
+        check(&sample, Metric::SessionCompletionRate, Some(75.0), 4);
         check(&sample, Metric::FallbackRate, None, 19);
 
         let sample = counted(&[(C::ProbesGood, 9), (C::ProbesBad, 1), (C::ProbesUnknown, 5)]);
@@ -574,6 +722,21 @@ mod tests {
         assert_eq!((reduction.samples, reduction.basis), (300, Some(Basis::Measured)));
         let modelled = of(Metric::RequestReduction, &counted(&costs[..3]));
         assert_eq!((modelled.samples, modelled.basis), (3_600, Some(Basis::Modelled)));
+    }
+
+    #[test]
+    fn a_batch_is_one_write_of_several_deliveries() {
+        use Counter as C;
+        let mut sample = counted(&[(C::SocketWrites, 10), (C::Delivered, 40)]);
+        check(&sample, Metric::SocketWritesPerDelivery, Some(0.25), 40);
+        check(
+            &counted(&[(C::SocketWrites, 19), (C::Delivered, 19)]),
+            Metric::SocketWritesPerDelivery,
+            None,
+            19,
+        );
+        sample.region = "eu-west".into();
+        check(&sample, Metric::SocketWritesPerDelivery, None, 40);
     }
 
     #[test]
@@ -605,7 +768,7 @@ mod tests {
         sample.region = "eu-west".into();
         for metric in Metric::ALL {
             // Polling is compared with a model where none was measured.
-            if metric != Metric::PollingStaleness {
+            if metric != Metric::PollStaleness {
                 assert_eq!(of(metric, &sample).value.is_some(), metric.is_by_region(), "{metric:?}");
             }
         }
@@ -624,13 +787,46 @@ mod tests {
             Measure::ALL.iter().map(|measure| format!("{}_p95", measure.name())).collect();
         let p95 = names.iter().filter(|name| name.ends_with("_p95"));
         assert!(p95.into_iter().all(|name| of_histograms.contains(*name)));
+        for metric in Metric::ALL {
+            assert_eq!(serde_json::to_value(metric).expect("JSON"), metric.name());
+        }
+    }
+
+    /// `DeliveryLatencyP95` as `delivery_latency_p95`.
+    fn in_snake_case(variant: &dyn std::fmt::Debug) -> String {
+        let variant = format!("{variant:?}");
+        let split = variant.chars().map(|letter| match letter {
+            'A'..='Z' => format!("_{}", letter.to_ascii_lowercase()),
+            _ => letter.into(),
+        });
+        split.collect::<String>().trim_start_matches('_').to_owned()
+    }
+
+    #[test]
+    fn what_the_code_calls_a_metric_is_its_name() {
+        for metric in Metric::ALL {
+            assert_eq!(in_snake_case(&metric), metric.name());
+        }
+        for measure in Measure::ALL {
+            assert_eq!(in_snake_case(&measure), measure.name());
+        }
+        for counter in Counter::ALL {
+            assert_eq!(in_snake_case(counter), counter.name());
+        }
+    }
+
+    #[test]
+    fn charts_draw_what_the_table_marks_in_its_order() {
+        let marked: Vec<Metric> = Metric::ALL.into_iter().filter(|metric| metric.is_charted()).collect();
+        assert_eq!(Metric::CHARTED.as_slice(), marked);
+        assert!(marked.contains(&Metric::RedisMemory) && !marked.contains(&Metric::Uptime));
     }
 
     #[test]
     fn a_target_is_met_on_its_good_side_alone() {
         let check = |metric: Metric, value, met| assert_eq!(metric.meets(value), met, "{metric:?} {value}");
-        check(Metric::Delivery, 99.9, Some(true));
-        check(Metric::Delivery, 100.0, Some(false));
+        check(Metric::DeliveryLatencyP95, 99.9, Some(true));
+        check(Metric::DeliveryLatencyP95, 100.0, Some(false));
         check(Metric::RequestReduction, 95.0, Some(true));
         check(Metric::RequestReduction, 94.9, Some(false));
         check(Metric::Cpu, 1.0, None);
@@ -640,19 +836,6 @@ mod tests {
             words,
             ["< 200 ms", "< 100 ms", "< 0.1 %", "> 99.5 %", "> 500 streams", "> 95 %", "> 80 %", "< 5 %"]
         );
-    }
-
-    #[test]
-    fn the_api_document_lists_every_metric() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/http/openapi/gauge.json");
-        let document = std::fs::read_to_string(path).expect("the document");
-        let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
-        let listed = document.pointer("/components/schemas/Entry/properties/number/enum").expect("a list");
-        let listed: BTreeSet<_> =
-            listed.as_array().expect("a list").iter().map(ToString::to_string).collect();
-        let all: BTreeSet<_> =
-            Metric::ALL.iter().map(|metric| serde_json::to_string(metric).expect("a name")).collect();
-        assert_eq!(listed, all);
     }
 
     /// `UPDATE_DOCS=1` writes it.

@@ -47,12 +47,15 @@ pub struct Annotation {
     #[serde(default)]
     pub node: String,
     pub text: String,
+    /// Who set it, by name. Empty: the server itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub author: String,
 }
 
 /// What somebody posts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct NewAnnotation {
     /// Unix seconds; now, if it is not given.
     pub at: Option<i64>,
     pub kind: Option<String>,
@@ -65,8 +68,8 @@ pub struct Wish {
 pub type Bad = (&'static str, &'static str);
 
 impl Annotation {
-    /// `now`: Unix seconds.
-    pub fn check(wish: Wish, now: i64) -> Result<Annotation, Bad> {
+    /// `author`: by name. `now`: Unix seconds.
+    pub fn check(wish: NewAnnotation, author: &str, now: i64) -> Result<Annotation, Bad> {
         let kind = wish.kind.as_deref().unwrap_or("note");
         let kind = AnnotationKind::parse(kind)
             .filter(|kind| matches!(kind, AnnotationKind::Deploy | AnnotationKind::Note))
@@ -88,7 +91,7 @@ impl Annotation {
                 "node must have at most 64 characters and no control or invisible formatting characters.",
             ));
         }
-        Ok(Annotation { id: 0, at, kind, node: wish.node, text: wish.text })
+        Ok(Annotation { id: 0, at, kind, node: wish.node, text: wish.text, author: author.to_owned() })
     }
 }
 
@@ -100,8 +103,9 @@ mod tests {
     fn what_is_posted_is_checked() {
         let now = 1_795_444_927;
         let check = |json: &str, expected: Result<AnnotationKind, &str>| {
-            let wish: Wish = serde_json::from_str(json).expect("a wish");
-            let found = Annotation::check(wish, now).map(|annotation| annotation.kind).map_err(|bad| bad.0);
+            let wish: NewAnnotation = serde_json::from_str(json).expect("a wish");
+            let found =
+                Annotation::check(wish, "ci", now).map(|annotation| annotation.kind).map_err(|bad| bad.0);
             assert_eq!(found, expected, "{json}");
         };
         check(r#"{"text":"v2.3"}"#, Ok(AnnotationKind::Note));

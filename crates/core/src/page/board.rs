@@ -19,6 +19,9 @@ pub struct Origin {
     pub version: String,
     /// The traffic is made up by the server itself.
     pub demo: bool,
+    /// Figures before this are made up (Unix seconds); only a demo has such figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeded_until: Option<i64>,
 }
 
 /// The Overview page for one range.
@@ -123,7 +126,7 @@ pub struct SsePerformanceMetrics {
 /// What a page takes from that message. Code that reads the rest would be a hundredth of the WASM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Told {
+pub struct LiveUpdate {
     pub as_of: i64,
     pub messages_delivered: u64,
     pub kpis: Vec<Kpi>,
@@ -136,7 +139,7 @@ impl Overview {
     /// Takes a live message in: the figures where the range is the last hour, the newest points, the notices.
     ///
     /// Points that left the window go; a hole between the last point and a new one stays a hole.
-    pub fn take(&mut self, live: &Told) {
+    pub fn take(&mut self, live: &LiveUpdate) {
         self.as_of = live.as_of;
         self.origin.started_at = live.origin.started_at;
         self.notices.clone_from(&live.notices);
@@ -163,7 +166,7 @@ impl Overview {
         self.points.retain(|point| point.at >= from);
         let mut next = self.points.last().map_or(from, |last| last.at + step);
         while next < self.to {
-            self.points.push(Point { at: next, ..Point::default() });
+            self.points.push(Point::hole(next));
             next += step;
         }
         for new in &live.newest {
@@ -179,6 +182,7 @@ impl Overview {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::table::Metric;
 
     /// The page at 100,000 s after the epoch's beginning, with a point in each of its 360 steps.
     fn page() -> Overview {
@@ -202,11 +206,11 @@ mod tests {
     }
 
     fn point(at: i64, delivered: f64) -> Point {
-        Point { at, delivered: Some(delivered), ..Point::default() }
+        Point::hole(at).with(Metric::Delivered, Some(delivered))
     }
 
-    fn told(as_of: i64, newest: &[Point]) -> Told {
-        Told {
+    fn told(as_of: i64, newest: &[Point]) -> LiveUpdate {
+        LiveUpdate {
             as_of: as_of * 1_000,
             messages_delivered: 7,
             kpis: Vec::new(),
@@ -218,7 +222,7 @@ mod tests {
 
     fn newest(page: &Overview, count: usize) -> Vec<(i64, Option<f64>)> {
         assert_eq!((page.points.len(), page.points[0].at), (360, page.from), "one point a step");
-        page.points[360 - count..].iter().map(|point| (point.at, point.delivered)).collect()
+        page.points[360 - count..].iter().map(|point| (point.at, point.of(Metric::Delivered))).collect()
     }
 
     #[test]
@@ -256,6 +260,6 @@ mod tests {
     fn what_is_older_than_the_window_changes_nothing() {
         let mut page = page();
         page.take(&told(100_006, &[point(90_000, 9.0)]));
-        assert!(page.points.iter().all(|point| point.delivered == Some(1.0)));
+        assert!(page.points.iter().all(|point| point.of(Metric::Delivered) == Some(1.0)));
     }
 }

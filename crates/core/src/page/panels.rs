@@ -83,7 +83,7 @@ impl RegionHealth {
 
     /// Good within the metric's target.
     pub fn speed(&self) -> Health {
-        judged(Metric::Delivery, self.p95, RegionHealth::BAD_MS)
+        judged(Metric::DeliveryLatencyP95, self.p95, RegionHealth::BAD_MS)
     }
 
     pub fn reliability(&self) -> Health {
@@ -115,7 +115,7 @@ impl RegionHealth {
             streams: sample.level(Counter::StreamSeconds).unwrap_or(0.0),
             deliveries: count(Counter::Delivered),
             p95: sample
-                .percentile(Measure::Delivery, 95.0, numbers::PERCENTILE_FLOOR)
+                .percentile(Measure::DeliveryLatency, 95.0, numbers::PERCENTILE_FLOOR)
                 .map(|micros| micros / 1_000.0),
             error_rate: sample.error_rate().filter(|_| sample.operations() >= numbers::RATE_FLOOR),
             fallbacks: fallbacks.iter().sum(),

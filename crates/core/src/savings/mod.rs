@@ -1,4 +1,4 @@
-//! What streaming is worth.
+//! What streaming saves.
 
 pub mod roi; // against what it cost: total savings, ROI, payback
 pub mod satisfaction; // what users answered: mean ratings and NPS, each with its interval

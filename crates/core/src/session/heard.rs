@@ -2,7 +2,7 @@
 
 use crate::session::{
     frame::GapReason,
-    history::{Ask, Held, Opening, open},
+    history::{Ask, Opening, SessionHistory, open},
     ids::{Epoch, EventId},
     status::StatusEvent,
 };
@@ -42,7 +42,7 @@ pub enum Reading {
 /// Where a node stands in one session. Its followers join first and read the history second, several at a time; it
 /// begins with the first one's reading, and passes on what comes after that.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct Cursor {
     /// `None` until the first reading.
     position: Option<Position>,
     /// Where the first reading ended.
@@ -51,7 +51,7 @@ pub struct Standing {
     stirred: bool,
 }
 
-impl Standing {
+impl Cursor {
     pub fn position(&self) -> Option<&Position> {
         self.position.as_ref()
     }
@@ -77,7 +77,7 @@ impl Standing {
     }
 
     /// A follower has read the history. `remembered`: where this node stood in the session a while ago.
-    pub fn read(&mut self, held: &Held, remembered: Option<Position>) -> Reading {
+    pub fn read(&mut self, held: &SessionHistory, remembered: Option<Position>) -> Reading {
         let top = EventId { epoch: held.epoch, seq: held.top };
         let begun = *self.begun.get_or_insert(top);
         let first = self.position.is_none();
@@ -94,7 +94,7 @@ impl Standing {
     }
 
     /// The node itself has read the history: what it passes on now, and the gap before that.
-    pub fn catch_up(&mut self, held: Held) -> (Option<GapReason>, Vec<Arc<StatusEvent>>) {
+    pub fn catch_up(&mut self, held: SessionHistory) -> (Option<GapReason>, Vec<Arc<StatusEvent>>) {
         let Some(here) = self.position.as_ref().map(|position| position.id) else {
             return (None, Vec::new());
         };
@@ -149,7 +149,7 @@ impl Position {
 
     /// Whether the history is another one than that which led here: it goes by the same epoch without what was passed
     /// on, or by one that was over.
-    pub fn contradicts(&self, held: &Held) -> bool {
+    pub fn contradicts(&self, held: &SessionHistory) -> bool {
         if held.epoch != self.id.epoch {
             return held.epoch.0 < self.id.epoch.0;
         }
@@ -206,22 +206,22 @@ mod tests {
     #[test]
     fn those_that_wait_for_a_session_get_it_from_its_first_event_on() {
         let history = |from: u64, to: u64| {
-            let mut held = Held::new(Epoch(5));
+            let mut held = SessionHistory::new(Epoch(5));
             let limits = HistoryLimits { events: (to - from + 1) as usize, ..Default::default() };
             (1..=to).for_each(|seq| _ = held.push(event(5, seq, seq as i64), limits));
             held
         };
         let waiting = || {
-            let mut standing = Standing::default();
+            let mut standing = Cursor::default();
             // Where the node stood in a life before means nothing to a follower that asked for no gap.
-            assert_eq!(standing.read(&Held::not_begun(), Some(at(4, 9, 9))), Reading::Good);
+            assert_eq!(standing.read(&SessionHistory::not_begun(), Some(at(4, 9, 9))), Reading::Good);
             standing
         };
         let mut heard = waiting();
         assert_eq!(heard.hear(&event(5, 1, 1)), Verdict::Next);
         assert_eq!(heard.hear(&event(5, 2, 2)), Verdict::Next);
 
-        let check = |held: Held, gap, expected: &[u64]| {
+        let check = |held: SessionHistory, gap, expected: &[u64]| {
             let mut standing = waiting();
             assert_eq!(standing.hear(&event(5, held.top, held.top as i64)), Verdict::ReadHistory);
             let (told, events) = standing.catch_up(held);
@@ -233,9 +233,9 @@ mod tests {
         check(history(2, 3), Some(GapReason::Evicted), &[3]);
 
         // A message that comes before the first reading.
-        let mut early = Standing::default();
+        let mut early = Cursor::default();
         assert_eq!(early.hear(&event(5, 1, 1)), Verdict::Nothing);
-        assert_eq!(early.read(&Held::not_begun(), None), Reading::ReadHistory);
+        assert_eq!(early.read(&SessionHistory::not_begun(), None), Reading::ReadHistory);
         assert_eq!(early.catch_up(history(1, 1)).1.len(), 1);
 
         // Nothing of a session that never began is remembered.
@@ -245,11 +245,13 @@ mod tests {
     #[test]
     fn a_history_that_lost_what_was_passed_on_is_another_one() {
         let held = |epoch, seqs: &[(u64, i64)]| {
-            let mut held = Held::new(Epoch(epoch));
+            let mut held = SessionHistory::new(Epoch(epoch));
             seqs.iter().for_each(|&(seq, at)| _ = held.push(event(epoch, seq, at), Default::default()));
             held
         };
-        let check = |held: Held, expected| assert_eq!(at(5, 2, 20).contradicts(&held), expected, "{held:?}");
+        let check = |held: SessionHistory, expected| {
+            assert_eq!(at(5, 2, 20).contradicts(&held), expected, "{held:?}")
+        };
         check(held(5, &[(1, 10), (2, 20)]), false);
         check(held(5, &[(1, 10), (2, 20), (3, 30)]), false);
         check(held(5, &[(3, 30)]), false);
@@ -262,22 +264,22 @@ mod tests {
 
     /// One node, one session, Redis and the way in between, step by step.
     struct Scene {
-        redis: Held,
+        redis: SessionHistory,
         limits: HistoryLimits,
-        standing: Standing,
+        standing: Cursor,
         /// Published and not heard yet.
         under_way: VecDeque<Arc<StatusEvent>>,
         /// The connection that hears was lost.
         cut: bool,
         behind: bool,
         /// The node reads the history, and this will be the answer.
-        reading: Option<Held>,
+        reading: Option<SessionHistory>,
         followers: Vec<Follower>,
     }
 
     #[derive(Default)]
     struct Follower {
-        held: Option<Held>,
+        held: Option<SessionHistory>,
         /// What it was told last, once it was told anything.
         seen: Option<u64>,
         told_of_gap: bool,
@@ -300,7 +302,7 @@ mod tests {
 
     impl Scene {
         fn new(limits: HistoryLimits) -> Scene {
-            let (redis, standing) = (Held::new(Epoch(5)), Standing::default());
+            let (redis, standing) = (SessionHistory::new(Epoch(5)), Cursor::default());
             let (under_way, followers) = Default::default();
             Scene { redis, limits, standing, under_way, cut: false, behind: false, reading: None, followers }
         }

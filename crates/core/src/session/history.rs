@@ -22,7 +22,7 @@ impl Default for HistoryLimits {
 
 /// What is held of one session: its latest event, and an unbroken run of events that ends with it.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct SessionHistory {
     pub epoch: Epoch,
     /// Sequence number of the latest event; 0 before the first.
     pub top: u64,
@@ -31,14 +31,14 @@ pub struct Held {
     pub events: VecDeque<Arc<StatusEvent>>,
 }
 
-impl Held {
-    pub fn new(epoch: Epoch) -> Held {
-        Held { epoch, top: 0, current: None, events: VecDeque::new() }
+impl SessionHistory {
+    pub fn new(epoch: Epoch) -> SessionHistory {
+        SessionHistory { epoch, top: 0, current: None, events: VecDeque::new() }
     }
 
     /// Of a session that nobody has published to yet: its first event is number 1 of an epoch that nobody knows.
-    pub fn not_begun() -> Held {
-        Held::new(Epoch::NONE)
+    pub fn not_begun() -> SessionHistory {
+        SessionHistory::new(Epoch::NONE)
     }
 
     pub fn has_begun(&self) -> bool {
@@ -46,9 +46,9 @@ impl Held {
     }
 
     /// Of a session that ended, and of which only its last event is left.
-    pub fn of_outcome(last: Arc<StatusEvent>) -> Held {
+    pub fn of_outcome(last: Arc<StatusEvent>) -> SessionHistory {
         let EventId { epoch, seq } = last.id;
-        Held { epoch, top: seq, current: Some(last), events: VecDeque::new() }
+        SessionHistory { epoch, top: seq, current: Some(last), events: VecDeque::new() }
     }
 
     /// Appends the next event and drops what exceeds the limits. The latest event always stays. Returns the weight
@@ -107,7 +107,7 @@ pub enum Opening {
 
 /// Decides how a stream begins. Register for live events **before** reading `held`: what arrives
 /// meanwhile is then in the queue, and `position` tells what of it is a repetition.
-pub fn open(held: &Held, ask: Ask) -> Opening {
+pub fn open(held: &SessionHistory, ask: Ask) -> Opening {
     let position = EventId { epoch: held.epoch, seq: held.top };
     let snapshot = || held.current.iter().cloned().collect();
     let from_snapshot = |gap| Opening::Stream { gap, first: snapshot(), position };
@@ -139,8 +139,8 @@ mod tests {
         Arc::new(StatusEvent::new(id, "job".parse().expect("an id"), draft, seq as i64 * 1_000))
     }
 
-    fn held(count: u64, limits: HistoryLimits, ended: bool) -> Held {
-        let mut held = Held::new(EPOCH);
+    fn held(count: u64, limits: HistoryLimits, ended: bool) -> SessionHistory {
+        let mut held = SessionHistory::new(EPOCH);
         for seq in 1..=count {
             let state = if ended && seq == count { State::Completed } else { State::Running };
             held.push(event(seq, state), limits);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// The expectation as text: `over`, or `gap? first-seqs`.
-    fn check(held: &Held, ask: Ask, expected: &str) {
+    fn check(held: &SessionHistory, ask: Ask, expected: &str) {
         let got = match open(held, ask) {
             Opening::Over => "over".to_owned(),
             Opening::Stream { gap, first, position } => {
@@ -172,7 +172,7 @@ mod tests {
         check(&empty, resume(9, 0), "[]");
 
         // A session that has not begun: a newcomer waits for the first event, and a position is of a life before.
-        let not_begun = Held::not_begun();
+        let not_begun = SessionHistory::not_begun();
         check(&not_begun, newcomer, "[]");
         check(&not_begun, Ask::Newcomer { insists: true }, "[]");
         check(&not_begun, resume(9, 3), "Epoch []");
@@ -196,7 +196,7 @@ mod tests {
         check(&ended, resume(9, 1), "Evicted [10]");
         check(&ended, resume(8, 10), "Epoch [10]");
 
-        let outcome = Held::of_outcome(event(10, State::Completed));
+        let outcome = SessionHistory::of_outcome(event(10, State::Completed));
         check(&outcome, newcomer, "over");
         check(&outcome, Ask::Newcomer { insists: true }, "[10]");
         check(&outcome, resume(9, 10), "over");
@@ -224,7 +224,7 @@ mod tests {
         #[test]
         fn any_cuts_every_event_once(cuts in prop::collection::vec(0u64..12, 0..20), keep in 1usize..20) {
             let limits = HistoryLimits { events: keep, age_ms: i64::MAX / 2 };
-            let mut held = Held::new(EPOCH);
+            let mut held = SessionHistory::new(EPOCH);
             let (mut seen, mut told_of_gap) = (0u64, false);
             for burst in cuts {
                 for _ in 0..burst {
@@ -253,10 +253,10 @@ mod tests {
             rounds in prop::collection::vec((0u64..6, 0u64..6, 0u64..6, 0usize..8), 1..20),
         ) {
             let limits = HistoryLimits { events: 1_000, age_ms: i64::MAX / 2 };
-            let mut held = Held::new(EPOCH);
+            let mut held = SessionHistory::new(EPOCH);
             let mut seen = 0u64;
             for (away, joining, live, taken) in rounds {
-                let publish = |held: &mut Held, count| {
+                let publish = |held: &mut SessionHistory, count| {
                     let from = held.top;
                     (0..count).for_each(|_| _ = held.push(event(held.top + 1, State::Running), limits));
                     from + 1..=held.top

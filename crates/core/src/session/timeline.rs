@@ -84,7 +84,7 @@ pub struct Mark {
 
 /// Everything that is known of one session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Story {
+pub struct Timeline {
     pub id: SessionId,
     pub kind: Option<String>,
     pub region: Option<String>,
@@ -106,7 +106,7 @@ pub struct Story {
 /// How far apart a stream's opening is marked, and its end says that it began, at most, ms: two clocks' readings of one moment.
 const SAME_STREAM_MS: u64 = 2_000;
 
-impl Story {
+impl Timeline {
     /// When each stream opened that is still open, oldest first, Unix ms. None of a session that has ended: a stream of a
     /// node that was killed has no end of its own.
     pub fn open_streams(&self) -> Vec<i64> {
@@ -169,7 +169,7 @@ mod tests {
         assert!(is_marked(&event("up", 1, State::Completed), Some(("up", 0))));
     }
 
-    fn story(marks: &[(i64, MarkKind, Option<f64>)]) -> Story {
+    fn timeline(marks: &[(i64, MarkKind, Option<f64>)]) -> Timeline {
         let mark = |&(at, kind, value): &(i64, MarkKind, Option<f64>)| Mark {
             at,
             kind,
@@ -177,7 +177,7 @@ mod tests {
             detail: String::new(),
             value,
         };
-        Story {
+        Timeline {
             id: "a".parse().expect("an id"),
             kind: None,
             region: None,
@@ -198,26 +198,26 @@ mod tests {
     fn a_stream_is_open_until_its_end_is_marked() {
         use MarkKind::{StreamClosed, StreamOpened};
         let (one, two) = ((2_000, StreamOpened, None), (60_000, StreamOpened, None));
-        assert_eq!(story(&[]).open_streams(), [] as [i64; 0]);
-        assert_eq!(story(&[one, two]).open_streams(), [2_000, 60_000]);
+        assert_eq!(timeline(&[]).open_streams(), [] as [i64; 0]);
+        assert_eq!(timeline(&[one, two]).open_streams(), [2_000, 60_000]);
         // It lived for 58.3 s, so it began a little after the first was marked.
         let end = (60_700, StreamClosed, Some(58_300.0));
-        assert_eq!(story(&[one, two, end]).open_streams(), [60_000]);
+        assert_eq!(timeline(&[one, two, end]).open_streams(), [60_000]);
         // Its opening is not among the marks any more.
         let old = (90_000, StreamClosed, Some(80_000.0));
-        assert_eq!(story(&[one, two, old]).open_streams(), [2_000, 60_000]);
-        let ended = Story { ended_at: Some(70_000), ..story(&[one, two]) };
+        assert_eq!(timeline(&[one, two, old]).open_streams(), [2_000, 60_000]);
+        let ended = Timeline { ended_at: Some(70_000), ..timeline(&[one, two]) };
         assert_eq!(ended.open_streams(), [] as [i64; 0]);
     }
 
     #[test]
     fn the_line_of_time_reaches_from_the_first_to_the_last_that_is_known() {
-        assert_eq!(story(&[]).span(), (1_000, 5_000));
-        let running = Story { last_event_at: 30_000, ..story(&[(900, MarkKind::StreamOpened, None)]) };
+        assert_eq!(timeline(&[]).span(), (1_000, 5_000));
+        let running = Timeline { last_event_at: 30_000, ..timeline(&[(900, MarkKind::StreamOpened, None)]) };
         assert_eq!(running.span(), (900, 30_000));
-        let ended = Story { ended_at: Some(40_000), ..running };
+        let ended = Timeline { ended_at: Some(40_000), ..running };
         assert_eq!(ended.span(), (900, 40_000));
-        let closed = Story { marks: story(&[(41_000, MarkKind::StreamClosed, None)]).marks, ..ended };
+        let closed = Timeline { marks: timeline(&[(41_000, MarkKind::StreamClosed, None)]).marks, ..ended };
         assert_eq!(closed.span(), (1_000, 41_000));
     }
 

@@ -1,6 +1,7 @@
-//! How many streams, how often, how long: the numbers that may be turned while a node runs.
+//! How many streams, how often, how long: the settings that may change while a node runs.
 
-use serde::{Deserialize, Serialize};
+pub use super::table::{Limit, Limits};
+
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What counts as one address: a host with one IPv6 address has all 2^64 of its network.
@@ -13,91 +14,13 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-macro_rules! knobs {
-    ($($(#[$doc:meta])* $variant:ident $name:ident = $default:literal in $least:literal..=$most:literal, $help:literal;)*) => {
-        /// One number that may be turned.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Knob { $($(#[$doc])* $variant,)* }
-
-        impl Knob {
-            pub const ALL: &[Knob] = &[$(Knob::$variant,)*];
-
-            /// As in settings and on the wire.
-            pub const fn name(self) -> &'static str {
-                match self { $(Knob::$variant => stringify!($name),)* }
-            }
-
-            pub fn default(self) -> u32 {
-                match self { $(Knob::$variant => $default,)* }
-            }
-
-            /// Least and most that is allowed.
-            pub fn bounds(self) -> (u32, u32) {
-                match self { $(Knob::$variant => ($least, $most),)* }
-            }
-
-            pub const fn allowed(self) -> &'static str {
-                match self { $(Knob::$variant => concat!("a whole number from ", $least, " to ", $most),)* }
-            }
-
-            pub const fn help(self) -> &'static str {
-                match self { $(Knob::$variant => concat!($help, " [default: ", $default, "]"),)* }
-            }
-        }
-
-        /// All of them, within their bounds unless a caller of [`Limits::put`] cared not.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        pub struct Limits { $($(#[$doc])* pub $name: u32,)* }
-
-        impl Default for Limits {
-            fn default() -> Limits {
-                Limits { $($name: $default,)* }
-            }
-        }
-
-        impl Limits {
-            pub fn get(&self, knob: Knob) -> u32 {
-                match knob { $(Knob::$variant => self.$name,)* }
-            }
-
-            pub fn put(&mut self, knob: Knob, value: u32) {
-                match knob { $(Knob::$variant => self.$name = value,)* }
-            }
-        }
-    };
-}
-
-knobs! {
-    /// Streams at once on a node. What file descriptors allow bounds it further.
-    MaxConnections max_connections = 10_000 in 1..=1_000_000, "Streams at once on this node";
-    /// Streams at once of one user to one session, all nodes together.
-    StreamsPerUserAndSession streams_per_user_and_session = 3 in 1..=1_000,
-        "Streams at once of one user to one session, all nodes together";
-    /// Streams at once of one user on a node. 0: no bound.
-    StreamsPerUser streams_per_user = 0 in 0..=1_000_000, "Streams at once of one user on this node; 0 for no bound";
-    /// Streams at once from one address on a node. 0: no bound, since a proxy makes all addresses one.
-    StreamsPerAddress streams_per_address = 0 in 0..=1_000_000,
-        "Streams at once from one address on this node; 0 for no bound, since behind a proxy all have one";
-    /// Connections at once from one address to a node, trusted proxies apart. 0: no bound.
-    ConnectionsPerAddress connections_per_address = 2_000 in 0..=1_000_000,
-        "Connections at once from one address, at most half of this node's; trusted_proxies have no bound; 0 for no bound";
-    /// Silence after which a stream is sent a ping, ms.
-    HeartbeatMs heartbeat_ms = 15_000 in 100..=120_000, "Silence after which a stream is sent a ping, ms";
-    /// Time without an event after which a stream is closed, ms.
-    IdleCloseMs idle_close_ms = 300_000 in 1_000..=86_400_000, "Time without an event after which a stream is closed, ms";
-    /// Least time between two writes of a session's events, ms. The first goes at once.
-    BatchMs batch_ms = 0 in 0..=1_000, "Least time between two writes of a session's events, ms; the first goes at once";
-    /// Within this the streams of a stopping node are sent away, ms.
-    DrainWindowMs drain_window_ms = 20_000 in 0..=600_000, "Within this the streams of a stopping node are sent away, ms";
-}
-
-/// A wish for a number that is not allowed.
+/// A value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLimit {
     #[error("{0:?} is no limit.")]
     Unknown(String),
-    #[error("{} is {value}, but must be {}.", knob.name(), knob.allowed())]
-    OutOfBounds { knob: Knob, value: String },
+    #[error("{} is {value}, but must be {}.", limit.name(), limit.allowed())]
+    OutOfBounds { limit: Limit, value: String },
 }
 
 impl Limits {
@@ -105,20 +28,32 @@ impl Limits {
     pub fn change(&self, wishes: &serde_json::Map<String, serde_json::Value>) -> Result<Limits, BadLimit> {
         let mut changed = self.clone();
         for (name, value) in wishes {
-            let knob = Knob::ALL.iter().find(|knob| knob.name() == name);
-            let &knob = knob.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
-            let (least, most) = knob.bounds();
+            let limit = Limit::ALL.iter().find(|limit| limit.name() == name);
+            let &limit = limit.ok_or_else(|| BadLimit::Unknown(name.clone()))?;
+            let (least, most) = limit.bounds();
             // To JSON, 60.0 is the same number as 60.
             let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0);
             let number = value.as_u64().or_else(|| Some(whole()? as u64));
             let number = number.and_then(|number| u32::try_from(number).ok());
             let number = number.filter(|number| (least..=most).contains(number));
             changed
-                .put(knob, number.ok_or_else(|| BadLimit::OutOfBounds { knob, value: value.to_string() })?);
+                .put(limit, number.ok_or_else(|| BadLimit::OutOfBounds { limit, value: value.to_string() })?);
         }
         Ok(changed)
     }
+
+    /// The limits that differ in `new`: their values here, and there.
+    pub fn differences(&self, new: &Limits) -> (Values, Values) {
+        let differing = || Limit::ALL.iter().filter(|&&limit| self.get(limit) != new.get(limit));
+        let values = |limits: &Limits| {
+            differing().map(|&limit| (limit.name().to_owned(), limits.get(limit).into())).collect()
+        };
+        (values(self), values(new))
+    }
 }
+
+/// Limits by name.
+pub type Values = serde_json::Map<String, serde_json::Value>;
 
 #[cfg(test)]
 mod tests {
@@ -138,14 +73,25 @@ mod tests {
     #[test]
     fn defaults_are_within_their_bounds_and_those_of_the_protocol() {
         let limits = Limits::default();
-        for &knob in Knob::ALL {
-            let (least, most) = knob.bounds();
-            assert!((least..=most).contains(&knob.default()), "{}", knob.name());
-            assert_eq!(limits.get(knob), knob.default());
+        for &limit in Limit::ALL {
+            let (least, most) = limit.bounds();
+            assert!((least..=most).contains(&limit.default()), "{}", limit.name());
+            assert_eq!(limits.get(limit), limit.default());
         }
         assert_eq!((limits.max_connections, limits.streams_per_user_and_session), (10_000, 3));
         assert_eq!((limits.heartbeat_ms, limits.idle_close_ms, limits.batch_ms), (15_000, 300_000, 0));
         assert_eq!(limits.drain_window_ms, 20_000);
+    }
+
+    #[test]
+    fn only_limits_that_differ_are_a_difference() {
+        let old = Limits::default();
+        let new = Limits { batch_ms: 250, heartbeat_ms: 100, ..Limits::default() };
+        let (before, after) = old.differences(&new);
+        let values = |values: Values| serde_json::Value::from(values);
+        assert_eq!(values(before), serde_json::json!({"heartbeat_ms": 15_000, "batch_ms": 0}));
+        assert_eq!(values(after), serde_json::json!({"heartbeat_ms": 100, "batch_ms": 250}));
+        assert!(new.differences(&new).0.is_empty());
     }
 
     #[test]

@@ -24,9 +24,9 @@ pub enum Ask {
     Create {
         session: u32,
     },
-    Status(Told),
+    Status(Sent),
     /// In the order of its lines.
-    Batch(Vec<Told>),
+    Batch(Vec<Sent>),
     Complete {
         session: u32,
     },
@@ -35,7 +35,7 @@ pub enum Ask {
 
 /// A message on its way: its session, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Sent {
     pub session: u32,
     pub number: u64,
 }
@@ -54,7 +54,7 @@ pub struct Asked {
 #[derive(Default)]
 struct Batch {
     lines: Vec<u8>,
-    told: Vec<Told>,
+    told: Vec<Sent>,
     due_us: u64,
 }
 
@@ -110,7 +110,7 @@ impl Publisher {
     }
 
     /// Puts a message into the batch, which goes out `after_us` from its first one.
-    pub fn collect(&mut self, told: Told, now_us: u64, after_us: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn collect(&mut self, told: Sent, now_us: u64, after_us: u64, write: impl FnOnce(&mut Vec<u8>)) {
         if self.batch.told.is_empty() {
             self.batch.due_us = now_us + after_us;
         }

@@ -1,10 +1,7 @@
-//! What a run came to, for people.
+//! What a run came to, in the terminal. The HTML file is the app's: it shows what the run's page on a server shows.
 
-mod chart; // one SVG chart
-mod page; // the HTML file
 mod progress; // a line now and then while it runs
 mod table; // the table in the terminal
 
-pub use page::page;
 pub use progress::Lines;
 pub use table::table;

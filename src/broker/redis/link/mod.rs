@@ -10,9 +10,9 @@ use super::{
     address,
     check::{EVERY, Lost, Watchdog, check},
     commands::PATIENCE,
+    health::Part,
     listener::Shared,
-    outlook::Part,
-    plain::Bringer,
+    raw_publish::Bringer,
     routes::Road,
     wire,
 };
@@ -167,7 +167,7 @@ impl Link {
             return error.to_string();
         }
         self.road.stands.store(true, Relaxed);
-        self.shared.outlook().note(Part::Hearing, None);
+        self.shared.health().note(Part::Hearing, None);
         *wait = Duration::from_millis(50);
         let mut watchdog = Watchdog::start(connection.clone(), self.shared.clone(), info);
         let _sharing = Sharing::start(connection.clone(), self.shared.clone(), self.road.clone());
@@ -179,7 +179,7 @@ impl Link {
                     if count == 0 {
                         return "the broker is gone".into();
                     }
-                    self.obey(&mut connection, &mut commands).await
+                    self.apply(&mut connection, &mut commands).await
                 }
                 message = messages.recv() => match message {
                     None => return "the connection closed".into(),
@@ -205,7 +205,7 @@ impl Link {
         }
     }
 
-    async fn obey(
+    async fn apply(
         &mut self,
         connection: &mut MultiplexedConnection,
         commands: &mut Vec<Command>,

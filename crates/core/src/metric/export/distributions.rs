@@ -11,7 +11,7 @@ pub fn distributions(total: &Sample) -> impl Iterator<Item = Family> + '_ {
     Measure::ALL.into_iter().map(move |measure| {
         let steps = measure.per_second();
         let bounds: Vec<u64> = match measure {
-            Measure::Duration => DURATION_BOUNDS_S.iter().map(|bound| bound * steps).collect(),
+            Measure::ConnectionDuration => DURATION_BOUNDS_S.iter().map(|bound| bound * steps).collect(),
             _ => HISTOGRAM_BOUNDS_MS.iter().map(|bound| bound * steps / 1_000).collect(),
         };
         let histogram = total.histograms.get(measure);
@@ -22,7 +22,7 @@ pub fn distributions(total: &Sample) -> impl Iterator<Item = Family> + '_ {
             .fold(0, u64::saturating_add);
         let seconds = |value: u64| value as f64 / steps as f64;
         Family {
-            name: format!("{PREFIX}{}_seconds", measure.exported()).into(),
+            name: format!("{PREFIX}{}_seconds", measure.name()).into(),
             unit: Unit::Seconds,
             help: measure.help(),
             values: Values::Histogram(Distribution {
@@ -42,9 +42,9 @@ mod tests {
     fn counts_stand_at_their_bounds_in_seconds() {
         let mut sample = Sample::new("a", 0, 1);
         for micros in [900, 100_000, 100_900, 9_000_000] {
-            sample.histograms.record_n(Measure::Delivery, micros, 1);
+            sample.histograms.record_n(Measure::DeliveryLatency, micros, 1);
         }
-        sample.histograms.record_n(Measure::Duration, 59_000, 3);
+        sample.histograms.record_n(Measure::ConnectionDuration, 59_000, 3);
         let family = |name: &str| {
             let name = format!("streamgauge_{name}_seconds");
             let found = distributions(&sample).find(|family| family.name == name).expect("a name");

@@ -1,147 +1,260 @@
 //! What is counted. Every counter adds up over time and over nodes.
+//!
+//! A counter is one row here: its name as PostgreSQL, CSV, JSON and `/metrics` have it. There counters that differ only by
+//! a reason, a way or a cohort are one metric with that label.
+
+use crate::metric::export::Unit;
+use std::fmt::Write;
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// One counted thing. Its name is the same in PostgreSQL and in exports.
+    (
+        $($family:literal $(by $label:literal)?: $unit:ident, $help:literal {
+            $($(#[$doc:meta])* $variant:ident => $name:literal $(as $value:literal)?,)*
+        })*
+        elsewhere { $($(#[$other_doc:meta])* $other:ident => $other_name:literal,)* }
+    ) => {
+        /// One counted thing.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Counter { $($(#[$doc])* $variant,)* }
+        pub enum Counter {
+            $($($(#[$doc])* #[doc = $help] $variant,)*)*
+            $($(#[$other_doc])* $other,)*
+        }
 
         impl Counter {
-            pub const ALL: &[Counter] = &[$(Counter::$variant,)*];
+            pub const ALL: &[Counter] = &[$($(Counter::$variant,)*)* $(Counter::$other,)*];
+
+            /// As metrics of `/metrics`.
+            pub const FAMILIES: &[Family] = &[$(Family {
+                name: $family,
+                unit: Unit::$unit,
+                help: $help,
+                label: counters!(@some $($label)?),
+                counters: &[$((concat!("" $(, $value)?), Counter::$variant),)*],
+            },)*];
 
             pub fn name(self) -> &'static str {
-                match self { $(Counter::$variant => $name,)* }
+                match self {
+                    $($(Counter::$variant => $name,)*)*
+                    $(Counter::$other => $other_name,)*
+                }
             }
         }
     };
+    (@some $value:literal) => { Some($value) };
+    (@some) => { None };
+}
+
+/// One metric of `/metrics`.
+pub struct Family {
+    /// Without prefix, with its unit.
+    pub name: &'static str,
+    pub unit: Unit,
+    /// A sentence.
+    pub help: &'static str,
+    /// What its counters differ by.
+    pub label: Option<&'static str>,
+    /// With the label's value.
+    pub counters: &'static [(&'static str, Counter)],
 }
 
 counters! {
-    /// Seconds in which a node measured, summed over nodes.
-    Seconds => "seconds",
-    /// Seconds in which any node measured: divides sums over time into levels and rates of all nodes together.
-    CoveredSeconds => "covered_seconds",
+    "seconds": Seconds, "Seconds that were measured." {
+        /// Seconds in which a node measured, summed over nodes.
+        Seconds => "seconds",
+    }
 
-    /// Requests for a stream that were let in or failed; refusals by a limit are apart.
-    ConnectAttempts => "connect_attempts",
-    /// Streams whose head was flushed.
-    ConnectEstablished => "connect_established",
-    /// Attempts that the server failed.
-    ConnectFailed => "connect_failed",
-    /// Attempts that a limit refused.
-    ConnectRefused => "connect_refused",
-    ClosedByClient => "closed_by_client",
-    ClosedAtEnd => "closed_at_end",
-    ClosedSlow => "closed_slow",
-    ClosedIdle => "closed_idle",
-    ClosedByDrain => "closed_by_drain",
-    /// The ticket's time was over.
-    ClosedExpired => "closed_expired",
-    /// Streams that ended, for whatever reason: with `connect_established` it tells a region's open ones.
-    StreamsClosed => "streams_closed",
-    /// Open streams, summed each second.
-    StreamSeconds => "stream_seconds",
-    /// Time for which sessions were followed by polling, summed over sessions.
-    PollerSeconds => "poller_seconds",
-    /// Streams that the node allows, summed each second.
-    MaxConnectionsSum => "max_connections_sum",
-    /// Memory of Redis, bytes, summed each second in which it was known: the same Redis for all nodes.
-    RedisMemorySum => "redis_memory_sum",
-    RedisSeconds => "redis_seconds",
+    "connect_attempts": One, "Requests for a stream that were let in or failed; refusals by a limit are apart." {
+        /// Requests for a stream that were let in or failed; refusals by a limit are apart.
+        ConnectAttempts => "connect_attempts",
+    }
+    "connect_established": One, "Streams whose head was flushed." {
+        /// Streams whose head was flushed.
+        ConnectEstablished => "connect_established",
+    }
+    "connect_failed": One, "Requests for a stream that the server failed." {
+        /// Attempts that the server failed.
+        ConnectFailed => "connect_failed",
+    }
+    "connect_refused": One, "Requests for a stream that a limit refused." {
+        /// Attempts that a limit refused.
+        ConnectRefused => "connect_refused",
+    }
+    "streams_closed" by "reason": One, "Streams that ended." {
+        ClosedByClient => "closed_by_client" as "client",
+        ClosedAtEnd => "closed_at_end" as "end",
+        ClosedSlow => "closed_slow" as "slow",
+        ClosedIdle => "closed_idle" as "idle",
+        ClosedByDrain => "closed_by_drain" as "drain",
+        /// The ticket's time was over.
+        ClosedExpired => "closed_expired" as "expired",
+    }
+    "stream_seconds": Seconds, "Open streams, summed over the measured seconds." {
+        /// Open streams, summed each second.
+        StreamSeconds => "stream_seconds",
+    }
+    "poller_seconds": Seconds, "Time for which sessions were followed by polling, on whichever nodes, summed over sessions." {
+        /// Time for which sessions were followed by polling, summed over sessions.
+        PollerSeconds => "poller_seconds",
+    }
 
-    /// Status events accepted on this node.
-    Published => "published",
-    /// Status events that could not be accepted because the broker was away.
-    PublishFailed => "publish_failed",
-    /// Messages that back ends published to Redis by themselves and that are no status.
-    PlainBad => "plain_bad",
-    /// The same, and good ones, but Redis or this node could not take them in.
-    PlainLost => "plain_lost",
-    /// Events times followers that were there when it came, snapshots and replays included.
-    DeliveriesDue => "deliveries_due",
-    /// Last byte handed to the kernel.
-    Delivered => "delivered",
-    /// Progress of a slow follower that a later event of the same stage made old.
-    Conflated => "conflated",
-    /// Dropped because the follower's queue was full: a failure.
-    DroppedSlow => "dropped_slow",
-    /// Dropped because the follower had gone: no failure, but no delivery either.
-    DroppedGone => "dropped_gone",
-    /// Not sent because the follower's snapshot or replay had it already.
-    Repeated => "repeated",
-    /// Followers told of a gap.
-    Gaps => "gaps",
+    "published": One, "Status events accepted on this node." {
+        /// Status events accepted on this node.
+        Published => "published",
+    }
+    "publish_failed": One, "Status events that could not be accepted because Redis was away." {
+        /// Status events that could not be accepted because the broker was away.
+        PublishFailed => "publish_failed",
+    }
+    "plain_messages_dropped" by "reason": One, "Messages that back ends published to Redis by themselves: no status, or not taken in." {
+        /// Messages that back ends published to Redis by themselves and that are no status.
+        PlainBad => "plain_bad" as "bad",
+        /// The same, and good ones, but Redis or this node could not take them in.
+        PlainLost => "plain_lost" as "lost",
+    }
+    "deliveries_due": One, "Events times the followers that were there: made, plus those not made." {
+        /// Events times followers that were there when it came, snapshots and replays included.
+        DeliveriesDue => "deliveries_due",
+    }
+    "delivered": One, "Deliveries whose last byte was handed to the kernel." {
+        /// Last byte handed to the kernel.
+        Delivered => "delivered",
+    }
+    "socket_writes": One, "Writes of status events to followers' sockets: one for each follower and write, however many events it held. What waited for room counts once more." {
+        SocketWrites => "socket_writes",
+    }
+    "deliveries_not_made" by "reason": One, "Deliveries that were due and not made; only those to slow followers are failures." {
+        /// Progress of a slow follower that a later event of the same stage made old.
+        Conflated => "conflated" as "conflated",
+        /// Dropped because the follower's queue was full: a failure.
+        DroppedSlow => "dropped_slow" as "slow",
+        /// Dropped because the follower had gone: no failure, but no delivery either.
+        DroppedGone => "dropped_gone" as "gone",
+        /// Not sent because the follower's snapshot or replay had it already.
+        Repeated => "repeated" as "repeated",
+    }
+    "gaps": One, "Followers told that events are missing." {
+        /// Followers told of a gap.
+        Gaps => "gaps",
+    }
 
-    StreamRequests => "stream_requests",
-    /// Wire bytes of stream requests, heads included.
-    StreamBytesIn => "stream_bytes_in",
-    StreamBytesOut => "stream_bytes_out",
-    /// Of them what it took to open streams: request, head, and what a follower is told first.
-    OpeningBytes => "opening_bytes",
-    PollRequests => "poll_requests",
-    /// Polls answered 304.
-    PollsUnchanged => "polls_unchanged",
-    PollBytesIn => "poll_bytes_in",
-    PollBytesOut => "poll_bytes_out",
+    "requests" by "way": One, "Requests to follow a session." {
+        StreamRequests => "stream_requests" as "stream",
+        PollRequests => "poll_requests" as "poll",
+    }
+    "received_bytes" by "way": Bytes, "Bytes on the wire of requests to follow, heads included." {
+        /// Wire bytes of stream requests, heads included.
+        StreamBytesIn => "stream_bytes_in" as "stream",
+        PollBytesIn => "poll_bytes_in" as "poll",
+    }
+    "sent_bytes" by "way": Bytes, "Bytes on the wire of the answers to them, heads included." {
+        StreamBytesOut => "stream_bytes_out" as "stream",
+        PollBytesOut => "poll_bytes_out" as "poll",
+    }
+    "opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is sent first." {
+        /// Of them what it took to open streams: request, head, and what a follower is told first.
+        OpeningBytes => "opening_bytes",
+    }
+    "polls_unchanged": One, "Polls answered 304." {
+        /// Polls answered 304.
+        PollsUnchanged => "polls_unchanged",
+    }
 
-    /// Stream and poll requests of sessions in the stream cohort (a fallback's polls are part of its cost).
-    StreamCohortRequests => "stream_cohort_requests",
-    StreamCohortBytes => "stream_cohort_bytes",
-    /// Followed time of the cohort's sessions, summed each second.
-    StreamCohortSeconds => "stream_cohort_seconds",
-    PollCohortRequests => "poll_cohort_requests",
-    PollCohortBytes => "poll_cohort_bytes",
-    PollCohortSeconds => "poll_cohort_seconds",
+    "cohort_requests" by "cohort": One, "Requests to follow sessions of the cohort, whichever way." {
+        /// Stream and poll requests of sessions in the stream cohort (a fallback's polls are part of its cost).
+        StreamCohortRequests => "stream_cohort_requests" as "stream",
+        PollCohortRequests => "poll_cohort_requests" as "poll",
+    }
+    "cohort_bytes" by "cohort": Bytes, "Bytes on the wire of both directions for sessions of the cohort." {
+        StreamCohortBytes => "stream_cohort_bytes" as "stream",
+        PollCohortBytes => "poll_cohort_bytes" as "poll",
+    }
+    "cohort_followed_seconds" by "cohort": Seconds, "Time for which sessions of the cohort had a follower, summed over sessions." {
+        /// Followed time of the cohort's sessions, summed each second.
+        StreamCohortSeconds => "stream_cohort_seconds" as "stream",
+        PollCohortSeconds => "poll_cohort_seconds" as "poll",
+    }
 
-    SessionsStarted => "sessions_started",
-    SessionsCompleted => "sessions_completed",
-    SessionsFailed => "sessions_failed",
-    SessionsAbandoned => "sessions_abandoned",
+    "sessions_started": One, "Sessions that began on this node." {
+        SessionsStarted => "sessions_started",
+    }
+    "sessions_ended" by "reason": One, "Sessions that ended." {
+        SessionsCompleted => "sessions_completed" as "completed",
+        SessionsFailed => "sessions_failed" as "failed",
+        SessionsAbandoned => "sessions_abandoned" as "abandoned",
+    }
+    "stream_cohort_sessions": One, "Sessions told to stream that began on this node." {
+        /// Sessions of the stream cohort that began here: what fallbacks are divided by.
+        StreamCohortSessions => "stream_cohort_sessions",
+    }
+    "sessions_fell_back": One, "Sessions told to stream of which a page reported that it polls." {
+        /// Among them, those of which a page reported a fallback.
+        SessionsFellBack => "sessions_fell_back",
+    }
 
-    /// Sessions of the stream cohort that began here: what fallbacks are divided by.
-    StreamCohortSessions => "stream_cohort_sessions",
-    /// Among them, those of which a page reported a fallback.
-    SessionsFellBack => "sessions_fell_back",
+    "fallbacks" by "reason": One, "Fallbacks to polling that pages reported." {
+        FallbackNoEventSource => "fallback_no_event_source" as "no_event_source",
+        FallbackConnectFailed => "fallback_connect_failed" as "connect_failed",
+        FallbackWatchdog => "fallback_watchdog" as "watchdog",
+        FallbackBuffered => "fallback_buffered" as "buffered",
+        FallbackRefused => "fallback_refused" as "refused",
+        FallbackTooManyTabs => "fallback_too_many_tabs" as "too_many_tabs",
+    }
+    "beacons": One, "Reports of pages that were counted." {
+        Beacons => "beacons",
+    }
+    "beacons_ignored" by "reason": One, "Reports of pages that were counted before or are none." {
+        /// Counted before.
+        BeaconsRepeated => "beacons_repeated" as "repeated",
+        /// Refused: not in their shape, or of no session of ours.
+        BeaconsBad => "beacons_bad" as "bad",
+    }
+    "probes" by "result": One, "Streams that the node opened to itself; an unknown one could not be tried." {
+        /// Probes that were served in time.
+        ProbesGood => "probes_good" as "good",
+        /// Probes that were not.
+        ProbesBad => "probes_bad" as "bad",
+        /// Probes that could not be made: they say nothing about the service.
+        ProbesUnknown => "probes_unknown" as "unknown",
+    }
+    "socket_bytes" by "source": Bytes, "Bytes of connections that ended, as the server and as the kernel counted them." {
+        /// What the meter counted on the same connections.
+        MeterBytesIn => "meter_bytes_in" as "meter_in",
+        /// Bytes that the kernel says it received and had acknowledged on connections that the meter counted whole.
+        KernelBytesIn => "kernel_bytes_in" as "kernel_in",
+        MeterBytesOut => "meter_bytes_out" as "meter_out",
+        KernelBytesOut => "kernel_bytes_out" as "kernel_out",
+    }
+    "rows_late": One, "Rows of 10 s that came to PostgreSQL after others of their time were dropped, and were left out." {
+        /// 10 s rows that were stored no more: others of their time had been dropped.
+        RowsLate => "rows_late",
+    }
+    "refreshes": One, "Pages that were reloaded." {
+        /// Pages that were reloaded.
+        Refreshes => "refreshes",
+    }
+    "status_checks": One, "Times that a user asked for the status by hand." {
+        /// Times that a user asked for the status by hand.
+        StatusChecks => "status_checks",
+    }
 
-    Beacons => "beacons",
-    /// Counted before.
-    BeaconsRepeated => "beacons_repeated",
-    /// Refused: not in their shape, or of no session of ours.
-    BeaconsBad => "beacons_bad",
-    /// Pages that were reloaded.
-    Refreshes => "refreshes",
-    /// Times that a user asked for the status by hand.
-    StatusChecks => "status_checks",
-    FallbackNoEventSource => "fallback_no_event_source",
-    FallbackConnectFailed => "fallback_connect_failed",
-    FallbackWatchdog => "fallback_watchdog",
-    FallbackBuffered => "fallback_buffered",
-    FallbackRefused => "fallback_refused",
-    FallbackTooManyTabs => "fallback_too_many_tabs",
-
-    /// Probes that were served in time.
-    ProbesGood => "probes_good",
-    /// Probes that were not.
-    ProbesBad => "probes_bad",
-    /// Probes that could not be made: they say nothing about the service.
-    ProbesUnknown => "probes_unknown",
-
-    /// Bytes that the kernel says it received and had acknowledged on connections that the meter counted whole.
-    KernelBytesIn => "kernel_bytes_in",
-    KernelBytesOut => "kernel_bytes_out",
-    /// What the meter counted on the same connections.
-    MeterBytesIn => "meter_bytes_in",
-    MeterBytesOut => "meter_bytes_out",
-
-    /// 10 s rows that were stored no more: others of their time had been dropped.
-    RowsLate => "rows_late",
-
-    /// CPU time used, microseconds.
-    CpuMicros => "cpu_micros",
-    /// Resident bytes, summed each second.
-    MemorySum => "memory_sum",
-    /// Resident bytes when the node last had no stream, summed each second.
-    UnusedMemorySum => "unused_memory_sum",
+    // What the process's own metrics tell, exactly and from its start; and what only rows by region or of several nodes tell.
+    elsewhere {
+        /// Seconds in which any node measured: divides sums over time into levels and rates of all nodes together.
+        CoveredSeconds => "covered_seconds",
+        /// Streams that ended, for whatever reason: with `connect_established` it tells a region's open ones.
+        StreamsClosed => "streams_closed",
+        /// Streams that the node allows, summed each second.
+        MaxConnectionsSum => "max_connections_sum",
+        /// Memory of Redis, bytes, summed each second in which it was known: the same Redis for all nodes.
+        RedisMemorySum => "redis_memory_sum",
+        RedisSeconds => "redis_seconds",
+        /// CPU time used, microseconds.
+        CpuMicros => "cpu_micros",
+        /// Resident bytes, summed each second.
+        MemorySum => "memory_sum",
+        /// Resident bytes when the node last had no stream, summed each second.
+        UnusedMemorySum => "unused_memory_sum",
+    }
 }
 
 impl Counter {
@@ -222,6 +335,19 @@ impl Counters {
             .collect()
     }
 
+    /// The same as text.
+    pub fn to_json_text(&self) -> String {
+        let mut text = String::from("{");
+        for (counter, amount) in self.counted() {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            // Writing into a String cannot fail; names need no escaping.
+            let _ = write!(text, "\"{}\":{amount}", counter.name());
+        }
+        text + "}"
+    }
+
     /// Reads what [`Counters::to_json`] wrote; names of other versions are passed over.
     pub fn from_json(json: &serde_json::Value) -> Counters {
         let mut counters = Counters::default();
@@ -250,6 +376,8 @@ mod tests {
             counters.add(counter, index as u64);
         }
         assert_eq!(Counters::from_json(&counters.to_json()), counters);
+        let text = serde_json::from_str::<serde_json::Value>(&counters.to_json_text()).expect("JSON");
+        assert_eq!(text, counters.to_json());
         let mut twice = counters;
         twice.merge(&counters);
         twice.unmerge(&counters);

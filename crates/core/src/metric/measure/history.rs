@@ -10,6 +10,7 @@ use crate::{
         kpi::{self, Kpi},
         numbers::{self, Basis, CohortCost, Reduction},
         sla::Objective,
+        table::{Given, Metric},
     },
 };
 use std::collections::BTreeMap;
@@ -45,9 +46,9 @@ impl Sample {
     /// Mean age of a poller's news, ms.
     pub fn staleness(&self, poll_interval_ms: u32) -> (f64, Basis) {
         // The mean of few polls says little: below the floor the model is the better guess.
-        let measured = self.histograms.get(Measure::Staleness).len() >= numbers::PERCENTILE_FLOOR;
-        let mean = self.mean_of(Measure::Staleness).filter(|_| measured);
-        let poll_ms = self.mean_of(Measure::PollTime).unwrap_or(0.0) / 1_000.0;
+        let measured = self.histograms.get(Measure::PollStaleness).len() >= numbers::PERCENTILE_FLOOR;
+        let mean = self.mean_of(Measure::PollStaleness).filter(|_| measured);
+        let poll_ms = self.mean_of(Measure::PollDuration).unwrap_or(0.0) / 1_000.0;
         numbers::polling_staleness(mean, poll_interval_ms, poll_ms)
     }
 
@@ -94,7 +95,7 @@ impl Sample {
     }
 
     pub fn mean_delivery_ms(&self) -> Option<f64> {
-        self.mean_of(Measure::Delivery).map(|micros| micros / 1_000.0)
+        self.mean_of(Measure::DeliveryLatency).map(|micros| micros / 1_000.0)
     }
 
     /// Good probes of those that could be made, percent.
@@ -117,7 +118,7 @@ impl Sample {
 
     /// Delivery latency at a percentile, ms.
     pub fn delivery_ms(&self, percentile: f64) -> Option<f64> {
-        self.percentile(Measure::Delivery, percentile, 1).map(|micros| micros / 1_000.0)
+        self.percentile(Measure::DeliveryLatency, percentile, 1).map(|micros| micros / 1_000.0)
     }
 
     /// Counts by [`HISTOGRAM_BOUNDS_MS`], for a measure in microseconds.
@@ -127,7 +128,7 @@ impl Sample {
 
     /// Counts by [`DURATION_BOUNDS_S`].
     pub fn buckets_duration(&self) -> Vec<u64> {
-        self.buckets(Measure::Duration, &DURATION_BOUNDS_S.map(|bound| bound * 1_000))
+        self.buckets(Measure::ConnectionDuration, &DURATION_BOUNDS_S.map(|bound| bound * 1_000))
     }
 
     pub(crate) fn buckets(&self, measure: Measure, bounds: &[u64]) -> Vec<u64> {
@@ -188,23 +189,19 @@ pub fn all_nodes<'a>(start: i64, step: i64, samples: impl IntoIterator<Item = &'
 
 /// One chart point of a bucket of all nodes.
 pub fn point(at: i64, whole: &Sample) -> Point {
-    Point {
-        at,
-        p50: whole.delivery_ms(50.0),
-        p95: whole.delivery_ms(95.0),
-        p99: whole.delivery_ms(99.0),
-        deliveries: whole.counters.get(Counter::Delivered),
-        polling: whole.mean_of(Measure::Staleness),
-        streams: whole.level(Counter::StreamSeconds),
-        pollers: whole.level(Counter::PollerSeconds),
-        published: whole.level(Counter::Published),
-        delivered: whole.level(Counter::Delivered),
-        memory: whole.level(Counter::MemorySum),
-        cpu: whole.level(Counter::CpuMicros).map(|micros| micros / 10_000.0),
-        redis_memory: whole.redis_memory(),
-        // One bucket's followed time is short: the cohort floor would hide it, and the chart shows noise honestly.
-        request_reduction: bucket_reduction(whole),
-        error_rate: whole.error_rate(),
+    Point { at, values: Metric::CHARTED.map(|metric| in_one_step(metric, whole)) }
+}
+
+/// Nothing that is modelled: it would be the same in each step. One step has few values; floors would hide them, and
+/// charts show noise honestly.
+fn in_one_step(metric: Metric, sample: &Sample) -> Option<f64> {
+    match metric {
+        Metric::PollStaleness => sample.mean_of(Measure::PollStaleness),
+        Metric::RequestReduction => bucket_reduction(sample),
+        _ => {
+            let reading = metric.read(&Given { sample, poll_interval_ms: 0 });
+            reading.value.filter(|_| reading.basis != Some(Basis::Modelled))
+        }
     }
 }
 
@@ -232,13 +229,14 @@ impl Headline<'_> {
     pub fn kpis(&self) -> Vec<Kpi> {
         let window = self.window;
         let interval = self.poll_interval_ms;
-        let enough =
-            |sample: &&Sample| sample.histograms.get(Measure::Delivery).len() >= numbers::PERCENTILE_FLOOR;
+        let enough = |sample: &&Sample| {
+            sample.histograms.get(Measure::DeliveryLatency).len() >= numbers::PERCENTILE_FLOOR
+        };
         let judged = |sample: &&Sample| sample.operations() >= numbers::RATE_FLOOR;
         vec![
             kpi::update_latency(
                 (window.delivery_ms(95.0), window.mean_delivery_ms()),
-                window.histograms.get(Measure::Delivery).len(),
+                window.histograms.get(Measure::DeliveryLatency).len(),
                 self.before.filter(enough).and_then(|sample| sample.delivery_ms(95.0)),
                 window.staleness(interval),
             ),
@@ -273,7 +271,7 @@ mod tests {
         sample.counters.add(Counter::CoveredSeconds, seconds);
         sample.counters.add(Counter::StreamSeconds, streams * seconds);
         sample.counters.add(Counter::Delivered, delivered);
-        sample.histograms.record_n(Measure::Delivery, 5_000, delivered);
+        sample.histograms.record_n(Measure::DeliveryLatency, 5_000, delivered);
         sample
     }
 
@@ -282,15 +280,16 @@ mod tests {
         let rows = [sample("a", 10, 30, 100), sample("b", 10, 12, 50)];
         let minute = all_nodes(100, 10, &rows);
         let first = point(100, &minute);
-        assert_eq!((first.streams, first.delivered, first.deliveries), (Some(42.0), Some(15.0), 150));
-        assert!((first.p95.expect("deliveries") - 5.0).abs() < 0.05);
+        let (streams, delivered) = (Metric::ActiveConnections, Metric::Delivered);
+        assert_eq!((first.of(streams), first.of(delivered)), (Some(42.0), Some(15.0)));
+        assert!((first.of(Metric::DeliveryLatencyP95).expect("deliveries") - 5.0).abs() < 0.05);
         // Merged again over time it stays the level of both.
         let mut later = minute.clone();
         later.start = 110;
-        assert_eq!(point(100, &merged(100, 20, [&minute, &later])).streams, Some(42.0));
+        assert_eq!(point(100, &merged(100, 20, [&minute, &later])).of(streams), Some(42.0));
         // A node that was there half of the time counts for half.
         let half = all_nodes(100, 10, &[sample("a", 10, 30, 100), sample("b", 5, 12, 50)]);
-        assert_eq!(point(100, &half).streams, Some(36.0));
+        assert_eq!(point(100, &half).of(streams), Some(36.0));
         // Two processes of one node, one after the other, cover what they measured together.
         let again = all_nodes(100, 10, &[sample("a", 4, 10, 0), sample("a", 5, 10, 0)]);
         assert_eq!(again.level(Counter::StreamSeconds), Some(10.0));
@@ -298,18 +297,37 @@ mod tests {
 
     #[test]
     fn a_bucket_that_nobody_measured_is_a_hole() {
-        assert_eq!(point(100, &all_nodes(100, 10, &[])), Point { at: 100, ..Point::default() });
+        assert_eq!(point(100, &all_nodes(100, 10, &[])), Point::hole(100));
         let idle = point(100, &sample("a", 10, 0, 0));
-        assert_eq!((idle.streams, idle.p95), (Some(0.0), None));
+        assert_eq!(
+            (idle.of(Metric::ActiveConnections), idle.of(Metric::DeliveryLatencyP95)),
+            (Some(0.0), None)
+        );
+    }
+
+    #[test]
+    fn a_point_has_what_was_measured_and_no_model() {
+        let mut polled = sample("a", 10, 1, 0);
+        polled.histograms.record_n(Measure::PollStaleness, 1_520, 3);
+        polled.counters.add(Counter::StreamCohortSeconds, 20);
+        polled.counters.add(Counter::StreamCohortRequests, 1);
+        let modelled = point(100, &polled);
+        // HdrHistogram's mean takes the middle of a step.
+        assert!((modelled.of(Metric::PollStaleness).expect("polls") - 1_520.0).abs() < 8.0);
+        assert_eq!(modelled.of(Metric::RequestReduction), None, "no session was polled in this step");
+        polled.counters.add(Counter::PollCohortSeconds, 20);
+        polled.counters.add(Counter::PollCohortRequests, 10);
+        let measured = point(100, &polled).of(Metric::RequestReduction);
+        assert_eq!(measured, Some(90.0), "below the floor of a comparison, and shown");
     }
 
     #[test]
     fn buckets_count_everything_once() {
         let mut sample = Sample::new("a", 0, 10);
         for (millis, count) in [(1, 3), (99, 5), (100_000, 2)] {
-            sample.histograms.record_n(Measure::Delivery, millis * 1_000, count);
+            sample.histograms.record_n(Measure::DeliveryLatency, millis * 1_000, count);
         }
-        let counts = sample.buckets_ms(Measure::Delivery);
+        let counts = sample.buckets_ms(Measure::DeliveryLatency);
         assert_eq!(counts.len(), HISTOGRAM_BOUNDS_MS.len() + 1);
         assert_eq!((counts[0], counts[6], counts[12]), (3, 5, 2));
     }

@@ -109,7 +109,7 @@ mod tests {
         for &counter in Counter::ALL.iter().step_by(3) {
             sample.counters.add(counter, 200_000_000);
         }
-        (0..3_000).for_each(|n| sample.histograms.record_n(Measure::Delivery, 100 + n % 400, 1));
+        (0..3_000).for_each(|n| sample.histograms.record_n(Measure::DeliveryLatency, 100 + n % 400, 1));
         sample.histograms.record_n(Measure::ProbeDelivery, 900, 1);
         let packed = sample.pack();
         assert!(packed.body.len() < 400, "{} bytes", packed.body.len());

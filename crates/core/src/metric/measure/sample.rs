@@ -143,24 +143,24 @@ mod tests {
         let mut a = Histograms::default();
         let mut b = Histograms::default();
         for value in 1..=1_000 {
-            a.record_n(Measure::Delivery, value * 10, 1);
-            b.record_n(Measure::Delivery, value * 1_000, 2);
+            a.record_n(Measure::DeliveryLatency, value * 10, 1);
+            b.record_n(Measure::DeliveryLatency, value * 1_000, 2);
         }
         let mut direct = a.clone();
         direct.merge(&b);
         let mut stored = Histograms::default();
         for part in [&a, &b] {
-            let bytes = part.encode(Measure::Delivery).expect("not empty");
-            assert!(stored.merge_encoded(Measure::Delivery, &bytes));
+            let bytes = part.encode(Measure::DeliveryLatency).expect("not empty");
+            assert!(stored.merge_encoded(Measure::DeliveryLatency, &bytes));
         }
-        assert_eq!(stored.get(Measure::Delivery), direct.get(Measure::Delivery));
+        assert_eq!(stored.get(Measure::DeliveryLatency), direct.get(Measure::DeliveryLatency));
         direct.unmerge(&b);
-        assert_eq!(direct.get(Measure::Delivery).len(), 1_000);
+        assert_eq!(direct.get(Measure::DeliveryLatency).len(), 1_000);
         assert_eq!(
-            direct.get(Measure::Delivery).value_at_quantile(0.5),
-            a.get(Measure::Delivery).value_at_quantile(0.5)
+            direct.get(Measure::DeliveryLatency).value_at_quantile(0.5),
+            a.get(Measure::DeliveryLatency).value_at_quantile(0.5)
         );
-        assert!(!stored.merge_encoded(Measure::Delivery, b"not a histogram"));
-        assert_eq!(Histograms::default().encode(Measure::Connect), None);
+        assert!(!stored.merge_encoded(Measure::DeliveryLatency, b"not a histogram"));
+        assert_eq!(Histograms::default().encode(Measure::ConnectionEstablishment), None);
     }
 }

@@ -4,7 +4,7 @@ use super::{PUBLISHER, Worker, is_empty, session::ticket, watch};
 use crate::{
     drive::{
         agenda::Act,
-        publisher::{Ask, Asked, Told},
+        publisher::{Ask, Asked, Sent},
     },
     wire::{answers::fates, mark::Mark},
 };
@@ -64,7 +64,7 @@ impl Worker {
                 tally.counts.sent += 1;
                 let mark = Mark { number: session.sent, due_us: due, sent_us: now };
                 session.fanout.sent(mark.number, session.followers);
-                let told = Told { session: number, number: mark.number };
+                let told = Sent { session: number, number: mark.number };
                 match setup.batch_us {
                     Some(after) => {
                         publisher.collect(told, now, after, |out| requests.line(number, mark, out));
@@ -96,12 +96,12 @@ impl Worker {
         }
         let now = self.now_us();
         let count = self.sessions.len();
-        let turns = (0..count).map(|step| (number as usize + step) % count);
+        let mut turns = (0..count).map(|step| (number as usize + step) % count);
         let runs = |local: &usize| {
             let session = &self.sessions[*local];
             session.created && session.sent > 0 && !session.completing
         };
-        let found = turns.filter(runs).next();
+        let found = turns.find(runs);
         if let Some(local) = found {
             let Worker { sessions, publishers, setup, index: thread, .. } = self;
             let session = u32::try_from(local).unwrap_or(0) * setup.threads + *thread;
@@ -209,7 +209,7 @@ impl Worker {
     }
 
     /// What became of one message.
-    fn told(&mut self, Told { session, number }: Told, status: Option<u16>) {
+    fn told(&mut self, Sent { session, number }: Sent, status: Option<u16>) {
         if self.judged(status) {
             self.tally.counts.accepted += 1;
         } else {
