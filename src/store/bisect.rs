@@ -1,5 +1,5 @@
-//! Rows that PostgreSQL can never take. It takes all rows of a statement or none, so one such row would keep those that
-//! it comes with, and whatever is to be written after them, waiting for ever.
+//! Finds rows that PostgreSQL rejects. PostgreSQL stores all rows of a statement or none, so one bad row would block the
+//! rows in its statement, and every row after them, forever.
 
 use super::{WriteBehind, error::is_refused};
 use std::collections::VecDeque;
@@ -18,8 +18,8 @@ pub(super) fn leave_out<T>(
     write_behind.lose(1);
 }
 
-/// Rows on their way to PostgreSQL, in parts. A part that it refuses is halved until the row at fault is alone: one among
-/// 360 costs 18 statements more.
+/// Rows to be written, in parts. A part that PostgreSQL rejects is halved until the bad row is alone: one bad row among
+/// 360 costs 18 more statements.
 pub(super) struct Bisect<T>(VecDeque<Vec<T>>);
 
 impl<T> Bisect<T> {
@@ -33,13 +33,13 @@ impl<T> Bisect<T> {
         Bisect(parts)
     }
 
-    /// What is to be written next; [`Bisect::judge`] wants it back.
+    /// The part to write next. Pass it to [`Bisect::judge`] afterwards.
     pub fn part(&mut self) -> Option<Vec<T>> {
         self.0.pop_front()
     }
 
-    /// What became of the part. Answers its row where it had one, and that can never be written. An error: nothing can be
-    /// written now, and the part is among the rest again.
+    /// Takes the result of writing the part. Answers the row if it was alone and PostgreSQL rejected it. An error means that
+    /// nothing can be written now; the part is queued again.
     pub fn judge(&mut self, mut part: Vec<T>, written: sqlx::Result<()>) -> sqlx::Result<Option<Refused<T>>> {
         match written {
             Ok(()) => Ok(None),
@@ -57,7 +57,7 @@ impl<T> Bisect<T> {
         }
     }
 
-    /// What was not written, in its order.
+    /// Rows that were not written, in their order.
     pub fn rest(self) -> Vec<T> {
         self.0.into_iter().flatten().collect()
     }

@@ -1,5 +1,5 @@
-//! Rows that would count twice if they were written twice: what is kept beside the numbers, and marks of timelines. The
-//! answer to a COMMIT may get lost; before such rows are written again, PostgreSQL is asked what became of them.
+//! Writes rows that must not be stored twice: fallbacks, pages seen, annotations, and marks of timelines. The answer to a
+//! COMMIT may get lost. Before such rows are written again, this module asks PostgreSQL whether the transaction committed.
 
 use super::{
     Traces, WriteBehind,
@@ -14,15 +14,15 @@ use streamgauge_core::session::{ids::SessionId, timeline::Mark};
 /// Marks of sessions' timelines that are written at once.
 const MARKS: usize = 2_000;
 
-/// Rows of a transaction whose end was not heard.
+/// Rows of a transaction whose COMMIT was not answered.
 pub(super) struct Doubt {
-    /// Its number, as PostgreSQL counts.
+    /// PostgreSQL's transaction id.
     transaction: i64,
     rows: Rows,
 }
 
 impl Doubt {
-    /// Rows that are there or not.
+    /// How many rows are in doubt.
     pub fn len(&self) -> usize {
         match &self.rows {
             Rows::Traces(traces) => traces.len(),
@@ -36,7 +36,7 @@ enum Rows {
     Marks(Vec<(SessionId, Mark)>),
 }
 
-/// A write that failed; with the transaction's number, if it may be there all the same.
+/// A failed write, with the transaction's id if it may have committed all the same.
 pub(super) struct Failed {
     error: sqlx::Error,
     unheard: Option<i64>,
@@ -58,7 +58,7 @@ impl From<sqlx::Error> for Failed {
 enum Fate {
     Stored,
     NotStored,
-    /// Its connection has not ended yet on PostgreSQL's side.
+    /// Still in progress: PostgreSQL has not noticed yet that the connection is gone.
     Open,
 }
 
@@ -75,13 +75,13 @@ async fn fate(connection: &mut PgConnection, transaction: i64) -> sqlx::Result<F
             Some("in progress") => Fate::Open,
             _ => Fate::NotStored,
         }),
-        // Invalid parameter, "in the future": a replica took over that has not come so far.
+        // Invalid parameter, "in the future": a replica took over that never saw this transaction.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("22023") => Ok(Fate::NotStored),
         Err(error) => Err(error),
     }
 }
 
-/// What was noted and waits, and where.
+/// The notes that wait to be written, and their node.
 pub(super) struct Noted<'a> {
     pub node: &'a str,
     pub write_behind: &'a WriteBehind,
@@ -89,7 +89,7 @@ pub(super) struct Noted<'a> {
 }
 
 impl Noted<'_> {
-    /// Writes it. What a transaction may have written that broke off is left in `doubt`, and settled the next time.
+    /// Writes the notes. If a COMMIT is not answered, its rows stay in `doubt` and are settled at the next write.
     pub async fn write(&self, connection: &mut PgConnection, doubt: &mut Option<Doubt>) -> sqlx::Result<()> {
         if !self.settle(connection, doubt).await? {
             return Ok(());
@@ -103,7 +103,7 @@ impl Noted<'_> {
         Err(error)
     }
 
-    /// Whether nothing is in doubt any more. What was not stored waits again.
+    /// Whether nothing is in doubt any more. Rows that did not commit are queued again.
     async fn settle(&self, connection: &mut PgConnection, doubt: &mut Option<Doubt>) -> sqlx::Result<bool> {
         let Some(Doubt { transaction, .. }) = doubt else { return Ok(true) };
         let fate = fate(connection, *transaction).await?;
@@ -132,7 +132,7 @@ impl Noted<'_> {
             return Err((error, Some(Doubt { transaction, rows: Rows::Traces(traces) })));
         }
         if is_refused(&error) {
-            // All that they hold was said by this program: nothing that anybody sends leads here.
+            // This program made every value in these rows, so no input from outside can cause this.
             tracing::error!(%error, "PostgreSQL refuses what was noted beside the numbers: it is left out");
             self.write_behind.lose(traces.len());
             return Ok(());
@@ -142,7 +142,7 @@ impl Noted<'_> {
     }
 
     async fn write_marks(&self, connection: &mut PgConnection) -> Result<(), (sqlx::Error, Option<Doubt>)> {
-        // Those that wait now, and not all that come while they are written.
+        // Only the marks that wait now, not those that arrive during the write.
         for _ in 0..self.journal.waiting().div_ceil(MARKS) {
             self.write_part(connection, self.journal.take(MARKS)).await?;
         }

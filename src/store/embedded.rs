@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How often it is looked after.
+/// How often it is checked.
 const ROUND: Duration = Duration::from_secs(2);
 
 pub struct Private {
@@ -75,11 +75,11 @@ impl Private {
         self.postgres.url()
     }
 
-    /// Starts it again whenever it is gone, until `stop`; then stops it.
+    /// Restarts it whenever it is gone, until `stop`; then stops it.
     pub async fn keep(self, mut stop: watch::Receiver<bool>) {
         while tokio::time::timeout(ROUND, stopped(&mut stop)).await.is_err() {
             if self.postgres.is_running() {
-                // Streams first: followers wait for an event, nobody waits for a row.
+                // Followers wait for events, but nothing waits for a row.
                 self.postgres.give_way();
                 continue;
             }
@@ -91,7 +91,7 @@ impl Private {
         self.stop().await;
     }
 
-    /// Also one that was adopted: the folder is this server's, and nobody else uses it.
+    /// Stops an adopted one too: no other server uses this folder.
     pub async fn stop(&self) {
         if let Err(error) = self.blocking(|postgres| postgres.stop()).await {
             tracing::error!(%error, "the private PostgreSQL did not stop");

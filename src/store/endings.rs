@@ -1,8 +1,8 @@
-//! Which sessions have ended, for when the broker has forgotten them. An id that was used is not used again, and who comes
-//! late still learns the outcome.
+//! Which sessions have ended, after the broker has forgotten them. An id is never used twice, and late followers still learn
+//! the outcome.
 //!
-//! Only what the broker does not know is looked up here: an event of a running session never waits for PostgreSQL. Nor does
-//! any event wait for a PostgreSQL that does not answer: then the session counts as new.
+//! Only sessions that the broker does not know are looked up here, so an event of a running session never waits for
+//! PostgreSQL. If PostgreSQL does not answer in time, the session counts as new.
 
 use super::{Health, sessions};
 use crate::{clock, telemetry::database};
@@ -23,16 +23,16 @@ use streamgauge_core::session::{
 };
 use tokio::sync::Semaphore;
 
-/// Sessions whose end this node saw, remembered until PostgreSQL has it, and beyond: one is a number of 8 bytes.
+/// How many ended sessions this node remembers, also after PostgreSQL has them. Each takes 8 bytes.
 const REMEMBERED: usize = 65_536;
-/// A question that takes longer has no answer.
+/// Timeout of a lookup.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// After one without an answer, none is asked for this long, ms.
+/// After a lookup timed out, there are no lookups for this long, ms.
 const QUIET_MS: i64 = 1_000;
-/// An end that this node saw is stored within a second or two: until then its outcome is asked for again, so many times.
+/// How often an outcome is looked up again: an end that this node saw is stored within a second or two.
 const LOOKS: u32 = 12;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Questions at the same time, so that connections are left for all else.
+/// Lookups at the same time. The other connections stay free for everything else.
 const AT_ONCE: usize = 2;
 
 /// Cloning shares it.
@@ -45,7 +45,7 @@ struct Inner {
     recent: Mutex<Recent>,
     hasher: RandomState,
     publishers: Line,
-    /// A line of their own, so that followers of invented sessions do not delay publishers.
+    /// A queue of their own, so that followers of invented sessions do not delay publishers.
     followers: Line,
 }
 
@@ -70,7 +70,7 @@ impl Recent {
     }
 }
 
-/// Who asks at the same time.
+/// Lookups under way.
 struct Line {
     places: Semaphore,
     /// By the steady clock, ms.
@@ -82,7 +82,7 @@ impl Line {
         Line { places: Semaphore::new(AT_ONCE), quiet_until: AtomicI64::new(i64::MIN) }
     }
 
-    /// `None`: there is no answer in time.
+    /// `None`: the lookup timed out.
     async fn ask<T>(&self, question: impl Future<Output = sqlx::Result<T>>) -> Option<T> {
         if clock::steady_ms() < self.quiet_until.load(Relaxed) {
             return None;
@@ -113,7 +113,7 @@ impl Endings {
         self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).note(hash);
     }
 
-    /// Whether the session has ended, as far as is known.
+    /// Whether the session is known to have ended.
     pub async fn has(&self, session: &SessionId) -> bool {
         if session.is_probe() {
             return false;
@@ -121,7 +121,7 @@ impl Endings {
         self.is_recent(session) || self.among(std::slice::from_ref(session)).await.contains(session)
     }
 
-    /// Those that have ended, as far as is known: one question for all.
+    /// The sessions that are known to have ended, by one query.
     pub async fn among(&self, sessions: &[SessionId]) -> HashSet<SessionId> {
         let mut ended: HashSet<SessionId> =
             sessions.iter().filter(|one| self.is_recent(one)).cloned().collect();

@@ -1,4 +1,4 @@
-//! One node of all does what must be done once: a session lock of PostgreSQL elects it.
+//! Elects the leader, the node that does the work of all nodes, by a session lock of PostgreSQL.
 //!
 //! The lock belongs to a connection of its own. A node that dies loses it with its sockets; one that hangs is cut
 //! off by PostgreSQL after ten idle seconds. Either way another node leads within fifteen.
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 const LOCK: i64 = 0x5347_6a6f_6273;
 /// Between two attempts to be elected, and between two signs of life of the leader.
 const PERIOD: Duration = Duration::from_secs(3);
-/// An answer that takes longer is none.
+/// Timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Tells, until `stop`, whether this node leads.
@@ -66,7 +66,7 @@ async fn ask(options: &PgConnectOptions, held: &mut Option<PgConnection>) -> sql
         *held = Some(PgConnection::connect_with(&options).await?);
     }
     let Some(connection) = held else { return Ok(false) };
-    // Taken again by the connection that has it, the lock is counted once more, so it is asked for only where it is not held.
+    // PostgreSQL counts a lock that the same connection takes twice, so it is requested only while it is not held.
     let row = sqlx::query!(
         r#"SELECT EXISTS (SELECT FROM pg_locks
                           WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted) OR pg_try_advisory_lock($1) AS "leads!""#,

@@ -15,8 +15,8 @@ use streamgauge_core::{
     },
 };
 
-/// Writes how sessions stand. An older note never overwrites a newer row, whichever node wrote it, and a session that its
-/// publisher ended stays so: an event that was taken while nobody could look here begins no second life in its row.
+/// Writes the state of sessions. An older note never overwrites a newer row, whichever node wrote it. A session that its
+/// publisher ended stays ended, even if a node accepted an event for it while PostgreSQL was unreachable.
 pub(super) async fn write(connection: &mut PgConnection, notes: &[SessionNote]) -> sqlx::Result<()> {
     let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
     let kinds: Vec<Option<String>> = notes.iter().map(|note| note.kind.clone()).collect();
@@ -176,7 +176,7 @@ pub(super) async fn find(pool: &PgPool, id: &SessionId) -> sqlx::Result<Option<O
     }))
 }
 
-/// Those that their publishers ended.
+/// The sessions that their publishers ended.
 pub(super) async fn ended(pool: &PgPool, sessions: &[SessionId]) -> sqlx::Result<Vec<SessionId>> {
     let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
     let query = sqlx::query_scalar!(
@@ -249,7 +249,7 @@ impl Listed {
 }
 
 async fn search(pool: &PgPool, search: &Search, now: i64) -> sqlx::Result<Found> {
-    // What PostgreSQL would read as a pattern is meant as it stands.
+    // Escape what LIKE would read as a pattern.
     let prefix = search.text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_") + "%";
     let after = search.after.as_ref();
     let rows = sqlx::query_as!(

@@ -70,7 +70,7 @@ pub(super) async fn write(connection: &mut PgConnection, node: &str, traces: &Tr
     commit(transaction).await
 }
 
-/// What is kept beside the samples: fallbacks, kinds of pages, annotations.
+/// Records beside the samples: fallbacks, kinds of pages, annotations.
 pub struct TraceRows<'a>(&'a Store);
 
 impl Store {
@@ -114,7 +114,7 @@ impl TraceRows<'_> {
         self.0.ask("remove annotation", remove_annotation(self.0.pool(), id, actor)).await
     }
 
-    /// Deletes what is older than it is kept. `now`: Unix seconds.
+    /// Deletes rows beyond their retention. `now`: Unix seconds.
     pub async fn retain(&self, now: i64) -> Result<(), StoreError> {
         self.0.try_anyway("drop timelines", retain(self.0.pool(), now)).await
     }
@@ -320,7 +320,7 @@ pub(super) async fn marks(pool: &PgPool, session: &SessionId) -> sqlx::Result<(V
     Ok((marks, more))
 }
 
-/// For how long all of this is kept, days.
+/// Retention of all these rows, days.
 const KEPT: i64 = 35;
 
 async fn retain(pool: &PgPool, now: i64) -> sqlx::Result<()> {

@@ -18,7 +18,7 @@ pub enum Unusable {
          or over a private network with sslmode=disable, or through a TLS proxy such as stunnel"
     )]
     Tls,
-    /// Away for now: it may come back without anybody changing a setting.
+    /// Unreachable for now: it may come back without a change of settings.
     #[error("PostgreSQL cannot be reached: {0}")]
     Unreachable(String),
     #[error("PostgreSQL refuses the user name or the password in database_url")]
@@ -89,7 +89,7 @@ impl Unusable {
         away.map_or(Unusable::Sql(error), Unusable::Unreachable)
     }
 
-    /// Whether it may come back without anybody changing anything here.
+    /// Whether it may come back without a change on this side.
     pub fn is_absence(&self) -> bool {
         matches!(self, Unusable::Unreachable(_))
     }

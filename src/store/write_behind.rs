@@ -21,7 +21,7 @@ const MAX_SAMPLES: usize = 20_000;
 /// Sessions that changed and are not written yet; about 25 MB. After that new ones are left out and counted.
 const MAX_SESSIONS: usize = 50_000;
 
-/// Shared by all who note something and the one task that writes.
+/// Shared by every task that adds entries and the one task that writes them.
 #[derive(Default)]
 pub struct WriteBehind(Mutex<Waiting>);
 
@@ -35,14 +35,14 @@ struct Waiting {
     lost: u64,
 }
 
-/// What is kept beside the numbers, to tell why they are so.
+/// Records beside the samples that explain them.
 #[derive(Default)]
 pub struct Traces {
     pub fallbacks: Vec<Fallen>,
     /// Pages by ten minutes (Unix seconds) and by place.
     pub pages: HashMap<(i64, Place), i64>,
     pub annotations: Vec<Annotation>,
-    /// Changes of what is not in PostgreSQL itself.
+    /// Audit rows of changes to things that are not in PostgreSQL.
     pub audit: Vec<AuditEntry>,
 }
 
@@ -51,7 +51,7 @@ const MAX_TRACES: usize = 10_000;
 /// Seconds over which pages are counted together.
 const PAGES_STEP: i64 = 600;
 
-/// Where a page came from, in few words.
+/// Where a page came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub browser: String,
@@ -110,7 +110,7 @@ impl SessionNote {
         self.event.as_ref().map_or(State::Running, |event| event.state)
     }
 
-    /// A later note comes over this one, which has not been written yet. A session that has ended stays as it ended.
+    /// Merges a later note into this one, which is not written yet. A session that has ended stays as it ended.
     fn renew(&mut self, later: SessionNote) {
         if self.state().has_ended() {
             return;
@@ -212,7 +212,7 @@ impl WriteBehind {
         std::mem::take(&mut self.waiting().traces)
     }
 
-    /// What could not be written. What came meanwhile, and is too much with it, goes.
+    /// Puts entries back that could not be written. Newer ones that no longer fit are dropped.
     pub(super) fn traces_back(&self, mut taken: Traces) {
         let mut waiting = self.waiting();
         let newer = std::mem::take(&mut waiting.traces);
@@ -249,7 +249,7 @@ impl WriteBehind {
     }
 
     pub(super) fn written(&self, written: &[Packed]) {
-        // By content and not by count: while they were written, a full buffer may have let the oldest go.
+        // By content, not by count: a full buffer may have dropped the oldest during the write.
         let mut waiting = self.waiting();
         for sample in written {
             if waiting.samples.front() == Some(sample) {
@@ -258,8 +258,8 @@ impl WriteBehind {
         }
     }
 
-    /// The sessions that wait now are what one round writes. Busy ones change again while it does: without an end to
-    /// the round they would be written over and over, and nothing else.
+    /// Starts a round with the sessions that wait now. Busy sessions change again during the round; they wait for the next
+    /// one, so that a round ends.
     pub(super) fn begin_round(&self) {
         let mut waiting = self.waiting();
         waiting.due = waiting.sessions.keys().cloned().collect();

@@ -25,27 +25,27 @@ use std::{
 use streamgauge_core::metric::measure::{counters::Counter, packed::Packed};
 use tokio::sync::watch;
 
-/// A database that gives no connection for this long is away.
+/// If no connection is to be had for this long, the database counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two attempts to connect for the first time.
 const BEFORE_RETRY: Duration = Duration::from_millis(100);
-/// A database that takes nothing for this long hangs: once the server stops, it is not waited for any more.
+/// A database that stores nothing for this long hangs. A server that stops no longer waits for it.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
-/// At the end, a COMMIT that was not answered is asked about after so long.
+/// At the end, the wait before an unanswered COMMIT is looked up.
 const BEFORE_ASKING: Duration = Duration::from_millis(100);
-/// How often what waits is written.
+/// How often the buffer is written.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows and sessions of one write.
 const BATCH: usize = 360;
 
-/// What a round leaves to the next.
+/// State that one round of writing leaves for the next.
 #[derive(Default)]
 struct Kept {
     /// PostgreSQL keeps plans and caches by connection. Since when it is kept.
     connection: Option<(PoolConnection<Postgres>, Instant)>,
     doubt: Option<Doubt>,
 }
-/// As the pool does it: a database that moved is found again.
+/// The pool's own limit: after it a database that moved is found again.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Clone, Debug, PartialEq)]
@@ -77,13 +77,13 @@ impl Store {
     pub fn new(url: &str, node: &str, run: i64) -> Result<Store, Unusable> {
         let options: PgConnectOptions = url.parse().map_err(Unusable::Address)?;
         Unusable::before_connecting(&options)?;
-        // A connection that hangs in a transaction holds locks that others wait for: PostgreSQL cuts it off.
+        // A connection that hangs in a transaction holds locks, so PostgreSQL closes it.
         let options =
             options.application_name("streamgauge").options([("idle_in_transaction_session_timeout", "10s")]);
         let pool = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(PATIENCE)
-            // A connection that was cut shows only when used: ask before handing it out.
+            // A broken connection fails only when used, so test it before handing it out.
             .test_before_acquire(true)
             .connect_lazy_with(options.clone());
         let health = Arc::new(Mutex::new(Health::Starting));
@@ -107,7 +107,7 @@ impl Store {
         self.try_anyway(name, work).await
     }
 
-    /// The same, tried also where PostgreSQL was unreachable a moment ago.
+    /// The same, but it also tries while PostgreSQL counts as unreachable.
     pub(super) async fn try_anyway<T, E>(
         &self,
         name: &'static str,
@@ -128,7 +128,7 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Whether this node is the one that does what must be done once.
+    /// Whether this node is the leader.
     pub fn leads(&self) -> bool {
         *self.leads.borrow()
     }
@@ -152,18 +152,18 @@ impl Store {
 
     /// Brings the database to this version's shape.
     pub async fn migrate(&self) -> Result<(), Unusable> {
-        // By a connection that ends with it: who stops waiting must not leave the lock, which all nodes' migrations need, to
-        // one that lives on in the pool.
+        // On a connection of its own, closed at the end: if the caller stops waiting, the lock that all nodes' migrations
+        // need must not stay with a connection in the pool.
         let mut connection = self.reach().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await?;
-        // Best effort: it is not used again.
+        // The connection is not used again, so an error here does not matter.
         let _ = tokio::time::timeout(PATIENCE, connection.close()).await;
         self.set_health(Health::Good);
         Ok(())
     }
 
-    /// A connection of its own. One that PostgreSQL cannot take yet is tried again for a while; the pool would do that too,
-    /// but it does not say why it gave up.
+    /// Opens a connection outside the pool, and retries for a while if PostgreSQL does not accept it yet. The pool would
+    /// retry too, but it does not say why it gave up.
     async fn reach(&self) -> Result<PgConnection, Unusable> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -204,7 +204,7 @@ impl Store {
         }
         // The pool waits for every connection, the writer's own too.
         kept.connection = None;
-        // What had to be written is written: a job's long query must not hold the process up.
+        // All data is written. A long query of a job must not delay the end.
         let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
     }
 
@@ -222,13 +222,13 @@ impl Store {
                 return;
             }
             if stopping {
-                // What became of it is still to be asked, and perhaps written again: until that hangs too.
+                // The rows in doubt are looked up and perhaps written again, until that hangs too.
                 tokio::time::sleep(BEFORE_ASKING).await;
             }
         }
     }
 
-    /// Answers once the database takes nothing more after `stop`. One that is slow is waited for.
+    /// Returns when the database stores nothing more after `stop`. A slow database is waited for.
     async fn hanging(&self, journal: &Journal, mut stop: watch::Receiver<bool>) {
         stopped(&mut stop).await;
         let mut left = usize::MAX;
@@ -248,7 +248,7 @@ impl Store {
             if matches!(tokio::time::timeout(PATIENCE, connection.ping()).await, Ok(Ok(()))) {
                 return Ok((connection, since));
             }
-            // The pool would try it once more, without a limit.
+            // The pool would test it once more, without a time limit.
             connection.close_on_drop();
         }
         Ok((self.pool.acquire().await?, Instant::now()))
@@ -258,7 +258,7 @@ impl Store {
         if self.health() == Health::Starting {
             self.migrate().await?;
         }
-        // Tried each time: an idle buffer must not hide a dead database.
+        // Run each time: an empty buffer must not hide a dead database.
         let (mut connection, since) = self.connection(kept).await?;
         self.write_behind.begin_round();
         loop {
@@ -313,9 +313,9 @@ impl Store {
         Ok(())
     }
 
-    /// `false`: it came after the rows of its time were dropped, and is left out.
+    /// `false`: the sample came after the rows of its time were dropped, and is not stored.
     async fn write_sample(&self, connection: &mut PgConnection, sample: &Packed) -> sqlx::Result<bool> {
-        // With the mark that it leaves, so that neither is there without the other.
+        // In one transaction with its roll-up mark.
         let mut transaction = connection.begin().await?;
         let in_time = samples::is_whole(&mut transaction, sample.step, sample.start).await?;
         if in_time {
