@@ -9,11 +9,6 @@ impl Memory {
         Memory(server.memory())
     }
 
-    /// Whether it is back where it was, but for `kept` bytes.
-    pub fn is_within(&self, server: &Server, kept: u64) -> bool {
-        server.memory() <= self.0 + kept
-    }
-
     /// It is back where it was, but for `kept` bytes: what the allocator keeps of a crowd's memory serves the next one.
     pub async fn is_back(&self, server: &Server, kept: u64) {
         let deadline = Instant::now() + Duration::from_secs(10);
