@@ -53,6 +53,16 @@ fn a_faultless_server_has_no_faults() {
     assert_eq!((counts.established, counts.sent, counts.accepted), (4, 20, 20));
     assert_eq!((counts.delivered, counts.lost, counts.repeated, counts.ended), (40, 0, 0, 4));
     assert_eq!((counts.cut, counts.end_missing, counts.unsent), (0, 0, 0));
+    // Ten polls a second of each thread, while both sessions run.
+    assert!((10..=22).contains(&counts.polled) && counts.poll_failed == 0, "{counts:?}");
+    // Four heads, two sessions made and completed, twenty messages: what of it falls into the busiest ten seconds is all.
+    assert_eq!(outcome.figures.response_at_peak.samples, 28 + counts.polled);
+}
+
+#[test]
+fn polls_that_fail_are_counted() {
+    let counts = outcome(Faults { no_polls: true, ..Faults::default() }).figures.counts;
+    assert!(counts.polled >= 10 && counts.poll_failed == counts.polled, "{counts:?}");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Faults {
     /// Nothing is answered for [`STALL`] once it has come.
     pub stall: Option<u64>,
     pub no_end: bool,
+    /// Polls are answered with an error.
+    pub no_polls: bool,
 }
 
 #[derive(Default)]
@@ -77,7 +79,9 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
     loop {
         let (mut line, mut length, mut position) = (String::new(), 0, None);
         reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
-        let path = line.split(' ').nth(1)?.to_owned();
+        let mut words = line.split(' ');
+        let is_get = words.next()? == "GET";
+        let path = words.next()?.to_owned();
         loop {
             let mut header = String::new();
             reader.read_line(&mut header).ok()?;
@@ -96,7 +100,9 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
         let body = String::from_utf8(body).ok()?;
         let parts: Vec<&str> = path.split('/').collect();
         let mut sessions = sessions.lock().ok()?;
-        let needs = if parts.ends_with(&["stream"]) { Part::Follow } else { Part::Publish };
+        let is_poll = is_get && parts.ends_with(&["status"]);
+        let follows = is_poll || parts.ends_with(&["stream"]);
+        let needs = if follows { Part::Follow } else { Part::Publish };
         let mut said = "{}".to_owned();
         let answer = match parts.as_slice() {
             ["", "healthz"] => "200 OK",
@@ -112,6 +118,8 @@ fn serve(mut socket: TcpStream, sessions: &Sessions, faults: Faults, part: Part)
                 session.followers.push(socket);
                 return Some(());
             }
+            _ if is_poll && faults.no_polls => "500 Internal Server Error",
+            _ if is_poll => "200 OK",
             ["", "api", "v1", "sessions", id, "status"] => status(sessions.get_mut(*id)?, &body, faults),
             ["", "api", "v1", "status"] => {
                 let lines = body.lines().map(|line| {
