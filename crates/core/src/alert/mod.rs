@@ -1,0 +1,15 @@
+//! When an alert rule fires and when it resolves. Pure: buckets in, verdicts and transitions out.
+
+pub mod binomial; // exact tails and bounds of a count of failures
+pub mod buckets; // what 10 s of a metric hold, and sums over the newest of them
+pub mod dispersion; // whether errors come in bursts: phi
+pub mod judge; // the windows of a rule, and what ratio and mean rules share
+pub mod literal; // Prometheus' own state machine
+pub mod mean; // rules over a mean, such as latency
+pub mod ratio; // rules over a share of failures
+pub mod reason; // why a rule fires or does not, in words
+pub mod share; // rules over a level, one node at a time
+pub mod state; // ok, pending, firing, recovering; the stored row
+pub mod student; // quantiles of Student's t
+pub mod tables; // the least count that is evidence, for each count of events
+pub mod threshold; // a limit as an exact fraction

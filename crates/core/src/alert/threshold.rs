@@ -1,0 +1,73 @@
+//! A limit on a share, as an exact fraction: comparisons never round.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// `num / den`, for example 1/100 for 1 %. At most 1, and `den` is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Threshold {
+    num: u64,
+    den: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a threshold is a share between 0 and 1")]
+pub struct NotAShare;
+
+impl Threshold {
+    pub fn new(num: u64, den: u64) -> Result<Self, NotAShare> {
+        if den == 0 || num > den { Err(NotAShare) } else { Ok(Self { num, den }) }
+    }
+
+    /// Whether `x` of `n` is a larger share. False without events.
+    pub fn exceeded(self, n: u64, x: u64) -> bool {
+        u128::from(x) * u128::from(self.den) > u128::from(n) * u128::from(self.num)
+    }
+
+    pub fn share(self) -> f64 {
+        self.num as f64 / self.den as f64
+    }
+}
+
+impl TryFrom<(u64, u64)> for Threshold {
+    type Error = NotAShare;
+    fn try_from((num, den): (u64, u64)) -> Result<Self, NotAShare> {
+        Self::new(num, den)
+    }
+}
+
+impl From<Threshold> for (u64, u64) {
+    fn from(of: Threshold) -> Self {
+        (of.num, of.den)
+    }
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", (self.share() * 1e8).round() / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_the_threshold_is_not_above_it() {
+        let one = Threshold::new(1, 100).unwrap();
+        assert!(!one.exceeded(100, 1));
+        assert!(one.exceeded(100, 2));
+        assert!(!one.exceeded(0, 0));
+        assert!(one.exceeded(u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn a_threshold_reads_as_per_cent() {
+        assert_eq!(Threshold::new(1, 100).unwrap().to_string(), "1 %");
+        assert_eq!(Threshold::new(7, 1000).unwrap().to_string(), "0.7 %");
+        assert_eq!(Threshold::new(2, 1), Err(NotAShare));
+        assert_eq!(Threshold::new(0, 0), Err(NotAShare));
+    }
+}
