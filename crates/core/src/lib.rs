@@ -3,6 +3,8 @@
 //! `now`, ids and seeds are arguments, so every rule here is tested as a table or a property.
 
 pub mod access; // who may do what, from where
+#[cfg(feature = "alert")]
+pub mod alert; // alert rules: read, judged
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod metric; // what is measured: counted, named, judged
 pub mod page; // what the pages show
