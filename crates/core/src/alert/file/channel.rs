@@ -99,6 +99,20 @@ impl Kind {
     }
 }
 
+impl Kind {
+    pub(super) fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Kind::Email { smtp, .. } => vec![smtp],
+            Kind::Slack { url } | Kind::Teams { url } => vec![url],
+            Kind::PagerDuty { routing_key, webhook_secret, url } => {
+                [routing_key].into_iter().chain(webhook_secret).chain(url).collect()
+            }
+            Kind::Webhook { url, secret, .. } => [url].into_iter().chain(secret).collect(),
+            Kind::Telegram { token, .. } => vec![token],
+        }
+    }
+}
+
 fn address(text: &str) -> Option<String> {
     mail::is_address(text).then(|| text.to_owned())
 }

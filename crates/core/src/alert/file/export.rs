@@ -9,12 +9,15 @@ use super::{
     secret::Secret,
 };
 use crate::metric::notice::Severity;
-use std::fmt::{Display, Write};
+use std::{
+    collections::BTreeSet,
+    fmt::{Display, Write},
+};
 
 impl AlertFile {
     /// A secret that was not written as `${NAME}` becomes one: the importer sets it in the environment.
     pub fn export(&self) -> String {
-        let mut out = Lines::default();
+        let mut out = Lines::new(self);
         if !self.channels.is_empty() {
             out.line("channels:");
         }
@@ -23,7 +26,8 @@ impl AlertFile {
             out.channel(&channel.name, &channel.kind);
         }
         if let Some(url) = &self.heartbeat_url {
-            out.line(format_args!("heartbeat_url: {}", raw(&url.exported("heartbeat", "url"))));
+            let url = out.secret(url, "heartbeat", "url");
+            out.line(format_args!("heartbeat_url: {url}"));
         }
         if !self.escalation.is_empty() {
             out.line("escalation:");
@@ -37,17 +41,48 @@ impl AlertFile {
         for rule in &self.rules {
             out.rule(rule);
         }
-        out.0
+        out.text
     }
 }
 
-#[derive(Default)]
-struct Lines(String);
+struct Lines {
+    text: String,
+    /// Variables that the file names already: two secrets must not become one.
+    variables: BTreeSet<String>,
+}
 
 impl Lines {
+    fn new(file: &AlertFile) -> Lines {
+        let secrets =
+            file.channels.iter().flat_map(|channel| channel.kind.secrets()).chain(&file.heartbeat_url);
+        let named = secrets.flat_map(|secret| secret.written().split("${").skip(1));
+        let names = named.filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned());
+        Lines { text: String::new(), variables: names.collect() }
+    }
+
+    fn secret(&mut self, secret: &Secret, channel: &str, field: &str) -> String {
+        if let Some(variable) = secret.variable() {
+            return raw(variable);
+        }
+        let wanted = format!("{channel}_{field}").to_uppercase();
+        let wanted = wanted.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        let mut name = wanted.clone();
+        let mut number = 1;
+        while !self.variables.insert(name.clone()) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        raw(&format!("${{{name}}}"))
+    }
+
+    fn secret_field(&mut self, secret: &Secret, channel: &str, field: &str) {
+        let value = self.secret(secret, channel, field);
+        self.field(field, value);
+    }
+
     fn line(&mut self, text: impl Display) {
         // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{text}");
+        let _ = writeln!(self.text, "{text}");
     }
 
     fn field(&mut self, name: &str, value: impl Display) {
@@ -55,44 +90,46 @@ impl Lines {
     }
 
     fn channel(&mut self, channel: &str, kind: &Kind) {
-        let secret = |secret: &Secret, field: &str| raw(&secret.exported(channel, field));
         match kind {
             Kind::Email { smtp, from, to } => {
                 self.field("kind", "email");
-                self.field("smtp", raw(&mail::exported(smtp, channel)));
+                match mail::without_secret(smtp) {
+                    Some(smtp) => self.field("smtp", raw(smtp)),
+                    None => self.secret_field(smtp, channel, "smtp"),
+                }
                 self.field("from", quoted(from));
                 let to: Vec<String> = to.iter().map(|to| quoted(to)).collect();
                 self.field("to", format_args!("[{}]", to.join(", ")));
             }
             Kind::Slack { url } => {
                 self.field("kind", "slack");
-                self.field("url", secret(url, "url"));
+                self.secret_field(url, channel, "url");
             }
             Kind::Teams { url } => {
                 self.field("kind", "teams");
-                self.field("url", secret(url, "url"));
+                self.secret_field(url, channel, "url");
             }
             Kind::PagerDuty { routing_key, webhook_secret, url } => {
                 self.field("kind", "pagerduty");
-                self.field("routing_key", secret(routing_key, "routing_key"));
+                self.secret_field(routing_key, channel, "routing_key");
                 if let Some(webhook_secret) = webhook_secret {
-                    self.field("webhook_secret", secret(webhook_secret, "webhook_secret"));
+                    self.secret_field(webhook_secret, channel, "webhook_secret");
                 }
                 if let Some(url) = url {
-                    self.field("url", secret(url, "url"));
+                    self.secret_field(url, channel, "url");
                 }
             }
             Kind::Webhook { url, secret: key, send_resolved } => {
                 self.field("kind", "webhook");
-                self.field("url", secret(url, "url"));
+                self.secret_field(url, channel, "url");
                 if let Some(key) = key {
-                    self.field("secret", secret(key, "secret"));
+                    self.secret_field(key, channel, "secret");
                 }
                 self.field("send_resolved", send_resolved);
             }
             Kind::Telegram { token, chat } => {
                 self.field("kind", "telegram");
-                self.field("token", secret(token, "token"));
+                self.secret_field(token, channel, "token");
                 self.field("chat", quoted(chat));
             }
         }

@@ -36,17 +36,14 @@ pub fn is_server(url: &str) -> bool {
         && !url.contains(|letter: char| letter.is_control() || letter.is_whitespace())
 }
 
-/// A server's address without a password, or with `${NAME}` for it, is written as it was.
-pub fn exported(smtp: &Secret, channel: &str) -> String {
+/// What a file may say in its place: a server's address without a password, or with `${NAME}` for it.
+pub fn without_secret(smtp: &Secret) -> Option<&str> {
     let written = smtp.written();
     let Some((user, _)) = written.rsplit_once('@') else {
-        return if is_server(written) { written.to_owned() } else { smtp.exported(channel, "smtp") };
+        return is_server(written).then_some(written).or_else(|| smtp.variable());
     };
-    let password = user.split_once("://").and_then(|(_, user)| user.split_once(':'));
-    match password {
-        Some((name, password)) if is_variable(password) && !name.contains('$') => written.to_owned(),
-        _ => smtp.exported(channel, "smtp"),
-    }
+    let (name, password) = user.split_once("://")?.1.split_once(':')?;
+    (is_variable(password) && !name.contains('$')).then_some(written)
 }
 
 #[cfg(test)]
@@ -91,13 +88,13 @@ mod tests {
 
     #[test]
     fn an_export_holds_no_password() {
-        let check = |written: &str, found: &str| {
-            assert_eq!(exported(&Secret::new("", written), "email"), found, "{written}");
+        let check = |written: &str, found| {
+            assert_eq!(without_secret(&Secret::new("", written)), found, "{written}");
         };
-        check("smtp://mail:25", "smtp://mail:25");
-        check("smtps://user:${PASSWORD}@mail:465", "smtps://user:${PASSWORD}@mail:465");
-        check("smtps://user:hunter2@mail:465", "${EMAIL_SMTP}");
-        check("smtps://user:hunter${N}@mail:465", "${EMAIL_SMTP}");
-        check("${SMTP}", "${SMTP}");
+        check("smtp://mail:25", Some("smtp://mail:25"));
+        check("smtps://user:${PASSWORD}@mail:465", Some("smtps://user:${PASSWORD}@mail:465"));
+        check("smtps://user:hunter2@mail:465", None);
+        check("smtps://user:hunter${N}@mail:465", None);
+        check("${SMTP}", Some("${SMTP}"));
     }
 }

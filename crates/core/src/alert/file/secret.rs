@@ -22,14 +22,9 @@ impl Secret {
         &self.value
     }
 
-    /// What a file may say in its place: `${NAME}` as it was written, or a `${NAME}` to be set, named after the field. A
-    /// text that is more than a `${NAME}` may hold a part of the secret.
-    pub(super) fn exported(&self, channel: &str, field: &str) -> String {
-        if is_variable(&self.written) {
-            return self.written.clone();
-        }
-        let name = format!("{channel}_{field}").to_uppercase();
-        format!("${{{}}}", name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_"))
+    /// What a file may say in its place. A text that is more than a `${NAME}` may hold a part of the secret.
+    pub(super) fn variable(&self) -> Option<&str> {
+        is_variable(&self.written).then_some(self.written.as_str())
     }
 
     pub(super) fn written(&self) -> &str {
@@ -78,19 +73,20 @@ mod tests {
     fn it_is_shown_to_nobody() {
         let secret = Secret::new("hunter2", "hunter2");
         let json = serde_json::to_string(&secret).expect("JSON");
-        let shown = format!("{secret} {secret:?} {secret:#?} {json} {}", secret.exported("ops-mail", "url"));
+        let shown = format!("{secret} {secret:?} {secret:#?} {json} {:?}", secret.variable());
         assert!(!shown.contains("hunter2"), "{shown}");
         assert_eq!(secret.reveal(), "hunter2");
     }
 
     #[test]
-    fn an_export_names_a_variable_in_its_place() {
-        let check = |written: &str, exported: &str| {
-            assert_eq!(Secret::new("x", written).exported("ops-mail", "url"), exported, "{written}");
+    fn only_a_whole_variable_may_stand_in_its_place() {
+        let check = |written: &str, variable| {
+            assert_eq!(Secret::new("x", written).variable(), variable, "{written}");
         };
-        check("${SLACK_URL}", "${SLACK_URL}");
-        check("x", "${OPS_MAIL_URL}");
-        check("https://${HOST}/token", "${OPS_MAIL_URL}");
-        check("${A}token${B}", "${OPS_MAIL_URL}");
+        check("${SLACK_URL}", Some("${SLACK_URL}"));
+        check("x", None);
+        check("https://${HOST}/token", None);
+        check("${A}token${B}", None);
+        check("${}", None);
     }
 }

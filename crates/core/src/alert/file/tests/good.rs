@@ -218,3 +218,29 @@ fn a_file_written_back_is_equal() {
         assert_eq!(parse(&file.export(), Place::Database, set), Ok(file.clone()), "{}", file.export());
     }
 }
+
+#[test]
+fn two_secrets_never_become_one_variable() {
+    let text = r#"
+channels:
+  a-b:       { kind: slack, url: "https://one" }
+  a_b:       { kind: slack, url: "https://two" }
+  c:         { kind: slack, url: "${A_B_URL_2}" }
+  heartbeat: { kind: slack, url: "https://three" }
+heartbeat_url: "https://four"
+"#;
+    let written = |name: &str| (name == "A_B_URL_2").then(|| "https://five".to_owned());
+    let file = parse(text, Place::File, written).expect("a good file");
+    let exported = |name: &str| {
+        let value = match name {
+            "A_B_URL" => "https://one",
+            "A_B_URL_3" => "https://two",
+            "A_B_URL_2" => "https://five",
+            "HEARTBEAT_URL" => "https://three",
+            "HEARTBEAT_URL_2" => "https://four",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    assert_eq!(parse(&file.export(), Place::File, exported), Ok(file));
+}
