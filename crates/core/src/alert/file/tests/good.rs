@@ -209,7 +209,26 @@ fn an_empty_file_has_no_rules() {
 
 #[test]
 fn a_file_written_back_is_equal() {
-    for file in [documented(), shipped::file().expect("shipped rules")] {
+    let text = r#"
+alerts:
+  - name: A
+    condition: uptime < 99.50%
+    recover: 99.9%
+    duration: 90s
+    confidence: 99.9%
+    eager: true
+    severity: info
+    notification: []
+    enabled: false
+    runbook: "https://runbooks.example/a?b=${HOOK_SECRET}#c"
+    description: "One: \"two\" \\ $${THREE}\n#four é \U0001f600"
+"#;
+    let quoted = read(text).expect("a good file");
+    assert!(matches!(quoted.rules[0].watch, Watch::Condition { eager: true, recover: Some(_), .. }));
+    let description = "One: \"two\" \\ ${THREE}\n#four é 😀";
+    assert_eq!(quoted.rules[0].description.as_deref(), Some(description));
+    assert_eq!(quoted.rules[0].confidence, Number::millionths(99_900_000));
+    for file in [documented(), shipped::file().expect("shipped rules"), quoted] {
         let set = |name: &str| match name {
             "HOOK_URL" => Some("https://hooks.example/a".into()),
             "HEARTBEAT_URL" => Some("https://hc.example/ping".into()),

@@ -8,27 +8,32 @@ use crate::{
         parse, parse_bytes,
         rule::{CONFIDENCE, Mode, Watch},
         shipped,
-        subject::Subject,
+        subject::{Dimension, Subject},
     },
     metric::notice::Severity,
     text::{is_label, is_prose},
 };
 use proptest::{option, prelude::*, sample::select};
 
+fn units(subject: Subject) -> Vec<&'static str> {
+    match subject.dimension() {
+        Dimension::Percent => vec!["%"],
+        Dimension::Time => vec!["ms", "s"],
+        Dimension::Bytes => vec!["B", "kB", "MB", "GB", "KiB", "MiB", "GiB"],
+        Dimension::Count => vec![""],
+    }
+}
+
 fn watch() -> impl Strategy<Value = Watch> {
     let subjects: Vec<Subject> = Subject::all().collect();
-    let units = ["", "%", "ms", "s", "B", "kB", "MB", "GB", "KiB"];
-    let condition = (
-        select(subjects),
-        select(vec![">", ">=", "<", "<="]),
-        1..100_u32,
-        select(units.to_vec()),
-        10..=86_400_u32,
-    )
-        .prop_filter_map("a unit that fits", |(subject, sign, number, unit, duration)| {
-            let condition = Condition::parse(&format!("{} {sign} {number}{unit}", subject.name())).ok()?;
-            Some(Watch::Condition { condition, duration: Seconds(duration), recover: None, eager: false })
-        });
+    let with_unit = select(subjects).prop_flat_map(|subject| (Just(subject), select(units(subject))));
+    let condition = (with_unit, select(vec![">", ">=", "<", "<="]), 1..100_u32, 10..=86_400_u32).prop_map(
+        |((subject, unit), sign, number, duration)| {
+            let text = format!("{} {sign} {number}{unit}", subject.name());
+            let condition = Condition::parse(&text).expect("a unit that fits");
+            Watch::Condition { condition, duration: Seconds(duration), recover: None, eager: false }
+        },
+    );
     let burn = (select(OBJECTIVES.to_vec()), 1..19_999_999_u64, 61..604_800_u32).prop_map(
         |((_, objective), factor, long)| {
             let factor = Number::millionths(factor);
