@@ -4,7 +4,7 @@
 
 pub mod access; // who may do what, from where
 #[cfg(feature = "alert")]
-pub mod alert; // when an alert rule fires and resolves
+pub mod alert; // alert rules: read from their file, and judged
 pub mod load_test; // a load test's result: its document, its bounds, how runs compare
 pub mod metric; // what is measured: counted, named, judged
 pub mod page; // what the pages show

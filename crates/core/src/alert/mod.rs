@@ -1,8 +1,9 @@
-//! When an alert rule fires and when it resolves. Pure: buckets in, verdicts and transitions out.
+//! Alert rules: read from their file, and judged. Pure: text and buckets in, rules, verdicts and transitions out.
 
 pub mod binomial; // exact tails and bounds of a count of failures
 pub mod buckets; // what 10 s of a metric hold, and sums over the newest of them
 pub mod dispersion; // whether errors come in bursts: phi
+pub mod file; // the alerts file: rules, channels, escalation; read, checked, written back
 pub mod judge; // the windows of a rule, and what ratio and mean rules share
 pub mod literal; // Prometheus' own state machine
 pub mod mean; // rules over a mean, such as latency
