@@ -135,10 +135,10 @@ mod tests {
     fn tails_agree_with_a_recurrence_to_ten_digits() {
         for p in [0.01, 0.05, 0.3, 0.5, 0.9] {
             let n = 300;
-            let mut row = vec![1.0];
-            for _ in 0..n {
-                row.push(0.0);
-                for k in (0..row.len()).rev() {
+            let mut row = vec![0.0; n + 1];
+            row[0] = 1.0;
+            for trials in 1..=n {
+                for k in (0..=trials).rev() {
                     row[k] = row[k] * (1.0 - p) + if k > 0 { row[k - 1] * p } else { 0.0 };
                 }
             }
