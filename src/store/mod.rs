@@ -6,7 +6,7 @@
 
 mod access; // API keys, signing secrets, ended sign-ins
 mod audit; // who changed what, written in the transaction of the change
-mod bisect; // rows that PostgreSQL can never take are told from the rest
+mod bisect; // finds the rows that PostgreSQL rejects
 mod commit_check; // rows that would count twice if they were written twice
 mod embedded; // a private PostgreSQL in the data folder
 mod endings; // which sessions have ended, for when the broker has forgotten them

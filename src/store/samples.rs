@@ -109,7 +109,7 @@ fn histograms(sample: &Packed) -> Value {
     Value::Object(encoded.collect())
 }
 
-/// Reads what [`histograms`] wrote; names of other versions, and what is no Base64, are passed over.
+/// Reads what [`histograms`] wrote. It skips names of other versions and values that are not Base64.
 fn read_histograms(stored: &Value) -> Compressed<Vec<u8>> {
     Measure::ALL.map(|measure| STANDARD.decode(stored.get(measure.name())?.as_str()?).ok())
 }

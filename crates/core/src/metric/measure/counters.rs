@@ -151,7 +151,7 @@ counters! {
         PollBytesOut => "poll_bytes_out" as "poll",
     }
     "opening_bytes": Bytes, "Of the bytes of streams what it took to open them: request, head, and what is sent first." {
-        /// Of them what it took to open streams: request, head, and what a follower is told first.
+        /// The part of them that opened streams: the request, the head, and the first events for the follower.
         OpeningBytes => "opening_bytes",
     }
     "polls_unchanged": One, "Polls answered 304." {
