@@ -1,4 +1,4 @@
-//! The broker of a node that is alone: everything in this process, under the same contract as Redis.
+//! The broker of a single node: everything in this process, under the same contract as Redis.
 
 use super::{Answer, Broker, BrokerError, Current, Health, Lease, Poll, Publication, Published};
 use crate::{
@@ -55,9 +55,9 @@ struct Entry {
     /// Of its history, bytes.
     weight: usize,
     keys: VecDeque<(Box<str>, u64)>,
-    /// Of its latest event, by the steady clock: nobody's setting of the wall clock makes a session old.
+    /// Of its latest event, by the steady clock, so that setting the wall clock does not age a session.
     touched_at: i64,
-    /// To when polls stand for it, by the steady clock.
+    /// Until when polls count as following it, by the steady clock.
     polled_until: Option<i64>,
     fell_back: bool,
 }
@@ -88,7 +88,7 @@ impl LocalBroker {
         Epoch(last).next(now_us)
     }
 
-    /// Appends to a session's history, as much of it as there is room for.
+    /// Appends to a session's history, and drops what exceeds its bound.
     fn keep(&self, entry: &mut Entry, event: Arc<StatusEvent>) {
         let room = self.weight.load(Relaxed) < self.most;
         let limits = if room { self.limits } else { HistoryLimits { events: 1, ..self.limits } };
@@ -99,14 +99,14 @@ impl LocalBroker {
         self.weight.fetch_sub(gone, Relaxed);
     }
 
-    /// Takes up sessions as they stood before a restart: the latest event becomes the first of a new epoch, so a follower
+    /// Restores sessions after a restart: the latest event becomes the first of a new epoch, so a follower
     /// that resumes gets a `gap`. What was published since is newer and stays. `now`: Unix milliseconds.
     pub fn restore(&self, sessions: Vec<(SessionId, Option<StatusEvent>)>, now: i64) {
         let steady = clock::steady_ms();
         for (session, event) in sessions {
             let mut shard = self.shard(&session);
             shard.entry(session).or_insert_with(|| {
-                // Also where the clock was put back since: higher than the one that its followers know.
+                // Also where the clock was set back since: higher than the epoch that its followers know.
                 let before = event.as_ref().map_or(0, |event| event.id.epoch.0).saturating_add(1);
                 let epoch = self.next_epoch((now * 1_000).max(i64::try_from(before).unwrap_or(i64::MAX)));
                 let mut entry = Entry::new(epoch, steady);
@@ -154,7 +154,7 @@ impl LocalBroker {
 
     fn shard(&self, session: &SessionId) -> MutexGuard<'_, Shard> {
         let index = self.hasher.hash_one(session) as usize % SHARDS;
-        // Entries are whole between any two statements, so a panic elsewhere does not spoil them.
+        // Entries are consistent between any two statements, so a panic elsewhere does not corrupt them.
         self.shards[index].lock()
     }
 

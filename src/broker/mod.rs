@@ -1,4 +1,4 @@
-//! What joins publishers to followers: numbers the events, keeps a bounded history, reaches every node.
+//! Connects publishers with followers: numbers the events, keeps a bounded history, reaches every node.
 
 mod local; // one node, in process
 mod redis; // several nodes, through Redis
@@ -23,30 +23,30 @@ pub enum BrokerError {
     Ended,
     #[error("there is no such session")]
     Unknown,
-    /// The same, to an event that would make the session. It comes back: the session may have ended a while ago, and only
-    /// somebody who has looked says it again, as [`Publication::First`].
+    /// The session does not exist. The draft is returned: the session may have ended long ago, so the caller checks that and
+    /// then publishes again as [`Publication::First`].
     #[error("there is no such session yet")]
     NotBegun(Box<Draft>),
     #[error("as many sessions are held as there is room for")]
     Full,
     #[error(transparent)]
     Bad(#[from] BadDraft),
-    /// Redis refuses what would take more memory. It answers all the same, and what only reads goes on.
+    /// Redis refuses writes because of its memory limit. Reads still work.
     #[error("Redis is at its memory limit")]
     OutOfMemory,
-    /// The message is for the log; followers and publishers are told to come back.
+    /// The message is for the log; followers and publishers get an answer that says to retry.
     #[error("the broker cannot be reached: {0}")]
     Away(String),
 }
 
-/// What a publisher says.
+/// What a publisher sends.
 #[derive(Clone, Debug)]
 pub enum Publication {
-    /// To a session that is there. Where there is none, the draft comes back: [`BrokerError::NotBegun`].
+    /// To an existing session. Without one, the draft is returned: [`BrokerError::NotBegun`].
     Status(Draft),
-    /// Makes the session if there is none.
+    /// Creates the session if there is none.
     First(Draft),
-    /// Ends the session at the stage and progress that it has reached.
+    /// Ends the session at its present stage and progress.
     End { outcome: State, message: Option<String> },
 }
 
@@ -64,11 +64,11 @@ impl Publication {
 #[derive(Clone, Debug)]
 pub struct Published {
     pub event: Arc<StatusEvent>,
-    /// Followers known to be there: those of this node, and one for each other node that has some.
+    /// Followers that are known: those of this node, and one for each other node that has some.
     pub subscribers: u64,
-    /// The idempotency key was seen before: this is the answer of then, and nothing was published.
+    /// The idempotency key was seen before: this is the first answer again, and nothing was published.
     pub repeated: bool,
-    /// This event made the session.
+    /// This event created the session.
     pub created: bool,
 }
 
@@ -80,13 +80,13 @@ pub struct Current {
     pub event: Option<Arc<StatusEvent>>,
 }
 
-/// What a poll finds, and what it means for the time for which its session is followed.
+/// What a poll finds, and how much followed time it counts for.
 #[derive(Clone, Debug)]
 pub struct Poll {
     pub current: Current,
-    /// For how long the session is followed by it, beyond what earlier polls of all nodes stand for, ms.
+    /// Followed time that this poll adds to that of earlier polls of all nodes, ms.
     pub followed_ms: u64,
-    /// Other nodes have streams of the session, which stand for that time already.
+    /// Other nodes have streams of the session, which count that time already.
     pub is_streamed_elsewhere: bool,
 }
 
@@ -100,7 +100,7 @@ pub enum Health {
     },
 }
 
-/// A place among a user's streams to a session. Given back on drop.
+/// A place among a user's streams to a session. Released on drop.
 pub struct Lease(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Lease {
@@ -131,9 +131,9 @@ pub trait Broker: Send + Sync + 'static {
         key: Option<&'a str>,
     ) -> Answer<'a, Published>;
 
-    /// From here on this node's hub gets the session's events, without a hole after what is answered. Of a session that
-    /// has not begun that is [`SessionHistory::not_begun`], and its first event comes to the hub like any other. Each call that
-    /// answers `Ok` is paid back by one [`Broker::unwatch`].
+    /// From here on this node's hub gets the session's events, without a gap after the returned history. For a session that
+    /// has not begun that is [`SessionHistory::not_begun`], and its first event reaches the hub like any other. Each call that
+    /// returns `Ok` needs one [`Broker::unwatch`].
     fn watch<'a>(&'a self, session: &'a SessionId) -> Answer<'a, SessionHistory>;
 
     fn unwatch(&self, session: &SessionId);

@@ -11,7 +11,7 @@ pub struct TracedBroker {
 }
 
 impl TracedBroker {
-    /// `system`: where the broker's work is done.
+    /// `system`: the name of the broker's system in spans.
     pub fn new(broker: Arc<dyn Broker>, system: System) -> TracedBroker {
         TracedBroker { broker, system }
     }

@@ -26,16 +26,15 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// What a quick burst queued leaves together, but not more than this at once, however long the batching interval: one slow
-/// follower's buffer stays small.
+/// Most bytes of one write, however long the batching interval, so that the buffer of a slow follower stays small.
 const HELD: usize = 32 * 1024;
-/// After a farewell, a follower comes back within this, ms.
+/// After a farewell, the follower reconnects within this, ms.
 const BACK_MS: std::ops::Range<u32> = 100..1_000;
 
 pub struct StreamBody {
     /// In the order in which the client named them.
     members: Vec<Member>,
-    /// Whose queue is looked at next.
+    /// The member whose queue is read next.
     turn: usize,
     begun: bool,
     /// Live events that wait for the batching interval to pass, and when they were accepted.
@@ -46,7 +45,7 @@ pub struct StreamBody {
     last_event: Instant,
     expires: Option<Instant>,
     closed: bool,
-    /// Fires when something is to be done without an event.
+    /// Fires when something is due without an event: a ping, a batch, the end.
     timer: Pin<Box<Sleep>>,
     drain: Pin<Box<dyn Future<Output = ()> + Send>>,
     limits: LiveLimits,
@@ -58,7 +57,7 @@ pub struct StreamBody {
 pub struct Member {
     /// `None`: over.
     pub opened: Option<Opened>,
-    /// What the follower has been told of it; `None`: nothing yet, and it never had any.
+    /// The follower's position in it; `None`: it has received nothing yet.
     pub position: Option<EventId>,
 }
 
@@ -100,8 +99,8 @@ impl StreamBody {
             let (told, ends) = (std::mem::take(&mut opened.told), opened.ends);
             let position = opened.position;
             self.write(index, &text, out);
-            // Also where nothing had been published yet. Who waits for a session to begin has no position in it, and is a
-            // newcomer when it comes back.
+            // Also where nothing has been published yet: a follower that waits for a session to begin has no position in it,
+            // and starts from the snapshot when it reconnects.
             if position.epoch != Epoch::NONE {
                 self.members[index].position = Some(position);
             }
@@ -114,13 +113,13 @@ impl StreamBody {
         }
     }
 
-    /// Takes from the queues what is there, up to one write's worth.
+    /// Takes queued events, up to the size of one write.
     fn gather(&mut self, cx: &mut Context<'_>) {
         for _ in 0..self.members.len() {
-            // A member that a busy session before it cut short is first the next time.
+            // The member after the one that filled the write is first next time, so that a busy session cannot starve it.
             let index = self.turn;
             self.turn = (index + 1) % self.members.len();
-            // Until it is empty: only then it wakes the stream when something comes.
+            // Until it is empty: only an empty queue wakes the stream when an event arrives.
             while let Some(opened) = &mut self.members[index].opened {
                 if self.held.len() >= HELD {
                     return;
@@ -181,7 +180,7 @@ impl StreamBody {
         self.closed = self.members.iter().all(|member| member.opened.is_none());
     }
 
-    /// Writes out what is held, once the batching interval has passed.
+    /// Writes the held events once the batching interval has passed.
     fn release(&mut self, now: Instant, out: &mut BytesMut) {
         let due = self.last_out.is_none_or(|last| now >= last + self.limits.batch());
         let must = self.closed || self.held.len() >= HELD;
@@ -202,7 +201,7 @@ impl StreamBody {
         }
     }
 
-    /// Pings, and the end that comes of silence.
+    /// Sends pings, and ends a stream whose client stays silent.
     fn mind_the_clock(&mut self, now: Instant, out: &mut BytesMut) {
         let idle = self.limits.idle_close();
         if now >= self.last_event + idle {
@@ -216,7 +215,7 @@ impl StreamBody {
         }
     }
 
-    /// The next moment at which something is to be done without an event.
+    /// The next moment at which something is due without an event.
     fn next(&self) -> Instant {
         let mut next =
             (self.last_sent + self.limits.heartbeat()).min(self.last_event + self.limits.idle_close());
@@ -226,7 +225,7 @@ impl StreamBody {
         if let (false, Some(last)) = (self.held.is_empty(), self.last_out) {
             next = next.min(last + self.limits.batch());
         }
-        // A changed limit counts within a second.
+        // A changed limit takes effect within a second.
         next.min(Instant::now() + Duration::from_secs(1))
     }
 }
@@ -262,7 +261,7 @@ impl http_body::Body for StreamBody {
                     out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
                     this.close(Counter::ClosedByDrain);
                 } else if this.expires.is_some_and(|at| now >= at) {
-                    // Also where events come faster than the client takes them.
+                    // Also where events arrive faster than the client reads them.
                     out.extend_from_slice(frame::reconnect(jitter(BACK_MS)).as_bytes());
                     this.close(Counter::ClosedExpired);
                 } else if out.is_empty() {
@@ -300,11 +299,11 @@ async fn sent_away(mut drain: watch::Receiver<Option<u32>>) {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        // HTTP/2 asks a body for more when its client has room, and else never again.
+        // HTTP/2 polls a body only while its client has room in its window.
         if self.meter.stalls(clock::now_ms()) {
             self.close(Counter::ClosedSlow);
         }
-        // What was held back was due, and never left. All members share one connection, and so one region.
+        // The held events were due and never sent. All members share one connection, and so one region.
         let held = self.waiting.len() as u64;
         let mut slow =
             self.members.iter().filter_map(|member| member.opened.as_ref()).filter(|one| one.is_slow());

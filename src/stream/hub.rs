@@ -28,7 +28,7 @@ use streamgauge_core::{
     settings::limits::Limit,
 };
 
-/// Locks to spread sessions over; more than cores, so that two busy sessions rarely meet.
+/// Number of locks that sessions are spread over. More than cores, so that two busy sessions rarely share one.
 const SHARDS: usize = 64;
 const SECOND: u16 = 1_000;
 
@@ -41,9 +41,9 @@ struct Inner {
     /// Numbers followers and sessions.
     next: AtomicU64,
     open: AtomicU64,
-    /// Those among them that are this node's own probe.
+    /// How many of them are this node's own probe.
     probes: AtomicU64,
-    /// Self-tests under way: places that no stream may have meanwhile.
+    /// Places that running self-tests take from streams.
     tests: AtomicU64,
     /// Milliseconds of each second for which sessions are followed here, by cohort.
     followed: [AtomicU64; 2],
@@ -54,7 +54,7 @@ struct Inner {
 
 /// A session's followers on this node.
 struct Local {
-    /// By which the reactor knows the session.
+    /// The session's key in the reactor.
     key: u64,
     cohort: Cohort,
     /// Those with a queue.
@@ -68,7 +68,7 @@ struct Local {
 
 struct Follower {
     key: u64,
-    /// What it loses counts for its region.
+    /// Its dropped deliveries are counted for this region.
     region: Region,
     queue: queue::Sender,
 }
@@ -107,7 +107,7 @@ impl Hub {
             let hub = hub.clone();
             std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
                 let _ = kernel::time_slice::reset();
-                // Without its thread a reactor's streams would stand open and silent. Ended, they come back elsewhere.
+                // Without its thread a reactor's streams would stay open and silent. Ended, they reconnect elsewhere.
                 let _ = catch_unwind(AssertUnwindSafe(|| thread.run(hub)));
                 tracing::error!(
                     "a reactor broke off: the process ends, so that its streams are not left silent"
@@ -121,7 +121,7 @@ impl Hub {
     /// Live messages of the session are queued from now on. Leaving is dropping the [`Subscription`].
     /// `None`: as many streams are open as this node allows.
     pub fn join(&self, session: &SessionId, cohort: Cohort, region: Region) -> Option<Subscription> {
-        // The node's own probe takes nobody's place, and a full node is not down: the limit leaves file descriptors over.
+        // The node's own probe is not limited: a full node is not down, and the limit leaves file descriptors free.
         let probes = self.0.probes.load(Relaxed) + u64::from(session.is_probe());
         let most = u64::from(self.0.limits.get(Limit::MaxConnections)) + probes;
         let most = most.saturating_sub(self.0.tests.load(Relaxed));
@@ -201,13 +201,13 @@ impl Hub {
         due
     }
 
-    /// Sees to it that what was delivered to parked streams of the session is written: if they are few, here and now.
+    /// Makes the reactor write what was delivered to the session's parked streams. For few streams, the caller writes.
     /// Outside of any lock that [`Broker::unwatch`](crate::broker::Broker::unwatch) takes.
     pub fn drive(&self, session: &SessionId) {
         self.0.reactor(self.0.shard_of(session)).drive();
     }
 
-    /// The same for a caller that has no time to write itself: the reactor's thread does it.
+    /// The same for a caller that must not spend time on writing: the reactor's thread writes.
     pub fn wake(&self, session: &SessionId) {
         self.0.reactor(self.0.shard_of(session)).wake();
     }
@@ -221,7 +221,7 @@ impl Hub {
         let place = |local: &Local| local.queued.iter().position(|follower| follower.key == leave.key);
         let seated = shard.get_mut(&leave.session).and_then(|local| place(local).map(|place| (local, place)));
         let Some((local, place)) = seated else {
-            // The queue was full while the head was on its way: what it holds is lost with it.
+            // The queue became full while the head was sent: its events are dropped with it.
             drop(shard);
             let mut lost = u64::from(arrival.told);
             while queue.next().is_some() {
@@ -245,12 +245,12 @@ impl Hub {
         let reactor = self.0.reactor(index);
         reactor.push(Command::Park(Box::new(arrival)));
         drop(shard);
-        // From here on the reactor gives the subscription back.
+        // From here on the reactor releases the subscription.
         leave.keep();
         reactor.drive();
     }
 
-    /// `count` parked followers of the session are no more.
+    /// `count` parked followers of the session have left.
     pub fn unpark(&self, session: &SessionId, count: u64) {
         let mut shard = self.0.lock(self.0.shard_of(session));
         if let Some(local) = shard.get_mut(session) {
@@ -261,7 +261,7 @@ impl Hub {
         self.0.closed(session, count);
     }
 
-    /// Sends every parked stream away within `window_ms`.
+    /// Ends every parked stream, spread over `window_ms`.
     pub fn drain(&self, window_ms: u32) {
         for reactor in &self.0.reactors {
             reactor.push(Command::Drain { window_ms });
@@ -269,8 +269,8 @@ impl Hub {
         }
     }
 
-    /// Waits while the session's reactor has more to do than it should be behind with. Publishers wait here
-    /// before the event is accepted, so that a backlog slows publishers and never grows without bound.
+    /// Waits while the session's reactor has too long a backlog. Publishers wait here before their event is accepted, so
+    /// that the backlog is bounded.
     pub async fn room(&self, session: &SessionId) {
         self.0.reactor(self.0.shard_of(session)).room().await;
     }
@@ -293,7 +293,7 @@ impl Hub {
         self.open().saturating_sub(self.0.probes.load(Relaxed))
     }
 
-    /// So many nodes have streams of the session now, this one among them.
+    /// Sets how many nodes have streams of the session now, including this one.
     pub fn share(&self, session: &SessionId, nodes: u16) {
         let mut shard = self.0.lock(self.0.shard_of(session));
         if let Some(local) = shard.get_mut(session).filter(|local| local.share > 0) {
@@ -326,7 +326,7 @@ impl Inner {
     }
 
     fn lock(&self, index: usize) -> Shard<'_> {
-        // The maps are whole between any two statements, so a panic elsewhere does not spoil them.
+        // The maps are consistent between any two statements, so a panic elsewhere does not corrupt them.
         self.shards[index].lock()
     }
 
@@ -370,7 +370,7 @@ pub struct Subscription {
 
 /// Leaves on drop.
 pub struct LeaveGuard {
-    /// `None`: somebody else leaves in its place.
+    /// `None`: the reactor leaves in its place.
     hub: Option<Hub>,
     session: SessionId,
     key: u64,
@@ -447,7 +447,7 @@ mod tests {
             assert_eq!(quick.queue.next().map(|m| m.id.seq), Some(seq));
         }
         assert_eq!(hub.followers(&session), 1);
-        // What was queued is still there, in order and without a hole; then the stream is over.
+        // The queued events are still delivered, in order and without a gap; then the stream ends.
         for seq in 1..=OPENING as u64 {
             assert_eq!(slow.queue.next().map(|m| m.id.seq), Some(seq));
         }

@@ -17,12 +17,12 @@ pub struct Message {
     /// behind it when the event ends its session.
     pub chunk: Bytes,
     pub ends: bool,
-    /// Names the stage: of progress within one, the latest says everything.
+    /// A hash of the stage: of several progress events of one stage, only the latest matters.
     pub stage: u64,
-    /// Holds more than progress: it must reach every follower.
+    /// It is more than progress, so it must reach every follower.
     pub must: bool,
-    /// When a node accepted it from its publisher, Unix microseconds. `None` for what is told a second
-    /// time (snapshots, replays): its age says nothing about delivery.
+    /// When a node accepted it from its publisher, Unix microseconds. `None` for snapshots and
+    /// replays, whose age says nothing about delivery.
     pub accepted_us: Option<i64>,
 }
 
@@ -36,13 +36,13 @@ impl Message {
         Message::of(event, &frame::status(event), event.state.has_ended())
     }
 
-    /// A snapshot after events that cannot be told any more.
+    /// A snapshot after events that are no longer in the history.
     pub fn after_gap(event: &StatusEvent, reason: GapReason) -> Message {
         let text = frame::gap(&event.session, reason, Some(event.id)) + &frame::status(event);
         Message::of(event, &text, true)
     }
 
-    /// As the rule of conflation sees it.
+    /// As the conflation rule sees it.
     pub fn waiting(&self) -> Waiting {
         Waiting::Event { stage: self.stage, must: self.must }
     }
@@ -74,7 +74,7 @@ pub fn chunk(text: &[u8]) -> BytesMut {
     chunk
 }
 
-/// FNV-1a: two stages of one session that share a number only make a slow reader miss a stage change, once in 2^64.
+/// FNV-1a. If two stages of a session had the same hash (1 in 2^64), a slow reader would miss a stage change.
 fn stage(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -34,16 +34,16 @@ use tokio::{
     time::timeout,
 };
 
-/// What a client still sends after its last answer is read for so long, and so many bytes of it.
+/// How long, and how many bytes, a client's input is still read after its last answer.
 const PARTING: Duration = Duration::from_secs(1);
 const LEFT_OVER: usize = 1024 * 1024;
-/// How long a client may leave what it was sent unacknowledged, or its receive window shut, ms.
+/// How long a client may leave sent bytes unacknowledged, or its receive window closed, ms.
 pub const STALL_MS: u32 = 20_000;
 
-/// What a request is for, as far as its cost is compared.
+/// What a request is for, as far as its cost is part of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {
-    /// Pages, publishing, administration: no part of the comparison.
+    /// Pages, publishing, administration: not part of the comparison.
     Other,
     Stream(Cohort),
     Poll(Cohort),
@@ -61,19 +61,19 @@ struct State {
     traffic: Traffic,
     /// First byte of the request (of the first one: the accept), Unix microseconds.
     started_us: Option<i64>,
-    /// Bytes read since the last attribution: a request's head comes before anyone knows what it asks.
+    /// Bytes read since the last attribution: a request's head arrives before it is known what the request is for.
     unattributed: u64,
-    /// A request whose answer has not begun to leave.
+    /// A request whose answer has not begun to be sent.
     under_way: bool,
-    /// The request's body has not arrived: its sender is waited for.
+    /// The request's body has not arrived yet.
     awaits_body: bool,
     /// When the connection was accepted or answered last, Unix ms.
     quiet_since: i64,
-    /// Something was asked or left since [`ConnectionMeter::overstays`] looked.
+    /// A request arrived or bytes were sent since [`ConnectionMeter::overstays`] looked.
     stirred: bool,
     /// The response's head is in the write buffer.
     answered: bool,
-    /// That response opens so many streams, and is no 204 in their place.
+    /// How many streams that response opens; 0 for a 204.
     opens: u32,
     /// On HTTP/2: since when the answer waits for its client to make room, Unix ms. A stream's body is asked for what it has
     /// at least once a second while there is room, and begins anew each time.
@@ -87,7 +87,7 @@ struct State {
     /// Bytes read and written in all.
     read: u64,
     written: u64,
-    /// All of the last response that hyper had is with the kernel.
+    /// The kernel has all of the last response.
     out: bool,
     /// The answer is a stream in hyper's hands, which reads nothing meanwhile: this looks for a closed connection. It is the
     /// connection's last.
@@ -98,14 +98,14 @@ struct State {
     leaving: Vec<Option<i64>>,
 }
 
-/// What a socket tells of what passes over it.
+/// What a socket reports of the bytes that pass over it.
 pub trait Counts {
     fn read(&self, bytes: &[u8]);
 
-    /// So many bytes of these parts.
+    /// Bytes of these parts were written.
     fn written(&self, parts: &[IoSlice<'_>], bytes: usize);
 
-    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    /// The kernel has all of the write buffer. Answers whether to check that the client is still connected.
     fn flushed(&self) -> bool;
 }
 
@@ -154,7 +154,7 @@ impl ConnectionMeter {
         self.state.lock()
     }
 
-    /// A new request: nobody knows yet what it is for.
+    /// A new request, of an unknown purpose so far.
     pub fn request(&self) {
         let mut state = self.state();
         (state.under_way, state.stirred, state.awaits_body) = (true, true, false);
@@ -165,12 +165,12 @@ impl ConnectionMeter {
         state.out = false;
     }
 
-    /// Nothing on this connection is traffic.
+    /// Nothing on this connection counts as traffic.
     pub fn silence(&self) {
         self.state().silent = true;
     }
 
-    /// What the request turned out to be. Counts it.
+    /// Sets the request's purpose, and counts it.
     pub fn classify(&self, traffic: Traffic) {
         {
             let mut state = self.state();
@@ -210,7 +210,7 @@ impl ConnectionMeter {
         }
     }
 
-    /// Its client has not taken anything for longer than one may.
+    /// Its client has read nothing for too long.
     pub fn stalls(&self, now: i64) -> bool {
         self.state().asked_for_more.is_some_and(|at| now - at > STALL_MS.into())
     }
@@ -240,7 +240,7 @@ impl ConnectionMeter {
         }
     }
 
-    /// The handler waits for more of the request's body, or waits no longer.
+    /// The handler begins or stops waiting for more of the request's body.
     pub fn awaits_body(&self, awaits: bool) {
         self.state().awaits_body = awaits;
     }
@@ -290,7 +290,7 @@ impl ConnectionMeter {
         self.recorder.add(both, read + bytes as u64);
     }
 
-    /// All that was in the write buffer is with the kernel. Says whether to look if the client is still there.
+    /// The kernel has all of the write buffer. Answers whether to check that the client is still connected.
     pub fn flushed(&self) -> bool {
         let mut state = self.state();
         let look = state.streams;
@@ -343,7 +343,7 @@ impl Watched for ConnectionMeter {
 
 impl Drop for ConnectionMeter {
     fn drop(&mut self) {
-        // Read since the last write, and never answered.
+        // Read since the last write, without an answer.
         self.written(0);
         let (lost, silent, slow, region) = {
             let state = self.state();
@@ -422,7 +422,7 @@ impl<C> MeteredIo<C> {
         MeteredIo { socket: TokioIo::new(socket), meter }
     }
 
-    /// The client has left, or said all that it will. Else the task is woken when it has.
+    /// Ready when the client has closed the connection or its sending half.
     fn is_left(&self, cx: &mut Context<'_>) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let seen = self.socket.inner().poll_peek(cx, &mut ReadBuf::uninit(&mut byte));

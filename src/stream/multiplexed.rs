@@ -1,8 +1,8 @@
 //! HTTP/2: several requests share a connection, and each has a meter of its own.
 //!
-//! What is in a body is counted where it passes. The rest is read off the frames on the socket: heads go to the requests
-//! that they came with, and as HPACK makes one short because of those before it, in equal shares; settings, pings and
-//! window updates go to all that are open.
+//! Bytes of bodies are counted as they pass. The rest is read from the frames on the socket. Heads count for the requests
+//! that arrived with them, in equal shares, because HPACK shortens a head by those before it. Settings, pings and window
+//! updates count for all open requests.
 
 use super::{
     meter::{ConnectionMeter, Counts},
@@ -31,7 +31,7 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 /// A frame of any kind that belongs to no request.
 const SETTINGS: u8 = 4;
-/// What a client says before its first frame.
+/// The preface that a client sends before its first frame.
 const PREFACE: usize = 24;
 /// No frame carries more unless the other end allows it.
 const LARGEST: usize = 16_384;
@@ -39,15 +39,15 @@ const LARGEST: usize = 16_384;
 /// Shared by the connection's socket and its requests.
 pub struct Multiplexed {
     recorder: Recorder,
-    /// A request came since that was asked last.
+    /// A request arrived since the last check.
     asked: AtomicBool,
     state: Mutex<State>,
 }
 
 struct State {
-    /// As many as the connection may have open, and those that have ended since it was flushed.
+    /// The open requests, and those that have ended since the last flush.
     open: Vec<Arc<ConnectionMeter>>,
-    /// When it was accepted or the last answer had been taken, Unix ms.
+    /// When it was accepted, or when the last answer was read, Unix ms.
     quiet_since: i64,
     incoming: Passed,
     outgoing: Passed,
@@ -72,7 +72,7 @@ impl Multiplexed {
         self.asked.store(true, Relaxed);
         let meter = Arc::new(ConnectionMeter::new(self.recorder.clone()));
         let mut state = self.state();
-        // Several may have come with one read, and the others are still to be told of.
+        // One read may bring several requests; the others follow.
         meter.read(state.incoming.one_head());
         state.open.push(meter.clone());
         meter
@@ -107,7 +107,7 @@ impl Watched for Multiplexed {
     }
 }
 
-/// One of the requests of a connection that are answered at once, until all of its answer is taken.
+/// One of the requests that a connection may have at once, until all of its answer is read.
 #[derive(Clone)]
 pub struct Turn {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -142,7 +142,7 @@ impl Counts for Multiplexed {
         share(open.iter().filter(|one| one.answers()), &mut outgoing.heads, ConnectionMeter::written);
         open.retain(|one| {
             one.flushed();
-            // Nobody else has it: it was answered, and all of the answer taken.
+            // No other holder: it was answered, and the whole answer was read.
             let stays = Arc::strong_count(one) > 1;
             if !stays {
                 *quiet_since = one.quiet_since().unwrap_or(*quiet_since);
@@ -153,7 +153,7 @@ impl Counts for Multiplexed {
     }
 }
 
-/// Equal shares, the first ones a byte more. Where there is nobody to give them to, they wait.
+/// Equal shares, the first ones a byte more. Without an open request they wait.
 fn share<'a>(
     among: impl Iterator<Item = &'a Arc<ConnectionMeter>> + Clone,
     bytes: &mut usize,
@@ -176,16 +176,16 @@ struct Passed {
     count: usize,
     /// Bytes of frames that belong to no request.
     others: usize,
-    /// The frame that is passing: its kind, and what is still to come of it.
+    /// The present frame: its kind, and its bytes that have not passed yet.
     kind: u8,
     left: usize,
-    /// As much as has come of the next one's head.
+    /// What has arrived of the next frame's head.
     head: [u8; HEAD],
     have: usize,
 }
 
 impl Passed {
-    /// So many bytes come before the first frame.
+    /// Bytes before the first frame.
     fn after(left: usize) -> Passed {
         Passed { heads: 0, count: 0, others: 0, kind: SETTINGS, left, head: [0; HEAD], have: 0 }
     }
@@ -249,7 +249,7 @@ impl<B> Passing<B> {
         Passing { body, meter, count: ConnectionMeter::read, is_answer: false, _turn: None }
     }
 
-    /// Before its client has made room, hyper asks for nothing.
+    /// hyper polls nothing before the client has room in its window.
     pub fn of_answer(body: B, meter: Arc<ConnectionMeter>, turn: Option<Turn>) -> Passing<B> {
         meter.asked_for_more(clock::now_ms());
         Passing { body, meter, count: ConnectionMeter::written, is_answer: true, _turn: turn }

@@ -1,4 +1,4 @@
-//! A request for a stream: from session and position to what its follower is told first.
+//! Opens a stream: from session and position to the follower's first text.
 
 use super::{
     Hub, Message,
@@ -34,7 +34,7 @@ use streamgauge_core::{
 };
 use tokio::sync::watch;
 
-/// What every stream of this node is opened with.
+/// What opening any stream of this node needs.
 #[derive(Clone)]
 pub struct StreamContext {
     pub broker: Arc<dyn Broker>,
@@ -43,7 +43,7 @@ pub struct StreamContext {
     pub admission: AdmissionControl,
     /// How sessions ended that the broker has forgotten.
     pub endings: Endings,
-    /// The window in which streams are sent away (ms), once the server drains.
+    /// The window in which streams are ended (ms), once the server drains.
     pub drain: watch::Receiver<Option<u32>>,
 }
 
@@ -55,14 +55,14 @@ pub enum Refusal {
     Away(BrokerError),
 }
 
-/// How long a client waits before it reconnects: 1.5 to 4.5 s, so that a crowd that was cut does not return as one.
+/// How long a client waits before it reconnects: 1.5 to 4.5 s, so that many disconnected clients do not return at once.
 const RETRY_MS: std::ops::Range<u32> = 1_500..4_500;
 
-/// What a follower is told anew at most, bytes: each has a copy of its own, and one that takes nothing keeps it waiting.
+/// Most bytes of a replay: each follower has a copy of its own, and a slow one keeps it in memory.
 const REPLAY: usize = 512 * 1024;
 
-/// A stream whose head is not sent yet. What it was to be told counts as due from here on, and as dropped if its
-/// connection goes before it is told.
+/// A stream whose head is not sent yet. Its events count as due from here on, and as dropped if its connection ends before
+/// they are sent.
 pub struct Opened {
     /// Retry, gap, snapshot or replay.
     pub text: Bytes,
@@ -79,7 +79,7 @@ pub struct Opened {
     pub region: Region,
     /// In which browser and region.
     from: String,
-    /// Its beginning was counted, and so is its end.
+    /// Its opening was counted, so its end must be.
     is_counted: bool,
     /// Why it ended, once it has.
     pub closed: Option<Counter>,
@@ -87,11 +87,11 @@ pub struct Opened {
     permit: Option<Box<Permit>>,
     recorder: Recorder,
     began: Instant,
-    /// Somebody else counts its end.
+    /// The new owner counts its end.
     handed: bool,
 }
 
-/// What a follower gets next. Its events were due: if a request is refused or given up, or its stream ends, they count as
+/// Text for a follower. Its events are due: if the request is refused or aborted, or the stream ends, they count as
 /// dropped.
 pub struct Queue {
     receiver: queue::Receiver,
@@ -116,7 +116,7 @@ impl Drop for Queue {
     }
 }
 
-/// A follower's place at the hub and its watch at the broker, both paid back however the stream ends.
+/// A follower's place at the hub and its watch at the broker, both released however the stream ends.
 struct Watched {
     broker: Arc<dyn Broker>,
     leave: Option<LeaveGuard>,
@@ -130,7 +130,7 @@ impl Drop for Watched {
     }
 }
 
-/// `Ok(None)`: nothing will ever come, answer 204.
+/// `Ok(None)`: the session has ended and the follower knows it; the answer is 204.
 pub async fn open(
     context: &StreamContext,
     session: &SessionId,
@@ -159,11 +159,11 @@ pub async fn open(
     let queue = Queue { receiver: queue, recorder: recorder.clone() };
     let admitted = context.admission.admit(&context.broker, context.hub.limits(), session, &who).await;
     let permit = admitted.map_err(away)?.map_err(over)?;
-    // Registered first, read second: what is published in between is in the queue.
+    // First registered, then read: events published in between are in the queue.
     let mut held = context.broker.watch(session).await.map_err(away)?;
     let watched = Watched { broker: context.broker.clone(), leave: Some(leave) };
-    // Nothing comes any more of a session that ended before anybody here remembers. Of any other that is not known, the
-    // follower waits for its first event.
+    // A session that the broker has forgotten may have ended: nothing follows. For any other unknown session the follower
+    // waits for the first event.
     if !held.has_begun()
         && let Some(last) = context.endings.outcome(session).await
     {
@@ -176,15 +176,14 @@ pub async fn open(
     let told: Vec<String> = first.iter().map(|event| frame::status(event)).collect();
     let mut told = &told[..];
     if told.len() > 1 && told.iter().map(String::len).sum::<usize>() > REPLAY {
-        // Its latest status says what there is to know, and that the rest is missing is said.
+        // It gets the latest status, and a gap that says that the rest is missing.
         gap.get_or_insert(GapReason::Evicted);
         told = &told[told.len() - 1..];
         first.drain(..first.len() - 1);
     }
 
     let mut text = frame::retry(jitter(RETRY_MS));
-    // Before anything else: by it a page compares the clocks, and sees that the stream is alive when there is nothing to
-    // tell yet.
+    // First of all: a page compares its clock by it, and sees that the stream works while no event exists yet.
     text += &frame::ping(clock::now_ms(), context.hub.limits().get(Limit::HeartbeatMs));
     if let Some(reason) = gap {
         recorder.add(Counter::Gaps, 1);
@@ -215,7 +214,7 @@ pub async fn open(
     }))
 }
 
-/// [`Opened`] in the parts of which a parked stream is made.
+/// The parts of [`Opened`] that a parked stream is made of.
 pub struct Handed {
     pub subscription: Subscription,
     pub broker: Arc<dyn Broker>,
@@ -223,11 +222,11 @@ pub struct Handed {
 }
 
 impl Opened {
-    /// Counts it among the streams that were tried: once all that its connection asked for could be opened.
+    /// Counts it among attempted streams, once all streams of its request could be opened.
     pub fn count(&mut self) {
         self.is_counted = true;
         self.recorder.at(self.region).add(Counter::ConnectAttempts, 1);
-        // A name that may never be a session's stands nowhere once its stream is closed.
+        // An id that may never become a session is forgotten once its stream is closed.
         if let Some(leave) = &self.watched.leave
             && self.position.epoch != Epoch::NONE
         {
@@ -236,7 +235,7 @@ impl Opened {
         }
     }
 
-    /// It ended because its follower read too slowly: what it did not get counts as the follower's loss.
+    /// It ended because its follower read too slowly: its unsent events count as dropped for a slow reader.
     pub fn is_slow(&self) -> bool {
         self.closed.map_or_else(|| self.queue.receiver.is_over(), |reason| reason == Counter::ClosedSlow)
     }
@@ -256,7 +255,7 @@ impl Drop for Opened {
         if self.handed {
             return;
         }
-        // The hub took the subscription away, and the follower was too slow even to be told that it ends.
+        // The hub removed the subscription, and the follower was too slow even for the farewell.
         if self.is_slow() {
             self.closed.get_or_insert(Counter::ClosedSlow);
             self.recorder.at(self.region).dropped_slow(u64::from(self.told) + self.queue.receiver.close());

@@ -1,8 +1,8 @@
-//! From a connection that hyper serves to a socket that a reactor holds.
+//! Moves a connection from hyper to a reactor.
 //!
-//! The route answers with the stream's head and a body that never comes, and leaves what was opened in the
-//! connection's [`Parking`]. Once that head is with the kernel, the connection is taken apart: the socket goes to the
-//! reactor of its session, and task, buffers and request are gone.
+//! The route answers with the stream's head and an empty body that never ends, and puts the opened
+//! stream into the connection's [`Parking`]. Once the kernel has the head, the connection is dissolved: the socket goes to
+//! the reactor of its session, and task, buffers and request are freed.
 
 use super::{
     hub::Hub,
@@ -32,7 +32,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub struct Parking(Arc<Mutex<Option<Opened>>>);
 
 impl Parking {
-    /// Answers the body that the response is to have.
+    /// Returns the response's body.
     pub fn put(&self, opened: Opened) -> NeverBody {
         *self.0.lock() = Some(opened);
         NeverBody
@@ -58,7 +58,7 @@ impl http_body::Body for NeverBody {
     }
 }
 
-/// Hands the socket over. If that fails, dropping what was opened counts it as gone. `read`: bytes that hyper has read
+/// Hands the socket over. If that fails, dropping the opened stream counts it as closed. `read`: bytes that hyper has read
 /// beyond the request.
 pub fn park(hub: &Hub, io: MeteredIo<ConnectionMeter>, read: usize, opened: Opened, place: Place) {
     let mut said = Said::default();
@@ -97,6 +97,6 @@ pub fn park(hub: &Hub, io: MeteredIo<ConnectionMeter>, read: usize, opened: Open
 }
 
 fn bound_the_kernel(socket: &TcpStream) {
-    // Without it a slow reader's buffer grows to megabytes, which no bound of ours would see.
+    // Without it the kernel buffers megabytes for a slow reader, outside of our bounds.
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER);
 }

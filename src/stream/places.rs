@@ -1,4 +1,4 @@
-//! The node's places for connections: who has one, and which connections are closed when they run short.
+//! The node's places for connections, and which connections are closed when no place is free.
 //!
 //! A connection takes a place when it is accepted and gives it back when it ends, also as a parked stream. Connections
 //! that hyper serves stand in a list, so that idle and unfinished ones can be closed for those that want something.
@@ -27,11 +27,11 @@ use tokio::{
     time::timeout,
 };
 
-/// While no place is free, connections that may be closed are looked for this often.
+/// How often connections that may be closed are searched while no place is free.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// A walk that found too few connections is not repeated sooner.
+/// The least time between two searches, if the first found too few connections.
 const REST: Duration = Duration::from_millis(20);
-/// The log names an address that is over its bound this often.
+/// How often the log names an address that is over its bound.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Tells since when nothing is due on a connection.
@@ -41,10 +41,10 @@ pub trait Watched: Send + Sync {
     fn quiet_since(&self) -> Option<i64>;
 }
 
-/// What the server knows of a connection, whatever it speaks.
+/// What the server knows of a connection, over any protocol.
 pub struct Connection {
     accepted_at: i64,
-    /// Only the reserve was left when it came: it may publish and be asked about, and nothing else.
+    /// Only the reserve was free when it was accepted: it may publish, and read health and metrics, but nothing else.
     is_scarce: bool,
     is_loopback: bool,
     /// A publisher's key was accepted on it.
@@ -65,12 +65,12 @@ impl Connection {
         self.is_scarce
     }
 
-    /// A publisher's key was accepted: this connection is among the last to be closed.
+    /// A publisher's key was accepted: this connection is closed after all others.
     pub fn publishes(&self) {
         self.publishes.store(true, Relaxed);
     }
 
-    /// Ends it at once, with everything that is under way on it.
+    /// Ends it at once, with every request on it.
     pub fn cut(&self) {
         self.cut.abort();
     }
@@ -93,7 +93,7 @@ pub struct Place {
     _address: Option<Box<OfAddress>>,
 }
 
-/// One that no address has to pay for.
+/// A place that counts for no address.
 impl From<OwnedSemaphorePermit> for Place {
     fn from(permit: OwnedSemaphorePermit) -> Place {
         Place { _permit: permit, _address: None }
@@ -130,7 +130,7 @@ impl Drop for Listed {
     }
 }
 
-/// Its address has as many connections as one may have.
+/// Its address has as many connections as one address may have.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AddressFull;
 
@@ -140,7 +140,7 @@ pub struct Places(Arc<Inner>);
 struct Inner {
     most: usize,
     free: Arc<Semaphore>,
-    /// Connections that are no parked streams.
+    /// Connections that are not parked streams.
     list: Mutex<Slab<Arc<Connection>>>,
     /// Connections by address, trusted proxies apart.
     addresses: Mutex<HashMap<IpAddr, usize>>,
@@ -150,7 +150,7 @@ struct Inner {
     warning: Pause,
 }
 
-/// Keeps something from happening too often.
+/// Limits how often something happens.
 #[derive(Default)]
 struct Pause(Mutex<Option<Instant>>);
 
@@ -179,7 +179,7 @@ impl Places {
         }))
     }
 
-    /// Waits for a free place. While they run short, idle and unfinished connections are closed.
+    /// Waits for a free place. While none is free, idle and unfinished connections are closed.
     pub async fn take(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
         loop {
             self.make_room();

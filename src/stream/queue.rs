@@ -1,8 +1,7 @@
 //! What waits for a follower that no reactor holds: until it is parked, or for as long as its stream is a body.
 //!
-//! A follower that opens its stream is not slow: what is published meanwhile waits whole, up to [`OPENING`] events. From
-//! when its body is asked for the first time, what waits is bounded in bytes and its progress conflated, as for a parked
-//! socket that blocks.
+//! While a stream is being opened its follower is not slow: all events published meanwhile wait, up to [`OPENING`]. Once
+//! its body is first polled, the queue is bounded in bytes and progress is conflated, as for a parked socket that blocks.
 
 use super::message::Message;
 use parking_lot::Mutex;
@@ -18,10 +17,10 @@ use streamgauge_core::session::conflation::conflate;
 pub const OPENING: usize = 512;
 /// Bytes: past this, progress is conflated.
 pub const SOFT: usize = 32 * 1024;
-/// Past this, and if conflating did not help, the follower is too slow.
+/// Bytes: past this, after conflation, the follower is too slow.
 pub const HARD: usize = 64 * 1024;
 
-/// The hub's end. Dropped, the stream is over after what waits.
+/// The hub's end. When it is dropped, the stream ends after the queued events.
 pub struct Sender(Arc<Mutex<State>>);
 
 /// The follower's end.
@@ -41,11 +40,11 @@ struct State {
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It waits; so many before it are not needed any more.
+    /// It waits; this many before it were merged into newer updates.
     Waits {
         conflated: u64,
     },
-    /// The follower is too slow: it waits for nothing more. So many were conflated in vain.
+    /// The follower is too slow: the queue is closed. This many were merged before that.
     Slow {
         conflated: u64,
     },
@@ -107,7 +106,7 @@ impl Drop for Sender {
 }
 
 impl Receiver {
-    /// `None`: the hub has taken the subscription away, and nothing waits any more.
+    /// `None`: the hub has removed the subscription, and the queue is empty.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Message>>> {
         let mut state = self.0.lock();
         state.reads = true;
@@ -121,19 +120,19 @@ impl Receiver {
         }
     }
 
-    /// The next one that waits.
+    /// The next queued event.
     pub fn next(&mut self) -> Option<Arc<Message>> {
         self.0.lock().take()
     }
 
-    /// Nothing more comes in. Answers how many waited.
+    /// Closes the queue. Returns how many events waited.
     pub fn close(&mut self) -> u64 {
         let mut state = self.0.lock();
         state.receives = false;
         std::mem::take(&mut state.waiting).len() as u64
     }
 
-    /// The hub has taken the subscription away.
+    /// The hub has removed the subscription.
     pub fn is_over(&self) -> bool {
         !self.0.lock().sends
     }
@@ -155,8 +154,8 @@ impl State {
         Some(message)
     }
 
-    /// Drops progress that a later event of the same stage makes old, `next` the latest. Changes of stage, `gap` and
-    /// `end` stay, and so does what waited before the follower began to read.
+    /// Drops progress that a later event of the same stage replaces; `next` is the latest. Changes of stage, `gap` and
+    /// `end` stay, and so do events that waited before the follower began to read.
     fn conflate(&mut self, next: &Message) -> u64 {
         let State { waiting, counted, bytes, .. } = self;
         let fixed = waiting.len() - *counted;

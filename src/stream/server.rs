@@ -38,7 +38,7 @@ use tokio::{
     time::timeout,
 };
 
-/// A client that has not begun to speak by then is cut off.
+/// A client that has sent nothing by then is disconnected.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 /// One that has not sent its whole head by about then, too, and a kept connection on which nothing is asked: a publisher
 /// that reports every ten seconds must not meet a connection that is just being closed. hyper would make a timer a
@@ -48,10 +48,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const BUFFER: usize = 64 * 1024;
 /// Requests of one HTTP/2 connection at once: nearly all of them streams.
 const MULTIPLEXED: u32 = 128;
-/// Those among them that are neither streams nor publishing, at once. Further ones wait for their turn. A client that
-/// reads none of its answers could otherwise have 128 of them made.
+/// Requests of one HTTP/2 connection at once that are neither streams nor publishing. Further ones wait. Otherwise a client
+/// that reads none of its answers could have 128 of them made.
 const TURNS: usize = 16;
-/// How long open requests may take to finish after the last stream has left.
+/// How long open requests may take to finish after the last stream has ended.
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Where a request came from.
@@ -74,7 +74,7 @@ impl Caller {
     }
 }
 
-/// Answers any request, whatever it asks.
+/// Answers any request.
 pub type Answers =
     Arc<dyn Fn(Request<Body>, &Arc<Caller>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
 
@@ -84,7 +84,7 @@ pub struct Serving {
     pub answers: Answers,
     pub recorder: Recorder,
     pub hub: Hub,
-    /// Tells connections to finish what they are at.
+    /// Tells connections to finish their requests.
     pub stop: watch::Receiver<bool>,
 }
 
@@ -122,12 +122,12 @@ pub async fn serve(listener: TcpListener, workers: &WorkerPool, serving: Serving
     }
 }
 
-/// The address has too many connections. Nothing is read for it; what fits into an empty socket buffer is said.
+/// The address has too many connections. Nothing is read; the refusal fits into an empty socket buffer.
 fn refuse(mut socket: net::TcpStream) {
     const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 5\r\n\
         content-type: text/plain; charset=utf-8\r\ncontent-length: 55\r\n\r\n\
         This address has as many connections as it is allowed.\n";
-    // It may be gone already, and nobody waits for it.
+    // The client may have left already, and nothing waits for this.
     let _ = socket.write(ANSWER);
     let _ = socket.shutdown(net::Shutdown::Write);
 }
@@ -148,7 +148,7 @@ async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, p
     // Frames are small and must not wait for each other.
     let _ = socket.set_nodelay(true);
     #[cfg(target_os = "linux")]
-    // hyper waits for a blocked write without end, and all that time the stream would keep its place: the kernel ends it.
+    // hyper waits for a blocked write without a limit, and the stream would keep its place: the kernel ends it instead.
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, STALL_MS);
     match timeout(FIRST_WORD, speaks_http2(&socket)).await {
         Ok(Ok(true)) => serve_http2(serving, socket, peer, &listed.connection).await,
@@ -157,7 +157,7 @@ async fn serve_one(serving: Serving, socket: net::TcpStream, peer: SocketAddr, p
     }
 }
 
-/// HTTP/2 begins with words that no HTTP/1 request begins with.
+/// HTTP/2 begins with a preface that no HTTP/1 request begins with.
 async fn speaks_http2(socket: &TcpStream) -> io::Result<bool> {
     const PREFACE: &[u8] = b"PRI ";
     let mut first = [0; PREFACE.len()];
@@ -180,7 +180,7 @@ fn answer(request: Request<Body>, answers: &Answers, caller: Arc<Caller>) -> Ans
         let mut response = answering.await;
         let streams = caller.parking.is_some() && is_stream(&response);
         if streams {
-            // A stream ends its connection: a parked one has no hyper any more to read a second request.
+            // A stream ends its connection: once it is parked, no hyper is there to read a second request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         caller.meter.answered(streams);
@@ -188,7 +188,7 @@ fn answer(request: Request<Body>, answers: &Answers, caller: Arc<Caller>) -> Ans
     })
 }
 
-/// Whether it goes on until somebody ends it. Of an answer whose length is known, that need not be asked.
+/// Whether it is a stream. An answer whose length is known is not.
 fn is_stream(response: &Response<Body>) -> bool {
     let kind = || response.headers().get(header::CONTENT_TYPE);
     let is_sse = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/event-stream");
@@ -222,7 +222,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
-        // Who has asked all may shut its sending half and wait. Streams see to it themselves that their client is there.
+        // A client may half-close after its last request and wait. Streams check themselves whether their client is connected.
         .half_close(true)
         .serve_connection(io, service);
     let end = {
@@ -231,7 +231,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
         let (mut listens, mut stops) = (false, false);
         let mut overstays = pin!(meter.overstays(HEAD_TIMEOUT));
         poll_fn(|cx| {
-            // Each poll takes locks, and this task wakes for every request: one is enough until there is word.
+            // Each poll takes locks, and this task wakes for every request, so the future is polled once until it is woken.
             if !stops && (!listens || told.has_changed().unwrap_or(true)) {
                 listens = true;
                 stops = stopping.as_mut().poll(cx).is_ready();
@@ -243,7 +243,7 @@ async fn serve_http1(serving: Serving, socket: TcpStream, peer: SocketAddr, plac
             if connection.poll_without_shutdown(cx).is_ready() || overstays.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Closed);
             }
-            // The head is with the kernel, and nothing of the body has been made: now the socket can go.
+            // The kernel has the head, and nothing of the body was made yet: now the socket can be handed over.
             match meter.is_out().then(|| parking.take()).flatten() {
                 Some(opened) => Poll::Ready(End::Park(Box::new(opened))),
                 None => Poll::Pending,

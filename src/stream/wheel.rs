@@ -1,15 +1,15 @@
 //! One coarse timer for all parked streams of a reactor: a ring of slots, each a tenth of a second wide.
 //!
-//! A stream stands in one slot at a time. What it waits for may move further away meanwhile (each event postpones the
-//! heartbeat), and nobody tells the wheel: when the slot comes up, the stream is looked at and put back. So a delivery
+//! A stream stands in one slot at a time. Its deadline may move later meanwhile (each event postpones the
+//! heartbeat) without a word to the wheel: when the slot is due, the stream is checked and put back. So a delivery
 //! costs the timer nothing, and an idle stream is looked at once a heartbeat.
 
 /// Width of a slot, ms.
 pub const TICK_MS: u64 = 100;
-/// 51 s ahead; what is further away is looked at earlier and put back.
+/// 51 s ahead; a later deadline is checked early and put back.
 const SLOTS: usize = 512;
 
-/// A stream's key, and a stamp by which an entry is recognised that is not meant any more.
+/// A stream's key, and a stamp that tells whether the entry is still valid.
 pub type Entry = (u32, u32);
 
 pub struct Wheel {
@@ -31,23 +31,23 @@ impl Wheel {
         self.len += 1;
     }
 
-    /// Appends to `due` whatever came up until `now` (ms).
+    /// Appends to `due` all entries that are due at `now` (ms).
     pub fn turn(&mut self, now: u64, due: &mut Vec<Entry>) {
         let (target, before) = (now / TICK_MS, due.len());
         if target >= self.now + SLOTS as u64 {
-            // The thread slept through a whole turn: everything is due.
+            // The thread slept for a whole turn of the wheel: everything is due.
             self.slots.iter_mut().for_each(|slot| due.extend(std::mem::take(slot)));
             self.now = target;
         }
         while self.now < target {
             self.now += 1;
-            // Taken, not drained: a slot that once held a crowd would keep its memory.
+            // Taken, not drained: a slot that once held many entries would keep its memory.
             due.extend(std::mem::take(&mut self.slots[self.now as usize % SLOTS]));
         }
         self.len -= due.len() - before;
     }
 
-    /// When the next slot comes up that holds something, ms on the reactor's clock.
+    /// When the next slot with entries is due, ms on the reactor's clock.
     pub fn next(&self) -> Option<u64> {
         if self.len == 0 {
             return None;

@@ -1,6 +1,6 @@
-//! Threads that each serve connections of their own, one a core. What comes on a connection is read, decided, written
-//! to the few who follow and answered by one thread: no other has to be woken in between. Whatever takes its time
-//! (pages, figures, the database) is done by the runtime around them; see `http::aside`.
+//! Threads that each serve connections of their own, one a core. One thread reads a request, decides, writes to the
+//! few followers and answers, so that no other thread has to be woken in between. Slow work (pages, figures, the database)
+//! runs on the runtime around them; see `http::offload`.
 
 use std::{
     future::Future,
@@ -17,11 +17,11 @@ use tokio::{
 /// One connection, from its first byte to its last. Begun on the worker, since its socket belongs to the runtime there.
 type Work = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// New connections that a worker has not looked at yet. Further ones wait in the kernel's queue.
+/// Most new connections that wait for a worker. Further ones wait in the kernel's queue.
 const WAITING: usize = 256;
 
-/// They run until this is dropped, and then cut off what they are still at. The code that accepts connections holds a
-/// share in it until it stops.
+/// The threads run until this is dropped, and then abort what they still do. The accept loop holds a share in it until it
+/// stops.
 pub struct WorkerPool {
     ways: Vec<mpsc::Sender<Work>>,
     next: AtomicUsize,

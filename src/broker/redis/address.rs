@@ -7,9 +7,9 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub enum Address {
     One(ConnectionInfo),
-    /// Which one, they say.
+    /// The name of the primary that the Sentinels watch.
     Named(Arc<Sentinels>),
-    /// Some of its nodes; the others are learnt from them.
+    /// Some of its nodes; they name the others.
     Cluster(Vec<ConnectionInfo>),
 }
 
@@ -38,7 +38,7 @@ fn sentinels(rest: &str) -> Result<Sentinels, RedisError> {
         |host: &str| if host.rsplit(']').next().is_some_and(|end| end.contains(':')) { "" } else { ":26379" };
     let hosts: Vec<String> = hosts.split(',').map(|host| format!("{host}{}", port(host))).collect();
     let addresses = all(sentinel_user, hosts.iter().map(String::as_str))?;
-    // The host is put in when the Sentinels have named it.
+    // The host is filled in when the Sentinels have named it.
     let login = one(user, &format!("sentinels/{database}"))?;
     Ok(Sentinels { addresses, name, login })
 }
@@ -56,12 +56,12 @@ fn one(user: &str, host: &str) -> Result<ConnectionInfo, RedisError> {
     format!("redis://{user}{at}{host}").into_connection_info()
 }
 
-/// The same user, password and database at another place.
+/// The same user, password and database at another address.
 pub fn at(seed: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     seed.clone().set_addr(ConnectionAddr::Tcp(host.to_owned(), port))
 }
 
-/// A connection that hears messages beside answers: RESP3, which Redis has since 6.0.
+/// A connection that receives messages beside answers: RESP3, in Redis since 6.0.
 pub fn hearing(info: &ConnectionInfo) -> ConnectionInfo {
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.clone().set_redis_settings(settings)

@@ -5,15 +5,15 @@ use ::redis::{ConnectionInfo, Value, aio::MultiplexedConnection, from_redis_valu
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-/// How often a connection is checked. A Redis that hangs never closes its sockets: only asking shows it.
+/// How often a connection is checked. A Redis that hangs never closes its sockets, so only a request shows it.
 pub const EVERY: Duration = Duration::from_secs(5);
 /// Between two checks, when commands fail meanwhile.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// Why a connection is of no use any more.
+/// Why a connection must be replaced.
 pub type Lost = String;
 
-/// Why nothing good comes of this connection.
+/// What is wrong at the other end.
 pub async fn check(mut connection: MultiplexedConnection, in_cluster: bool) -> Result<(), Lost> {
     let mut ask = ::redis::pipe();
     // HELLO tells the role, and unlike ROLE and INFO it is open to every user.
@@ -33,7 +33,7 @@ pub async fn check(mut connection: MultiplexedConnection, in_cluster: bool) -> R
     judge(&told("mode"), &told("role"), in_cluster, cluster_info.as_deref())
 }
 
-/// Asks the other end, beside all that comes from it, and says when there is no good answer.
+/// Checks the other end while messages arrive, and returns when an answer is bad or missing.
 pub struct Watchdog {
     pub lost: oneshot::Receiver<Lost>,
     task: tokio::task::AbortHandle,
@@ -48,7 +48,7 @@ impl Watchdog {
                 tokio::time::sleep(LEAST).await;
                 let _ = tokio::time::timeout(every, shared.health().suspicion()).await;
                 let mut found = check(connection.clone(), shared.in_cluster).await;
-                // An old primary may be cut off from its Sentinels only, and take all that it is told.
+                // An old primary may be cut off from its Sentinels alone, and still accept writes.
                 if let (Ok(()), Some(sentinels)) = (&found, &shared.sentinels)
                     && let Some(primary) = sentinels.moved_from(info.addr()).await
                 {
@@ -107,7 +107,7 @@ mod tests {
         check("cluster", "master", true, Some("cluster_state:ok\r\n"), "");
         check("cluster", "master", true, Some("cluster_state:fail\r\n"), "slots");
         check("cluster", "slave", true, Some("cluster_state:ok\r\n"), "a replica");
-        // A proxy that tells nothing of itself.
+        // A proxy that does not answer with a role.
         check("", "", false, None, "");
     }
 }

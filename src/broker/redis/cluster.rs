@@ -11,9 +11,9 @@ use ::redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Val
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How often the cluster is asked without a reason. A reason is a lost link, or a subscription that was refused.
+/// How often the cluster's slots are read without a reason. A reason is a lost link, or a refused subscription.
 const EVERY: Duration = Duration::from_secs(5);
-/// Between two questions, with a reason.
+/// The least time between two reads with a reason.
 const LEAST: Duration = Duration::from_millis(200);
 
 /// Keeps the routes right for as long as it runs; the links end with it.
@@ -24,7 +24,7 @@ pub async fn follow(shared: Arc<Shared>, seeds: Vec<ConnectionInfo>) {
         let mut nodes: Vec<ConnectionInfo> =
             shared.map().routes().roads().iter().map(|road| road.info.clone()).collect();
         nodes.extend(seeds.iter().cloned());
-        // Another one first each time: one that is cut off from the others believes in what was.
+        // Another node first each time: one that is cut off from the others answers with outdated slots.
         let first = round % nodes.len().max(1);
         nodes.rotate_left(first);
         match ask(&nodes).await {
@@ -61,7 +61,7 @@ async fn ask(nodes: &[ConnectionInfo]) -> Result<Vec<Owned>, String> {
     Err(why)
 }
 
-/// A node that does not know its own name means: where you asked.
+/// A node that does not know its own address leaves it empty: the address that was asked.
 fn named(mut slots: Vec<Owned>, asked: &ConnectionInfo) -> Vec<Owned> {
     if let ConnectionAddr::Tcp(host, _) = asked.addr() {
         slots.iter_mut().filter(|slots| slots.2.is_empty()).for_each(|slots| slots.2.clone_from(host));
@@ -109,7 +109,7 @@ fn apply(
     for (address, link) in fresh {
         running.insert(address, links.spawn(link.run()));
     }
-    // One that is full of commands looks by itself within seconds.
+    // A link with a full queue checks by itself within seconds.
     roads.iter().for_each(|road| drop(road.commands.try_send(Command::Again)));
 }
 

@@ -17,16 +17,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A Redis that does not answer for this long is away; a publisher is not kept waiting for it.
+/// A Redis that does not answer for this long counts as unreachable; publishers do not wait longer.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
 const UNNAMED: (ErrorKind, &str) = (ErrorKind::Client, "the Sentinels have not named a primary yet");
 const UNROUTED: (ErrorKind, &str) = (ErrorKind::Client, "several commands at once go to no one slot");
-/// How often a connection that does no good is replaced.
+/// How often a connection that fails is replaced.
 const RENEWED: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub enum Connection {
-    /// The Sentinels have not said yet where to.
+    /// The Sentinels have not named a primary yet.
     Nowhere,
     One(ConnectionManager),
     Cluster(ClusterConnection),
@@ -34,8 +34,8 @@ pub enum Connection {
     Road(Routed),
 }
 
-/// A command for one slot, which goes straight to its primary. The cluster's own connection would do it too; but while
-/// one primary hangs it connects to all of them again and again, and holds everybody's commands meanwhile.
+/// A command for one slot, which goes straight to its primary. The library's cluster connection could
+/// do it too, but while one primary hangs it reconnects to all of them again and again and delays all commands.
 #[derive(Clone)]
 pub struct Routed {
     road: Arc<Road>,
@@ -66,7 +66,7 @@ impl Routed {
     }
 }
 
-/// The slot has gone, is on its way, or nobody has it.
+/// The slot has moved, is being moved, or is not assigned.
 fn is_elsewhere(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, ClusterDown, ExecAbort, Moved, TryAgain};
     matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | ExecAbort | Moved | TryAgain))
@@ -76,7 +76,7 @@ fn is_broken_off(error: &RedisError) -> bool {
     error.is_connection_dropped() || error.is_connection_refusal() || error.is_io_error()
 }
 
-/// Connecting, trying again and waiting for an answer, all together.
+/// The time for connecting, retrying and waiting for an answer together.
 async fn patiently<T>(asked: RedisFuture<'_, T>) -> Result<T, RedisError> {
     let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
     tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(late().into()))
@@ -102,7 +102,7 @@ impl ConnectionLike for Connection {
             Connection::Nowhere => Box::pin(ready(Err(UNNAMED.into()))),
             Connection::One(connection) => connection.req_packed_commands(pipeline, offset, count),
             Connection::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-            // None is sent: what belongs together is a script.
+            // Not sent: commands that belong together are a script.
             Connection::Road(_) => Box::pin(ready(Err(UNROUTED.into()))),
         }))
     }
@@ -126,7 +126,7 @@ struct Inner {
     in_cluster: bool,
 }
 
-/// A connection that is replaced when it does no good.
+/// A connection that is replaced when it fails.
 pub struct Line(Mutex<Current>);
 
 struct Current {
@@ -149,7 +149,7 @@ impl Line {
         self.current().connection.clone()
     }
 
-    /// What is under way on the old connection is still waited for.
+    /// Commands in flight on the old connection still get their answers.
     fn renew(&self) {
         let mut current = self.current();
         if current.since.elapsed() >= RENEWED {
@@ -177,7 +177,7 @@ impl Current {
 }
 
 impl Commands {
-    /// Connects in the background: a Redis that is away now is simply away.
+    /// Connects in the background, so that an unreachable Redis does not delay the start.
     pub fn new(address: Address) -> Result<Commands, RedisError> {
         let in_cluster = matches!(address, Address::Cluster(_));
         Ok(Commands(Arc::new(Inner { line: Line::new(address)?, map: Arc::default(), in_cluster })))
@@ -187,8 +187,8 @@ impl Commands {
         &self.0.map
     }
 
-    /// The Sentinels have named this one. From now on nothing goes to another, whether this one can be reached or not:
-    /// what an old primary takes is lost.
+    /// The Sentinels have named this primary. From now on nothing goes to another, even if this one is unreachable: what an
+    /// old primary accepts is lost.
     pub fn lead_to(&self, primary: &ConnectionInfo) {
         self.0.line.lead_to(primary);
     }
@@ -228,8 +228,8 @@ impl Commands {
         }
     }
 
-    /// After an error that a new connection may mend: the address may lead elsewhere now, and a socket whose other end
-    /// hangs never closes by itself.
+    /// Reconnects after an error that a new connection may fix: the address may resolve elsewhere now, and a socket whose
+    /// other end hangs never closes by itself.
     pub fn mend(&self, error: &RedisError) {
         let role_lost = matches!(
             error.kind(),
@@ -238,7 +238,7 @@ impl Commands {
         // Redis 6 puts the code of an error inside a script behind its own.
         let role_lost = role_lost || error.to_string().contains("READONLY");
         let broken = if self.0.in_cluster {
-            // A primary that hangs has a line of its own, once it is known.
+            // A primary that is known to hang has a log line of its own.
             let hangs = error.is_timeout();
             role_lost
                 || is_elsewhere(error)

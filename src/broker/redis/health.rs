@@ -1,4 +1,4 @@
-//! How Redis stands, as this node sees it: with commands, with what it hears, and with its memory.
+//! The state of Redis as this node sees it: commands, subscriptions, memory.
 
 use crate::{broker::Health, clock};
 use parking_lot::Mutex;
@@ -19,7 +19,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 pub enum Part {
     /// The latest answer to a command.
     Commands,
-    /// The connection that hears messages. While it is away no stream may begin, so the node is not ready.
+    /// The subscriber connection. While it is down no stream may begin, so the node is not ready.
     Hearing,
 }
 
@@ -28,7 +28,7 @@ pub struct RedisHealth(Arc<Inner>);
 
 struct Inner {
     troubles: Mutex<Troubles>,
-    /// Commands came to grief: look what it is.
+    /// Commands failed: find out why.
     suspicion: Notify,
     /// Redis is at its memory limit: it refuses to write, and nothing else. Read with every event that it takes.
     is_full: AtomicBool,
@@ -49,14 +49,14 @@ struct Troubles {
 }
 
 impl Troubles {
-    /// What came to grief with the connection that hears was looked into, and so says more.
+    /// The cause of the subscriber connection's failure is known, and is the better text.
     fn why(&self) -> Option<&String> {
         self.parts.iter().flatten().next_back()
     }
 }
 
 impl RedisHealth {
-    /// At the start nothing is heard yet, which is no news for the log.
+    /// At the start nothing is subscribed yet, which is not worth a log line.
     pub fn new() -> RedisHealth {
         let parts = [None, Some("it is being connected to".to_owned())];
         let troubles = Mutex::new(Troubles { parts, since: clock::now_ms() });
@@ -87,7 +87,7 @@ impl RedisHealth {
         }
     }
 
-    /// Redis refused to write, since that takes memory. It is not away: readiness does not depend on it.
+    /// Redis refused a write because of its memory limit. It is reachable: readiness does not depend on it.
     pub fn refused_to_write(&self) {
         let mut full = self.0.full.lock();
         let now = Instant::now();
@@ -102,7 +102,7 @@ impl RedisHealth {
         );
     }
 
-    /// Redis took an event.
+    /// Redis accepted an event.
     pub fn wrote(&self) {
         if !self.0.is_full.load(Relaxed) {
             return;

@@ -1,4 +1,4 @@
-//! A message that came, and a history that was read: what of it goes on to the followers.
+//! Decides which events of a received message, or of a history that was read, go to the followers.
 
 use super::{store::Store, table::Table, wire};
 use crate::{
@@ -16,8 +16,8 @@ use streamgauge_core::{
 
 /// Histories read at the same time.
 const READS: usize = 32;
-/// After which pause those are tried again that could not be read. After a new connection to listen, the one for
-/// commands may still have to find out that it is dead.
+/// The pause before histories that could not be read are tried again. After the subscriber has reconnected, the connection
+/// for commands may still have to find out that it is dead.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub struct Hearing {
@@ -28,7 +28,7 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    /// One message from Redis. `false`: nobody here follows its session any more.
+    /// One message from Redis. `false`: the session has no follower here any more.
     pub fn hear(&self, session: &SessionId, payload: &str) -> bool {
         let Some((event, accepted_us)) = wire::parse(session, payload) else {
             tracing::warn!(%session, "passed over a message that this version cannot read");
@@ -46,15 +46,15 @@ impl Hearing {
             Verdict::NewEpoch => self.tell_gap(session, &event, GapReason::Epoch),
         }
         drop(entry);
-        // One task hears for all sessions of a connection: it writes to none.
+        // One task receives for all sessions of a connection, so it never writes to sockets.
         self.hub.wake(session);
         true
     }
 
-    /// Reads the histories of sessions that fell behind, each by itself, so that none holds up another.
+    /// Reads the histories of sessions that fell behind, each in a task of its own, so that none delays another.
     pub async fn catch_up(self: Arc<Self>) {
         let mut reads = FuturesUnordered::new();
-        // Each is on the table, and in here once.
+        // Each session is in the table, and in this queue once.
         let mut failed: Vec<SessionId> = Vec::new();
         let mut pause = tokio::time::interval(PAUSE);
         loop {
@@ -72,7 +72,7 @@ impl Hearing {
                         failed.push(session);
                     }
                 },
-                // After a session's last event there is no other that could show the hole: so as often as it takes.
+                // After a session's last event no other event could show the gap, so this is repeated until it works.
                 _ = pause.tick() => failed.drain(..).for_each(|session| {
                     self.table.done(&session, false);
                 }),
@@ -80,10 +80,10 @@ impl Hearing {
         }
     }
 
-    /// Delivers what this node has not heard of the session, or says that it is lost.
+    /// Delivers the events that this node has missed of the session, or a gap if they are lost.
     async fn read_on(&self, session: &SessionId) -> Result<(), BrokerError> {
         let Some(before) = self.table.position(session) else { return Ok(()) };
-        // Redis came back empty: the session's next event starts a new epoch, and that says the gap.
+        // Redis came back empty: the session's next event starts a new epoch, which shows the gap.
         let Some(mut held) = self.store.held(session).await? else { return Ok(()) };
         if before.contradicts(&held) {
             self.store.renumber(session, held.epoch, before.id.epoch).await?;

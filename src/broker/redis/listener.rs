@@ -1,4 +1,4 @@
-//! Which sessions this node hears. A link a Redis does the hearing; `hearing` passes on what they hear.
+//! Which sessions this node subscribes to. One link a Redis receives messages; `hearing` passes them on.
 
 use super::{
     address::Address,
@@ -31,7 +31,7 @@ pub struct Shared {
     pub hearing: Arc<Hearing>,
     pub plain: Plain,
     pub in_cluster: bool,
-    /// Where the one Redis is, they say.
+    /// They name the primary.
     pub sentinels: Option<Arc<Sentinels>>,
 }
 
@@ -44,7 +44,7 @@ impl Shared {
         &self.hearing.store.health
     }
 
-    /// While another shard stands, sessions go on there, and taking the node out of service would end them too.
+    /// While another shard works, sessions go on there; a node that is not ready would end them too.
     pub fn lost_a_link(&self, why: &str) {
         if !self.map().routes().any_stands() {
             self.health().note(Part::Hearing, Some(why.to_owned()));
@@ -53,7 +53,7 @@ impl Shared {
     }
 }
 
-/// A road to there, and the link that serves it.
+/// A route, and the link that serves it.
 pub fn build(shared: &Arc<Shared>, address: String, info: ConnectionInfo) -> (Arc<Road>, Link) {
     let (commands, queue) = mpsc::channel(QUEUE);
     let line = shared.in_cluster.then(|| Line::new(Address::One(info.clone())).ok()).flatten();
@@ -67,7 +67,7 @@ pub struct Listener {
     _tasks: JoinSet<()>,
 }
 
-/// A watch that goes back by itself unless it is kept.
+/// A watch that is released on drop unless it is kept.
 pub struct Watch<'a> {
     listener: &'a Listener,
     session: SessionId,
@@ -75,12 +75,12 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// What the follower has read. `false`: it is too old to begin with.
+    /// The position that the follower has read up to. `false`: it is too old to start from.
     pub fn read(&self, held: &SessionHistory) -> bool {
         self.listener.shared.hearing.table.read(&self.session, held)
     }
 
-    /// From now on [`Listener::unwatch`] pays it back.
+    /// From now on [`Listener::unwatch`] releases it.
     pub fn keep(mut self) {
         self.kept = true;
     }
@@ -120,7 +120,7 @@ impl Listener {
         Listener { shared, _tasks: tasks }
     }
 
-    /// Answers once Redis has confirmed that this node hears the session.
+    /// Returns once Redis has confirmed that this node is subscribed to the session.
     pub async fn watch(&self, session: &SessionId) -> Result<Watch<'_>, BrokerError> {
         self.shared.hearing.table.watch(session);
         let watch = Watch { listener: self, session: session.clone(), kept: false };
@@ -131,7 +131,7 @@ impl Listener {
             match asked.unwrap_or_else(|_| Err(late())) {
                 Ok(()) => return Ok(watch),
                 Err(error) if !self.shared.in_cluster || Instant::now() + PAUSE >= end => return Err(error),
-                // A slot on its way, or a failover: by then the new place may be known.
+                // A slot that moves, or a failover: after the pause the new address may be known.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
@@ -151,7 +151,7 @@ impl Listener {
     }
 
     pub fn unwatch(&self, session: &SessionId) {
-        // A full queue loses only this hint: the link looks again every few seconds.
+        // A full queue loses only this hint: the link checks again every few seconds.
         if self.shared.hearing.table.unwatch(session)
             && let Some(road) = self.shared.map().road(session)
         {

@@ -15,12 +15,12 @@ pub type Owned = (u16, u16, String, u16);
 
 /// The way to one primary.
 pub struct Road {
-    /// Where it leads: what tells one from another when the cluster changes.
+    /// Its address, by which routes are compared when the cluster changes.
     pub address: String,
-    /// With Sentinels, how to log in where they say.
+    /// With Sentinels, the login for the primary that they name.
     pub info: ConnectionInfo,
     pub commands: mpsc::Sender<Command>,
-    /// Messages are heard over it.
+    /// Its subscriber connection.
     pub stands: AtomicBool,
     /// For commands, on a cluster.
     pub line: Option<Line>,
@@ -30,7 +30,7 @@ pub struct Road {
 #[derive(Default)]
 pub struct Map {
     routes: RwLock<Routes>,
-    /// They may have changed: look now.
+    /// The routes may have changed: read them now.
     pub refresh: Notify,
 }
 
@@ -47,7 +47,7 @@ impl Map {
         self.routes.read().of(session.as_str()).cloned()
     }
 
-    /// To where the key is.
+    /// The route to the key.
     pub fn road_of_key(&self, key: &str) -> Option<Arc<Road>> {
         let tag = key.split_once('{')?.1.split_once('}')?.0;
         self.routes.read().of(tag).cloned()
@@ -75,7 +75,7 @@ impl Routes {
         self.0.iter().map(|(_, _, road)| road).find(|road| road.address == address)
     }
 
-    /// Each road once.
+    /// Each route once.
     pub fn roads(&self) -> Vec<Arc<Road>> {
         let mut roads: Vec<Arc<Road>> = Vec::new();
         for (_, _, road) in &self.0 {
@@ -90,7 +90,7 @@ impl Routes {
         self.0.iter().any(|(_, _, road)| road.stands.load(Relaxed))
     }
 
-    /// As text, to see whether anything has changed.
+    /// As text, to compare with the routes before.
     pub fn told(&self) -> Vec<(u16, u16, &str)> {
         self.0.iter().map(|(first, last, road)| (*first, *last, road.address.as_str())).collect()
     }

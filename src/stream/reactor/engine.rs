@@ -1,4 +1,4 @@
-//! What a reactor holds, and what is done with it: commands, sockets, timers. The thread that holds its lock is at work.
+//! What a reactor holds, and its work: commands, sockets, timers. The thread that holds its lock does the work.
 
 use super::{
     Arrival, Command,
@@ -33,9 +33,9 @@ use streamgauge_core::{
 };
 
 const NEVER: u64 = u64::MAX;
-/// Room for more than this is not kept.
+/// Capacity beyond this is freed after use.
 const CROWD: usize = 4_096;
-/// After a ticket expired, a follower comes back within this, ms.
+/// After its ticket expired, a follower reconnects within this, ms.
 const EXPIRED_BACK_MS: std::ops::Range<u32> = 100..2_000;
 
 fn whole_ms(time: Duration) -> u64 {

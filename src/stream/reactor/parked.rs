@@ -28,27 +28,27 @@ pub struct Parked {
     pub opened: u64,
     pub last_sent: u64,
     pub last_event: u64,
-    /// When the stream ends whatever happens; `u64::MAX`: never.
+    /// When the stream ends at the latest; `u64::MAX`: never.
     pub until: u64,
-    /// Of the one entry in the wheel that is meant.
+    /// The stamp of its one valid entry in the wheel.
     pub stamp: u32,
-    /// A follower has nothing to say: one that keeps talking is cut off.
+    /// Bytes that the follower sent. A follower has nothing to send: one that keeps sending is disconnected.
     pub said: Said,
     pub region: Region,
     /// At `until` because the server stops, not because a ticket expires.
     pub drains: bool,
-    /// Its farewell waits for room, and nothing comes after that.
+    /// Its farewell waits for room; nothing follows it.
     pub leaves: Option<Counter>,
     pub _place: Place,
 }
 
-/// How far a write came.
+/// How much of a write was done.
 pub enum Written {
     All,
     Blocked,
-    /// The follower is gone.
+    /// The follower has disconnected.
     Gone,
-    /// It did not take anything for so long that the kernel gave up.
+    /// It read nothing for so long that the kernel closed the connection.
     Stalled,
 }
 
@@ -58,13 +58,13 @@ impl Parked {
         self.position.epoch == id.epoch && self.position.seq >= id.seq
     }
 
-    /// Writes a part, or what of it goes, and keeps the rest. `bytes` grows by what was written.
+    /// Writes as much of a part as the socket takes, and keeps the rest. `bytes` grows by what was written.
     pub fn write(&mut self, part: &Part, bytes: &mut u64) -> Written {
         let result = self.socket.write(&part.bytes);
         self.wrote(part, result, bytes)
     }
 
-    /// The part was written with that result: keeps what of it did not go.
+    /// The part was written with that result: keeps what was not written.
     pub fn wrote(&mut self, part: &Part, result: io::Result<usize>, bytes: &mut u64) -> Written {
         match blocked_is_none(result) {
             Ok(written) => {
@@ -100,8 +100,7 @@ impl Parked {
         Written::All
     }
 
-    /// Reads and passes over what the follower says. Answers how many bytes that were, and [`Written::All`] if it is still
-    /// there.
+    /// Reads and discards what the follower sends. Returns how many bytes, and [`Written::All`] if it is still connected.
     pub fn hear(&mut self) -> (u64, Written) {
         let mut scratch = [0u8; 1_024];
         let mut heard = 0;

@@ -10,7 +10,7 @@ pub struct Session {
     pub key: u64,
     pub id: SessionId,
     pub cohort: Cohort,
-    /// Counts for it, or nothing.
+    /// Counts its deliveries; silent for the probe.
     pub recorder: Recorder,
     pub broker: Arc<dyn Broker>,
     /// Keys of parked sockets.

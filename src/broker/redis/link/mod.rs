@@ -1,7 +1,7 @@
 //! The subscriber connection to one Redis: one a node, or on a cluster one a shard.
 //!
-//! It hears a session from its first local follower to its last. Whatever happened to it, afterwards all subscriptions
-//! are made again, in batches, and every session's position is compared with its history.
+//! It is subscribed to a session from its first local follower to its last. After each reconnect it subscribes anew, in
+//! batches, and compares every session's position with its history.
 
 mod sharing; // how many nodes have streams of a session
 mod subscribing; // many channels a round trip
@@ -33,16 +33,16 @@ use std::{
 use streamgauge_core::{metric::measure::counters::Counter, session::ids::SessionId};
 use tokio::sync::{mpsc, oneshot};
 
-/// Messages that may wait. Those that do not fit are read from history.
+/// Most messages that wait. Further ones are read from history.
 const MESSAGES: usize = 8_192;
-/// Commands obeyed together, in one round trip or two.
+/// Most commands that are applied together, in one round trip or two.
 const BATCH: usize = 500;
 
 pub enum Command {
     Subscribe(SessionId, oneshot::Sender<Result<(), BrokerError>>),
-    /// Someone left; if nobody is left, so does the node.
+    /// A follower left; after the last one, the node unsubscribes.
     Left(SessionId),
-    /// The cluster's slots went to others: hear what is this road's now.
+    /// Slots of the cluster moved: subscribe to the sessions that are on this route now.
     Again,
 }
 
@@ -53,16 +53,16 @@ pub struct Link {
     subscribed: HashSet<SessionId>,
     /// On a cluster: how often each was left, and Redis has not said so yet in the messages.
     left: HashMap<SessionId, u32>,
-    /// Messages came faster than they could be passed on, and some are known only to history.
+    /// Messages arrived faster than they could be passed on, and some must be read from history.
     overrun: Arc<AtomicBool>,
-    /// This link hears what back ends publish by themselves.
+    /// This link receives what back ends publish directly.
     bringer: Option<Bringer>,
 }
 
 struct Connected {
     connection: MultiplexedConnection,
     messages: mpsc::Receiver<PushInfo>,
-    /// Where to.
+    /// The address.
     info: ConnectionInfo,
 }
 
@@ -244,7 +244,7 @@ impl Link {
                 else {
                     return Ok(());
                 };
-                // A backlog of deliveries must not grow without bound: what does not fit meanwhile is in history.
+                // The backlog of deliveries is bounded: what does not fit is read from history later.
                 self.shared.hearing.hub.room(&session).await;
                 if !self.shared.hearing.hear(&session, payload) {
                     self.leave(connection, vec![session]).await?;
@@ -260,8 +260,8 @@ impl Link {
         Ok(())
     }
 
-    /// Redis itself ended a subscription that this node still wants. It says the same of one that was left, by when
-    /// somebody may follow that session anew.
+    /// Redis ended a subscription that this node still wants. The same message confirms an unsubscription, after which the
+    /// session may have a follower again.
     fn has_lost(&mut self, message: &PushInfo) -> bool {
         let channel = message.data.first().and_then(text);
         let Some(session) = channel.and_then(wire::session_of_channel) else { return false };
@@ -273,7 +273,7 @@ impl Link {
         false
     }
 
-    /// What a lost hint, a moved slot or another link left to be done.
+    /// Repairs what a lost hint, a moved slot or another link left undone.
     async fn tidy(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         let all: Vec<SessionId> = self.subscribed.iter().cloned().collect();
         self.leave(connection, all).await?;

@@ -43,7 +43,7 @@ impl Link {
         Ok(sessions.iter().map(|one| self.subscribed.contains(one).then_some(()).ok_or_else(why)).collect())
     }
 
-    /// Every watched session of this road: heard from now on, its position compared with its history if it was not.
+    /// Subscribes to every watched session of this route, and compares the position of new ones with their history.
     pub(super) async fn subscribe_what_is_ours(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -64,7 +64,7 @@ impl Link {
         Ok(())
     }
 
-    /// Unsubscribes from those that nobody here follows.
+    /// Unsubscribes from sessions without a follower here.
     pub(super) async fn leave(
         &mut self,
         connection: &mut MultiplexedConnection,
