@@ -51,6 +51,8 @@ pub fn mutants(workspace: &Workspace, options: &Options) -> Outcome {
     if let Some(shard) = &options.shard {
         command.args(["--shard", shard]);
     }
+    // The simulation takes long, and says little about one changed line.
+    command.args(["--", "--lib"]);
     let status = command.status()?;
     if !status.success() && !status.code().is_some_and(|code| FOUND_SOME.contains(&code)) {
         return fail(format!("cargo mutants ended with {status}."));

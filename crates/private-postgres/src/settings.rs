@@ -12,13 +12,15 @@ pub fn text(socket: &Path, throwaway: bool) -> String {
     } else {
         "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\n"
     };
+    // Tests run several servers on one.
+    let connections = if throwaway { 200 } else { 40 };
     format!(
         "# Written at each start: changes made here are lost.\n\
          listen_addresses = ''\n\
          unix_socket_directories = '{socket}'\n\
          unix_socket_permissions = 0700\n\
          port = 5432 # only the name of the socket\n\
-         max_connections = 40\n\
+         max_connections = {connections}\n\
          shared_buffers = '32MB'\n\
          max_wal_size = '256MB'\n\
          jit = off\n\
