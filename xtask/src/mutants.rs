@@ -49,7 +49,8 @@ pub fn mutants(workspace: &Workspace, options: &Options) -> Outcome {
         command.arg("--in-diff").arg(difference);
     }
     if let Some(shard) = &options.shard {
-        command.args(["--shard", shard]);
+        // Each part has mutants of all files, so that one part is a sample.
+        command.args(["--shard", shard, "--sharding", "round-robin"]);
     }
     // The simulation takes long, and says little about one changed line.
     command.args(["--", "--lib"]);
