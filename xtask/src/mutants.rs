@@ -34,8 +34,9 @@ pub fn mutants(workspace: &Workspace, options: &Options) -> Outcome {
     install()?;
     let folder = workspace.target.join("mutants");
     fs::create_dir_all(&folder)?;
-    let mut command = cargo("mutants");
-    command.args(["--package", "streamgauge-core", "--all-features", "--no-times", "--exclude-re", TEXTS]);
+    // cargo-mutants knows no `--quiet`.
+    let mut command = Command::new("cargo");
+    command.args(["mutants", "--package", "streamgauge-core", "--all-features", "--no-times", "--exclude-re", TEXTS]);
     command.arg("--output").arg(&folder).current_dir(&workspace.root);
     if options.change {
         let difference = folder.join("change.diff");
