@@ -2,10 +2,13 @@
 
 pub mod binomial; // exact tails and bounds of a count of failures
 pub mod buckets; // what 10 s of a metric hold, and sums over the newest of them
+pub mod burn; // rules over the speed at which an error budget burns
 pub mod dispersion; // whether errors come in bursts: phi
 pub mod file; // the alerts file: rules, channels, escalation; read, checked, written back
 pub mod judge; // the windows of a rule, and what ratio and mean rules share
 pub mod literal; // Prometheus' own state machine
+#[cfg(feature = "measure")]
+pub mod machine; // one rule, runnable: samples in, transitions out
 pub mod mean; // rules over a mean, such as latency
 pub mod ratio; // rules over a share of failures
 pub mod reason; // why a rule fires or does not, in words

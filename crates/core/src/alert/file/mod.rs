@@ -24,7 +24,7 @@ mod tree; // YAML as texts, lists and maps with their lines
 
 pub use channel::Channel;
 pub use fault::Fault;
-pub use read::{parse, parse_bytes};
+pub use read::{parse, parse_bytes, parse_rule};
 pub use rule::Rule;
 
 use number::Seconds;

@@ -35,6 +35,10 @@ impl Number {
         Number(self.0.saturating_mul(factor.into()))
     }
 
+    pub fn in_millionths(self) -> u128 {
+        self.0
+    }
+
     pub fn value(self) -> f64 {
         self.0 as f64 / ONE as f64
     }
