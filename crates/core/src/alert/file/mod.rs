@@ -4,6 +4,7 @@
 //! server judge a rule by the same code.
 
 pub mod burn; // how fast an error budget may burn
+mod change; // two versions of a rule, compared in words
 pub mod channel; // where notifications go
 pub mod condition; // metric, comparison, number, unit
 mod export; // the file written back

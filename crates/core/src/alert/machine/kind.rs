@@ -49,6 +49,9 @@ pub trait Kind: Send {
     /// Events or samples of the newest buckets.
     fn n(&self, history: &History<Self::Bucket>) -> u64;
 
+    /// Events or samples of one bucket.
+    fn size(&self, bucket: &Self::Bucket) -> u64;
+
     /// Whether the value for `mode: literal` is that of the newest bucket: levels are. What is counted needs the duration.
     fn is_level(&self) -> bool {
         false

@@ -63,6 +63,9 @@ struct Facts {
     threshold: f64,
     recover: Option<f64>,
     below: bool,
+    /// The duration in buckets.
+    span: i64,
+    percentile: bool,
 }
 
 /// A change of a rule's state.
@@ -116,11 +119,12 @@ impl Machine {
         let step = if reach(rule, test) >= LONG { step.max(60) } else { step.max(1) };
         let reader = Reader::new(rule);
         let (unit, per_unit) = title::unit(rule);
-        let (threshold, below) = match rule.watch {
-            Watch::Condition { condition, .. } => {
-                (condition.threshold.normalised().value() / per_unit, !condition.comparison.is_upward())
+        let (threshold, below, span) = match rule.watch {
+            Watch::Condition { condition, duration, .. } => {
+                let threshold = condition.threshold.normalised().value() / per_unit;
+                (threshold, !condition.comparison.is_upward(), i64::from(duration.0))
             }
-            Watch::Burn(burn) => (burn.factor.value(), false),
+            Watch::Burn(burn) => (burn.factor.value(), false, i64::from(burn.short.0)),
         };
         let facts = Facts {
             step,
@@ -132,6 +136,8 @@ impl Machine {
             threshold,
             recover: rule.recover().map(|recover| recover.value() / per_unit),
             below,
+            span: ((span + step - 1) / step).max(1),
+            percentile: test == Test::Percentile,
         };
         let run = compiled(rule, test, step, unit);
         Ok(Machine { run, reader, opened: Opened::default(), facts, shift: 0 })
@@ -140,6 +146,16 @@ impl Machine {
     /// Seconds of a bucket.
     pub fn step(&self) -> i64 {
         self.facts.step
+    }
+
+    /// The duration, in whole buckets; of a burn its short window.
+    pub fn duration_in_buckets(&self) -> i64 {
+        self.facts.span
+    }
+
+    /// Whether its value is a percentile, which is dearer to tell than others.
+    pub fn is_percentile(&self) -> bool {
+        self.facts.percentile
     }
 
     pub fn needs(&self) -> Needs {
@@ -237,6 +253,22 @@ impl Machine {
     /// expected. Its minutes count for the bursts then.
     pub fn count_fault(&mut self, fired: i64, counts: bool) {
         self.run.count_fault(fired + self.shift * self.facts.step, counts);
+    }
+
+    /// [`View::value`] alone.
+    pub fn value(&self) -> Option<f64> {
+        self.run.value().map(|value| value / self.facts.per_unit)
+    }
+
+    /// Events or samples of all buckets that were judged since the machine was made.
+    pub fn judged(&self) -> u64 {
+        self.run.judged()
+    }
+
+    /// The least count of bad events that is evidence in so many. It may be more than there are: never. `None`: the rule
+    /// counts no events.
+    pub fn least_bad(&self, n: u64) -> Option<u64> {
+        self.run.least_bad(n)
     }
 
     pub fn view(&self) -> View {

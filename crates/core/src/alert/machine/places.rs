@@ -66,6 +66,12 @@ pub(super) trait Run: Send {
     fn fill_minute(&mut self, minute: i64, opened: &Opened);
     fn judge(&mut self, index: i64, opened: &Opened) -> Vec<Event>;
     fn standing(&self) -> Standing;
+    /// The worst place's value.
+    fn value(&self) -> Option<f64>;
+    /// Events or samples of all buckets that were judged since it was made.
+    fn judged(&self) -> u64;
+    /// The least count of bad events that is evidence in so many. `None`: the rule counts none.
+    fn least_bad(&self, n: u64) -> Option<u64>;
     /// Whether what was fired then counts as a fault.
     fn count_fault(&mut self, fired: i64, counts: bool);
     fn stored(&self) -> Stored;
@@ -92,6 +98,7 @@ pub(super) struct Places<K: Kind> {
     /// The hour at which phi was measured last.
     phi_hour: Option<i64>,
     faults: Vec<Fault>,
+    judged: u64,
 }
 
 /// Faults are kept as long as phi looks back.
@@ -108,6 +115,7 @@ impl<K: Kind> Places<K> {
             bursts: Bursts::default(),
             phi_hour: None,
             faults: Vec::new(),
+            judged: 0,
         }
     }
 
@@ -271,6 +279,7 @@ impl<K: Kind> Run for Places<K> {
             if let Some(Transition::Resolved(how)) = place.advance(kind, manner, index) {
                 resolved = Some(how);
             }
+            self.judged = self.judged.saturating_add(kind.size(&bucket));
             if manner.literal.is_none() && kind.critical().is_some() {
                 let counts = kind.events(&bucket);
                 let minute = (index * manner.step).div_euclid(60);
@@ -314,6 +323,20 @@ impl<K: Kind> Run for Places<K> {
             n: worst.map(|(_, place)| self.kind.n(&place.history)).unwrap_or_default(),
             phi,
         }
+    }
+
+    fn value(&self) -> Option<f64> {
+        self.worst().and_then(|(_, place)| place.value(&self.kind))
+    }
+
+    fn judged(&self) -> u64 {
+        self.judged
+    }
+
+    fn least_bad(&self, n: u64) -> Option<u64> {
+        let critical = self.kind.critical().filter(|_| self.knows_bursts())?;
+        let phi = self.worst().and_then(|(_, place)| place.state.phi()).unwrap_or(Phi::PRIOR);
+        Some(phi.thick(critical.least(phi.thin(n))))
     }
 
     fn count_fault(&mut self, fired: i64, counts: bool) {

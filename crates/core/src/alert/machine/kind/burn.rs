@@ -76,6 +76,10 @@ impl Kind for Burn {
         history.sum(0, self.rule.long()).n
     }
 
+    fn size(&self, bucket: &Counts) -> u64 {
+        bucket.n
+    }
+
     fn critical(&self) -> Option<&Critical> {
         Some(self.rule.critical())
     }

@@ -85,6 +85,10 @@ impl Kind for Mean {
         value.is_some_and(|value| self.comparison.holds(value, self.limit.value()))
     }
 
+    fn size(&self, bucket: &Sums) -> u64 {
+        bucket.n()
+    }
+
     fn n(&self, history: &History<Sums>) -> u64 {
         history.sum(0, self.span()).n()
     }

@@ -138,6 +138,10 @@ impl Kind for Ratio {
         history.sum(0, self.span()).n
     }
 
+    fn size(&self, bucket: &Counts) -> u64 {
+        bucket.n
+    }
+
     fn critical(&self) -> Option<&Critical> {
         Some(self.rule.critical())
     }

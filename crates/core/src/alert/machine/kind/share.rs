@@ -113,6 +113,10 @@ impl Kind for Share {
         history.sum(0, self.span()).n
     }
 
+    fn size(&self, bucket: &Samples) -> u64 {
+        bucket.n
+    }
+
     fn is_level(&self) -> bool {
         true
     }
