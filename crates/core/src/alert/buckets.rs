@@ -78,6 +78,16 @@ impl<T: Tally> History<T> {
         self.upto(from).minus(self.upto(to.max(from)))
     }
 
+    /// How many present buckets are not older than the one with this index.
+    pub fn since(&self, index: i64) -> usize {
+        self.present.len() - self.present.partition_point(|bucket| bucket.index < index)
+    }
+
+    /// The index of the present bucket of this age.
+    pub fn index(&self, age: usize) -> Option<i64> {
+        Some(self.present.get(self.present.len().checked_sub(age + 1)?)?.index)
+    }
+
     /// How many buckets of time the newest `count` present ones span. `None` if there are not so many.
     pub fn span(&self, count: usize) -> Option<i64> {
         let oldest = self.present.get(self.present.len().checked_sub(count)?)?;
@@ -103,11 +113,11 @@ mod tests {
     fn ages_count_present_buckets_only() {
         let mut history = History::new(10);
         for (index, bad) in [(1, 1), (2, 2), (7, 4), (9, 8)] {
-            assert!(history.push(index, Counts { n: 10, bad }));
+            assert!(history.push(index, Counts::new(10, bad)));
         }
         assert_eq!(history.sum(0, 1).bad, 8);
         assert_eq!(history.sum(1, 3).bad, 6);
-        assert_eq!(history.sum(0, 99), Counts { n: 40, bad: 15 });
+        assert_eq!(history.sum(0, 99), Counts::new(40, 15));
         assert_eq!(history.sum(4, 9), Counts::default());
         assert_eq!(history.span(4), Some(9));
         assert_eq!(history.span(2), Some(3));
@@ -117,10 +127,10 @@ mod tests {
     #[test]
     fn an_old_bucket_changes_nothing() {
         let mut history = History::new(10);
-        assert!(history.push(5, Counts { n: 1, bad: 1 }));
-        assert!(!history.push(5, Counts { n: 9, bad: 9 }));
-        assert!(!history.push(4, Counts { n: 9, bad: 9 }));
-        assert_eq!(history.sum(0, 10), Counts { n: 1, bad: 1 });
+        assert!(history.push(5, Counts::new(1, 1)));
+        assert!(!history.push(5, Counts::new(9, 9)));
+        assert!(!history.push(4, Counts::new(9, 9)));
+        assert_eq!(history.sum(0, 10), Counts::new(1, 1));
     }
 
     proptest! {
@@ -130,7 +140,7 @@ mod tests {
         ) {
             let mut history = History::new(keep);
             for (index, n) in counts.iter().enumerate() {
-                history.push(index as i64, Counts { n: *n, bad: 0 });
+                history.push(index as i64, Counts::new(*n, 0));
             }
             let kept: Vec<u64> = counts.iter().rev().take(keep).copied().collect();
             let expected: u64 = kept.iter().skip(a).take(b.saturating_sub(a)).sum();
@@ -139,7 +149,7 @@ mod tests {
 
         #[test]
         fn the_order_of_nodes_does_not_matter(mut nodes in prop::collection::vec((0u64..99, 0u64..9), 0..9)) {
-            let merge = |nodes: &[(u64, u64)]| merged(nodes.iter().map(|(n, bad)| Counts { n: *n, bad: *bad }));
+            let merge = |nodes: &[(u64, u64)]| merged(nodes.iter().map(|(n, bad)| Counts::new(*n, *bad)));
             let before = merge(&nodes);
             nodes.reverse();
             prop_assert_eq!(before, merge(&nodes));

@@ -4,7 +4,7 @@
 //! Around each hour's own rate, because a slow drift is no burst; without incidents and outage minutes, because a fault
 //! must not blunt the rule that is to find the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -91,31 +91,132 @@ pub fn measure(
 ) -> Phi {
     let mut hours: BTreeMap<i64, Vec<Minute>> = BTreeMap::new();
     for minute in minutes {
-        let of = minute.minute.div_euclid(MINUTES);
-        if (hour - 170..=hour - 3).contains(&of) && counts(&minute, faults, critical) {
-            hours.entry(of).or_default().push(minute);
-        }
+        hours.entry(minute.minute.div_euclid(MINUTES)).or_default().push(minute);
     }
-    let (mut observed, mut expected, mut bad) = (0.0, 0.0, 0);
-    for minutes in hours.values_mut() {
+    let mut all = Sums::default();
+    for (_, minutes) in hours.range_mut(hour - OLDEST..=hour - NEWEST) {
         // So that the order of rows does not change the sum.
         minutes.sort_unstable_by_key(|minute| minute.minute);
-        let n: u64 = minutes.iter().map(|minute| minute.n).sum();
-        let x: u64 = minutes.iter().map(|minute| minute.bad).sum();
-        if minutes.len() < 2 || x == 0 {
-            continue;
-        }
-        let (total, share) = (n as f64, x as f64 / n as f64);
-        let deviation = |minute: &Minute| (minute.bad as f64 - share * minute.n as f64).powi(2);
-        observed += minutes.iter().map(deviation).sum::<f64>();
-        let squares: f64 = minutes.iter().map(|minute| (minute.n as f64).powi(2)).sum();
-        expected += share * (1.0 - share) * (total - squares / total);
-        bad += x;
+        all.add(Sums::of_hour(minutes, faults, critical));
     }
-    if bad >= LEAST_BAD && expected > 0.0 {
-        Phi::new((100.0 * observed / expected).ceil() as u64)
-    } else {
-        Phi::PRIOR
+    all.phi()
+}
+
+/// Hours back from the present one that count.
+const OLDEST: i64 = 170;
+const NEWEST: i64 = 3;
+
+/// What one hour adds to phi.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    observed: f64,
+    expected: f64,
+    bad: u64,
+}
+
+impl Sums {
+    /// Of minutes in their order.
+    fn of_hour(minutes: &[Minute], faults: &[Span], critical: &Critical) -> Self {
+        let minutes: Vec<&Minute> =
+            minutes.iter().filter(|minute| counts(minute, faults, critical)).collect();
+        let n: u64 = minutes.iter().map(|minute| minute.n).sum();
+        let bad: u64 = minutes.iter().map(|minute| minute.bad).sum();
+        if minutes.len() < 2 || bad == 0 {
+            return Self::default();
+        }
+        let (total, share) = (n as f64, bad as f64 / n as f64);
+        let deviation = |minute: &&Minute| (minute.bad as f64 - share * minute.n as f64).powi(2);
+        let observed = minutes.iter().map(deviation).sum();
+        let squares: f64 = minutes.iter().map(|minute| (minute.n as f64).powi(2)).sum();
+        let expected = share * (1.0 - share) * (total - squares / total);
+        Self { observed, expected, bad }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.observed += other.observed;
+        self.expected += other.expected;
+        self.bad += other.bad;
+    }
+
+    fn phi(self) -> Phi {
+        if self.bad >= LEAST_BAD && self.expected > 0.0 {
+            Phi::new((100.0 * self.observed / self.expected).ceil() as u64)
+        } else {
+            Phi::PRIOR
+        }
+    }
+}
+
+/// The minutes that phi is measured from: the newest 170 hours, in 120 kB. The sums of an hour are kept once they are
+/// known, so that the measurement at each hour is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct Bursts {
+    hours: VecDeque<Hour>,
+}
+
+#[derive(Clone, Debug)]
+struct Hour {
+    hour: i64,
+    /// The minute of the hour, and its counts.
+    minutes: Vec<(u8, u32, u32)>,
+    sums: Option<Sums>,
+}
+
+impl Bursts {
+    /// How many minutes before the present hour are looked at.
+    pub const MINUTES: i64 = OLDEST * MINUTES;
+
+    /// Adds what a minute, or a part of it, holds. Minutes come in their order; older ones are left out.
+    pub fn add(&mut self, add: Minute) {
+        let (hour, minute) = (add.minute.div_euclid(MINUTES), add.minute.rem_euclid(MINUTES) as u8);
+        let short = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        match self.hours.back() {
+            Some(newest) if newest.hour > hour => return,
+            Some(newest) if newest.hour == hour => {}
+            _ => self.hours.push_back(Hour { hour, minutes: Vec::new(), sums: None }),
+        }
+        while self.hours.front().is_some_and(|oldest| oldest.hour < hour - OLDEST) {
+            self.hours.pop_front();
+        }
+        let Some(newest) = self.hours.back_mut() else { return };
+        newest.sums = None;
+        match newest.minutes.last_mut() {
+            Some((last, ..)) if *last > minute => {}
+            Some((last, n, bad)) if *last == minute => {
+                *n = n.saturating_add(short(add.n));
+                *bad = bad.saturating_add(short(add.bad));
+            }
+            _ => newest.minutes.push((minute, short(add.n), short(add.bad))),
+        }
+    }
+
+    /// The faults of these buckets changed: what they touch is summed anew.
+    pub fn forget(&mut self, span: Span) {
+        let of = |bucket: i64| bucket.div_euclid(MINUTES * BUCKETS_A_MINUTE);
+        let touched = |hour: &&mut Hour| (of(span.from)..=of(span.to)).contains(&hour.hour);
+        self.hours.iter_mut().filter(touched).for_each(|hour| hour.sums = None);
+    }
+
+    /// [`measure`] at the start of `hour`. `None` if no minute that counts is known: then the last phi is the best guess.
+    pub fn phi(&mut self, hour: i64, faults: &[Span], critical: &Critical) -> Option<Phi> {
+        let mut all = None;
+        for each in &mut self.hours {
+            if !(hour - OLDEST..=hour - NEWEST).contains(&each.hour) {
+                continue;
+            }
+            let of = each.hour;
+            let sums = each.sums.get_or_insert_with(|| {
+                let minute = |&(minute, n, bad): &(u8, u32, u32)| Minute {
+                    minute: of * MINUTES + i64::from(minute),
+                    n: n.into(),
+                    bad: bad.into(),
+                };
+                let minutes: Vec<Minute> = each.minutes.iter().map(minute).collect();
+                Sums::of_hour(&minutes, faults, critical)
+            });
+            all.get_or_insert(Sums::default()).add(*sums);
+        }
+        all.map(Sums::phi)
     }
 }
 
@@ -193,6 +294,29 @@ mod tests {
             let hour: Vec<_> = (0..60).map(|i| Minute { minute: first + i, n: 200, bad: 1 }).collect();
             assert_eq!(phi(hour, &[]) == 100, counted, "{of}");
         }
+    }
+
+    #[test]
+    fn minutes_that_are_kept_give_the_same_phi() {
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.phi(HOUR, &[], &critical()), None, "nothing is known");
+        let minutes = minutes(|i| if i % 6 == 0 { 6 } else { 0 });
+        for minute in &minutes {
+            // In two parts, as buckets bring them.
+            bursts.add(Minute { n: 150, bad: 0, ..*minute });
+            bursts.add(Minute { n: 50, ..*minute });
+        }
+        bursts.add(Minute { minute: (HOUR - 100) * 60, n: 9999, bad: 9999 });
+        assert_eq!(bursts.phi(HOUR, &[], &critical()), Some(Phi::new(512)));
+        // A fault that becomes known changes it once it is forgotten.
+        let first = (HOUR - 6) * 360;
+        let faults = [Span { from: first, to: first + 359 }];
+        assert_eq!(bursts.phi(HOUR, &faults, &critical()), Some(Phi::new(512)));
+        bursts.forget(faults[0]);
+        assert_eq!(bursts.phi(HOUR, &faults, &critical()), Some(Phi::new(phi(minutes, &faults))));
+        // What is older than 170 hours goes.
+        bursts.add(Minute { minute: (HOUR + 165) * 60, n: 1, bad: 0 });
+        assert_eq!(bursts.hours.len(), 2);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::reason::Reason;
 pub struct Windows {
     duration: usize,
     all: Vec<usize>,
+    /// Seconds of a bucket.
+    step: i64,
 }
 
 /// What one closed bucket means for a rule.
@@ -41,12 +43,29 @@ pub enum Recovery {
 }
 
 impl Windows {
-    /// `seconds` is the rule's duration. It is rounded up to whole buckets.
+    /// `seconds` is the rule's duration. It is rounded up to whole buckets of 10 s.
     pub fn new(seconds: u64) -> Self {
-        let duration = (seconds.div_ceil(SECONDS as u64) as usize).clamp(1, MOST);
-        let mut all: Vec<usize> = [1, 3, 12].iter().map(|times| (times * duration).min(MOST)).collect();
+        Self::of_step(seconds, SECONDS)
+    }
+
+    /// The same over buckets of `step` seconds.
+    pub fn of_step(seconds: u64, step: i64) -> Self {
+        let step = step.max(1);
+        let most = (MOST as i64 * SECONDS / step).max(1) as usize;
+        let duration = (seconds.div_ceil(step as u64) as usize).clamp(1, most);
+        let mut all: Vec<usize> = [1, 3, 12].iter().map(|times| (times * duration).min(most)).collect();
         all.dedup();
-        Self { duration, all }
+        Self { duration, all, step }
+    }
+
+    /// How many seconds so many buckets are.
+    pub fn seconds(&self, buckets: usize) -> i64 {
+        buckets as i64 * self.step
+    }
+
+    /// Buckets of a minute, at least one.
+    fn minute(&self) -> usize {
+        (60 / self.step).max(1) as usize
     }
 
     pub fn duration(&self) -> usize {
@@ -61,7 +80,7 @@ impl Windows {
 
     /// How long a breach must be over before the rule resolves, in judgements: the duration, at least five minutes.
     pub fn hold(&self) -> u32 {
-        self.duration.max(30) as u32
+        (self.duration.max((300 / self.step) as usize)) as u32
     }
 
     /// Parts of each window, at most five.
@@ -84,7 +103,7 @@ impl Windows {
         let most = if window == self.duration { 24 } else { 20 };
         history
             .span(self.needed(window))
-            .is_some_and(|span| span.saturating_mul(SECONDS) <= (most * window) as i64)
+            .is_some_and(|span| span.saturating_mul(10) <= (most * window) as i64)
     }
 }
 
@@ -100,7 +119,7 @@ pub trait Test {
     /// At or under the level of recovery. True without events.
     fn recovered(&self, sum: &Self::Bucket) -> bool;
     fn events(&self, sum: &Self::Bucket) -> u64;
-    fn reason(&self, sum: &Self::Bucket, finding: Finding, buckets: usize) -> Reason;
+    fn reason(&self, sum: &Self::Bucket, finding: Finding, seconds: i64) -> Reason;
 }
 
 /// Which step decided.
@@ -133,7 +152,7 @@ pub fn judge<T: Test>(
         if !test.evidence(&history.sum(0, window)) {
             continue;
         }
-        if !recent(test, history, window) {
+        if !recent(test, windows, history, window) {
             shown.get_or_insert((window, Finding::Over));
             continue;
         }
@@ -149,18 +168,21 @@ pub fn judge<T: Test>(
     let clear = !live && test.recovered(&newest) && fired.is_none_or(|w| test.recovered(&history.sum(0, w)));
     let traffic = test.events(&newest) > 0;
     let reason = match shown {
-        _ if !complete => Reason::Learning { seen: history.len(), needed: windows.needed(windows.duration) },
-        None if !traffic => Reason::NoTraffic { buckets: windows.duration },
-        None => test.reason(&newest, Finding::Quiet, windows.duration),
-        Some((window, finding)) => test.reason(&history.sum(0, window), finding, window),
+        _ if !complete => Reason::Learning {
+            seen: windows.seconds(history.len()),
+            needed: windows.seconds(windows.needed(windows.duration)),
+        },
+        None if !traffic => Reason::NoTraffic { seconds: windows.seconds(windows.duration) },
+        None => test.reason(&newest, Finding::Quiet, windows.seconds(windows.duration)),
+        Some((window, finding)) => test.reason(&history.sum(0, window), finding, windows.seconds(window)),
     };
     let recovery = if clear { Recovery::Counts } else { Recovery::No };
     Verdict { fire, live, recovery, above: test.point(&history.sum(0, 1)), traffic, reason }
 }
 
 /// A minute at least, so that a single good bucket does not end a breach of few events.
-fn recent<T: Test>(test: &T, history: &History<T::Bucket>, window: usize) -> bool {
-    test.point(&history.sum(0, (window / 6).max(window.min(6))))
+fn recent<T: Test>(test: &T, windows: &Windows, history: &History<T::Bucket>, window: usize) -> bool {
+    test.point(&history.sum(0, (window / 6).max(window.min(windows.minute()))))
 }
 
 /// This is the operator's "for 5m": at least four of five parts are above, and for D itself also the newest and the one
@@ -215,7 +237,7 @@ mod tests {
         let with_gap = |gap: i64| {
             let mut history = History::new(windows.keep());
             for index in 0..36 {
-                history.push(if index < 18 { index } else { index + gap }, Counts { n: 1, bad: 0 });
+                history.push(if index < 18 { index } else { index + gap }, Counts::new(1, 0));
             }
             windows.complete(&history, 30)
         };

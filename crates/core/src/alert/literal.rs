@@ -46,6 +46,11 @@ pub struct LiteralRow {
 const LEAST_GAP: i64 = 60_000;
 
 impl LiteralRow {
+    /// A rule that was judged in another mode before. `now`: its last judgement.
+    pub fn in_phase(phase: Phase, now: i64) -> Self {
+        Self { phase, active_at: now, last: Some(now), last_true: Some(now), ..Self::default() }
+    }
+
     pub fn step(&mut self, rule: &LiteralRule, now: i64, seen: Seen) -> Option<Transition> {
         if seen == Seen::Nothing {
             return None;

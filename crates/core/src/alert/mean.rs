@@ -35,6 +35,15 @@ impl Sums {
         Self { n, s, filled: u64::from(n > 0), ss: s * s, sn: s * n, nn: n * n }
     }
 
+    pub fn n(&self) -> u64 {
+        u64::try_from(self.n).unwrap_or_default()
+    }
+
+    /// The mean. `None` without values.
+    pub fn value(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.mean())
+    }
+
     fn mean(&self) -> f64 {
         self.s as f64 / self.n as f64
     }
@@ -133,14 +142,14 @@ impl Test for MeanRule {
     }
 
     fn events(&self, sum: &Sums) -> u64 {
-        u64::try_from(sum.n).unwrap_or_default()
+        sum.n()
     }
 
-    fn reason(&self, sum: &Sums, finding: Finding, buckets: usize) -> Reason {
+    fn reason(&self, sum: &Sums, finding: Finding, seconds: i64) -> Reason {
         Reason::Mean(Mean {
-            mean: if sum.n > 0 { sum.mean() } else { 0.0 },
+            mean: sum.value().unwrap_or_default(),
             n: self.events(sum),
-            buckets,
+            seconds,
             bound: self.bound(sum),
             threshold: self.threshold,
             below: self.sign < 0,

@@ -7,19 +7,44 @@ use super::reason::{Ratio, Reason};
 use super::tables::{Above, Critical};
 use super::threshold::Threshold;
 
-/// One bucket of a ratio rule.
+/// One bucket of a ratio rule, or the sum of several.
+///
+/// What was attempted in one bucket may succeed in the next. A bucket by itself may so have more bad events than events,
+/// or less than none (wrapped); sums are right, and what is judged is cut off at both ends ([`Counts::sound`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub n: u64,
     pub bad: u64,
+    /// Bad by the level of recovery: the same, but for percentiles.
+    pub unrecovered: u64,
+}
+
+impl Counts {
+    pub fn new(n: u64, bad: u64) -> Self {
+        Self { n, bad, unrecovered: bad }
+    }
+
+    /// Between no bad events and nothing else.
+    pub fn sound(self) -> Self {
+        let within = |bad: u64| (bad as i64).max(0).unsigned_abs().min(self.n);
+        Self { n: self.n, bad: within(self.bad), unrecovered: within(self.unrecovered) }
+    }
+
+    fn zip(self, other: Self, of: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            n: of(self.n, other.n),
+            bad: of(self.bad, other.bad),
+            unrecovered: of(self.unrecovered, other.unrecovered),
+        }
+    }
 }
 
 impl Tally for Counts {
     fn plus(self, other: Self) -> Self {
-        Self { n: self.n.wrapping_add(other.n), bad: self.bad.wrapping_add(other.bad) }
+        self.zip(other, u64::wrapping_add)
     }
     fn minus(self, other: Self) -> Self {
-        Self { n: self.n.wrapping_sub(other.n), bad: self.bad.wrapping_sub(other.bad) }
+        self.zip(other, u64::wrapping_sub)
     }
 }
 
@@ -73,30 +98,33 @@ impl Test for Measured<'_> {
     type Bucket = Counts;
 
     fn point(&self, sum: &Counts) -> bool {
-        self.rule.threshold.exceeded(sum.n, sum.bad)
+        self.rule.threshold.exceeded(sum.n, sum.sound().bad)
     }
 
     fn above(&self, sum: &Counts) -> bool {
+        let sum = sum.sound();
         self.rule.above.reached(sum.n, sum.bad)
     }
 
     fn evidence(&self, sum: &Counts) -> bool {
-        self.point(sum) && self.rule.critical.reached(self.phi.thin(sum.n), self.phi.thin(sum.bad))
+        let sum = sum.sound();
+        self.point(&sum) && self.rule.critical.reached(self.phi.thin(sum.n), self.phi.thin(sum.bad))
     }
 
     fn recovered(&self, sum: &Counts) -> bool {
-        !self.rule.recover.exceeded(sum.n, sum.bad)
+        !self.rule.recover.exceeded(sum.n, sum.sound().unrecovered)
     }
 
     fn events(&self, sum: &Counts) -> u64 {
         sum.n
     }
 
-    fn reason(&self, sum: &Counts, finding: Finding, buckets: usize) -> Reason {
+    fn reason(&self, sum: &Counts, finding: Finding, seconds: i64) -> Reason {
+        let sum = sum.sound();
         Reason::Ratio(Ratio {
             n: sum.n,
             bad: sum.bad,
-            buckets,
+            seconds,
             phi: self.phi,
             level: self.rule.level,
             threshold: self.rule.threshold,
@@ -133,13 +161,13 @@ mod tests {
         ] {
             let rule = rule(percent, 300);
             let test = Measured { rule: &rule, phi: Phi::new(phi) };
-            assert_eq!(test.evidence(&Counts { n, bad }), evidence, "{bad} of {n}");
-            match test.reason(&Counts { n, bad }, Finding::Quiet, 30) {
+            assert_eq!(test.evidence(&Counts::new(n, bad)), evidence, "{bad} of {n}");
+            match test.reason(&Counts::new(n, bad), Finding::Quiet, 300) {
                 Reason::Ratio(ratio) => assert_eq!(ratio.would_fire, least, "{n}"),
                 other => panic!("{other}"),
             }
-            assert!(test.evidence(&Counts { n, bad: least }) || least > n);
-            assert!(!test.evidence(&Counts { n, bad: least - 1 }));
+            assert!(test.evidence(&Counts::new(n, least)) || least > n);
+            assert!(!test.evidence(&Counts::new(n, least - 1)));
         }
     }
 
@@ -149,7 +177,7 @@ mod tests {
         let mut history = History::new(rule.windows().keep());
         for (minute, bad) in bad.into_iter().enumerate() {
             let first = 6 * minute as i64;
-            history.push(first, Counts { n: 200, bad });
+            history.push(first, Counts::new(200, bad));
             for index in first + 1..first + 6 {
                 history.push(index, Counts::default());
             }
@@ -178,7 +206,7 @@ mod tests {
         let eager = RatioRule::new(threshold, threshold, Windows::new(300), 1e-4, true);
         let mut history = History::new(eager.windows().keep());
         for index in 0..36 {
-            history.push(index, Counts { n: 30, bad: if index < 6 { 0 } else { 2 } });
+            history.push(index, Counts::new(30, if index < 6 { 0 } else { 2 }));
         }
         assert_eq!(eager.judge(&history, Phi::ONE, None).fire, Some(30));
         assert_eq!(rule(1, 300).judge(&history, Phi::ONE, None).fire, None);

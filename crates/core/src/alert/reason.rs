@@ -5,7 +5,6 @@
 use std::fmt;
 
 use super::binomial::lower_bound;
-use super::buckets::SECONDS;
 use super::dispersion::Phi;
 use super::judge::Finding;
 use super::threshold::Threshold;
@@ -13,24 +12,27 @@ use crate::metric::kpi::thousands;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
-    /// Not enough history, counted in present buckets.
+    /// Not enough history, in seconds of present buckets.
     Learning {
-        seen: usize,
-        needed: usize,
+        seen: i64,
+        needed: i64,
     },
     NoTraffic {
-        buckets: usize,
+        seconds: i64,
     },
     Ratio(Ratio),
     Mean(Mean),
     Share(Share),
+    Burn(Burn),
+    /// Of `mode: literal`.
+    Plain(Plain),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ratio {
     pub n: u64,
     pub bad: u64,
-    pub buckets: usize,
+    pub seconds: i64,
     pub phi: Phi,
     /// The chance below which a count is evidence.
     pub level: f64,
@@ -40,11 +42,12 @@ pub struct Ratio {
     pub finding: Finding,
 }
 
+/// Of values in microseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mean {
     pub mean: f64,
     pub n: u64,
-    pub buckets: usize,
+    pub seconds: i64,
     /// `None`: too few values.
     pub bound: Option<f64>,
     pub threshold: i64,
@@ -57,11 +60,40 @@ pub struct Mean {
 pub struct Share {
     pub n: u64,
     pub above: u64,
-    pub buckets: usize,
+    pub seconds: i64,
     pub percent: u64,
     /// The newest bucket lies above.
     pub up: bool,
     pub fires: bool,
+}
+
+/// Both windows of a burn rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Burn {
+    pub windows: [Window; 2],
+    pub phi: Phi,
+    pub level: f64,
+    pub threshold: Threshold,
+    pub fires: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    pub n: u64,
+    pub bad: u64,
+    pub seconds: i64,
+}
+
+/// A value, compared as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plain {
+    /// In the unit of the threshold. `None`: no events.
+    pub value: Option<f64>,
+    pub seconds: i64,
+    /// The comparison and the threshold as the rule has them, such as "> 1 %".
+    pub condition: String,
+    pub unit: &'static str,
+    pub holds: bool,
 }
 
 /// With fewer events than make five bad ones at the threshold, a breach of twice the threshold cannot be told from
@@ -74,10 +106,12 @@ impl fmt::Display for Reason {
             Self::Learning { seen, needed } => {
                 write!(f, "learning: {} of {} seen", span(*seen), span(*needed))
             }
-            Self::NoTraffic { buckets } => write!(f, "no traffic in {}", span(*buckets)),
+            Self::NoTraffic { seconds } => write!(f, "no traffic in {}", span(*seconds)),
             Self::Ratio(ratio) => ratio.fmt(f),
             Self::Mean(mean) => mean.fmt(f),
             Self::Share(share) => share.fmt(f),
+            Self::Burn(burn) => burn.fmt(f),
+            Self::Plain(plain) => plain.fmt(f),
         }
     }
 }
@@ -85,7 +119,7 @@ impl fmt::Display for Reason {
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, bad) = (thousands(self.n), thousands(self.bad));
-        write!(f, "{bad} bad of {n} in {}", span(self.buckets))?;
+        write!(f, "{bad} bad of {n} in {}", span(self.seconds))?;
         let few = (self.n as f64) * self.threshold.share() < EXPECTED as f64;
         if few && self.finding == Finding::Quiet {
             // More bad than events: not even a total failure would be evidence.
@@ -107,12 +141,13 @@ impl fmt::Display for Ratio {
 
 impl fmt::Display for Mean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mean {:.1} of {} values in {}", self.mean, thousands(self.n), span(self.buckets))?;
+        let ms = |micros: f64| micros / 1_000.0;
+        write!(f, "mean {:.1} ms of {} values in {}", ms(self.mean), thousands(self.n), span(self.seconds))?;
         let Some(bound) = self.bound else { return f.write_str(", too few values to judge") };
         let beyond = if self.below { "<" } else { ">" };
         let within = if self.below { ">=" } else { "<=" };
         let sign = if self.finding == Finding::Quiet { within } else { beyond };
-        write!(f, ", bound {bound:.1} {sign} {}", self.threshold)?;
+        write!(f, ", bound {:.1} ms {sign} {} ms", ms(bound), ms(self.threshold as f64))?;
         f.write_str(remark(self.finding))
     }
 }
@@ -120,13 +155,48 @@ impl fmt::Display for Mean {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (above, n) = (thousands(self.above), thousands(self.n));
-        write!(f, "{above} of {n} samples beyond the threshold in {}", span(self.buckets))?;
+        write!(f, "{above} of {n} samples beyond the threshold in {}", span(self.seconds))?;
         match (self.fires, self.up) {
             (true, _) => Ok(()),
             (false, true) => write!(f, ", {} % needed from the beginning to now", self.percent),
             (false, false) => f.write_str(", the newest are within it"),
         }
     }
+}
+
+impl fmt::Display for Burn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, window) in self.windows.iter().enumerate() {
+            let (n, bad) = (thousands(window.n), thousands(window.bad));
+            let bound = lower_bound(self.phi.thin(window.n), self.phi.thin(window.bad), self.level);
+            let join = if index > 0 { "; " } else { "" };
+            write!(f, "{join}{bad} bad of {n} in {}, bound ", span(window.seconds))?;
+            f.write_str(&percent(bound, self.threshold.share()))?;
+        }
+        let fires = if self.fires { "both are" } else { "fires when both are" };
+        write!(f, "; {fires} > {}", self.threshold)
+    }
+}
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(value) = self.value else { return write!(f, "no events in {}", span(self.seconds)) };
+        let unit = if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) };
+        let not = if self.holds { "" } else { "not " };
+        write!(f, "{}{unit} over {}, {not}{}", digits(value), span(self.seconds), self.condition)
+    }
+}
+
+/// With as many decimals as three digits take.
+pub fn digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 100.0 || size == 0.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 fn remark(finding: Finding) -> &'static str {
@@ -147,8 +217,7 @@ fn percent(share: f64, threshold: f64) -> String {
 }
 
 /// "5 min", "1 h", "7 d", "90 s".
-pub fn span(buckets: usize) -> String {
-    let seconds = buckets as i64 * SECONDS;
+pub fn span(seconds: i64) -> String {
     for (unit, name) in [(86_400, "d"), (3600, "h"), (60, "min")] {
         if seconds >= unit && seconds % unit == 0 {
             return format!("{} {name}", seconds / unit);
@@ -165,7 +234,7 @@ mod tests {
         Reason::Ratio(Ratio {
             n,
             bad,
-            buckets: 30,
+            seconds: 300,
             phi: Phi::ONE,
             level: 1e-4 / 3.0,
             threshold: Threshold::new(1, 100).unwrap(),
@@ -188,9 +257,9 @@ mod tests {
             ratio(1020, 47, Finding::Short),
             "47 bad of 1,020 in 5 min, bound 2.4 % > 1 %, not yet for the whole duration",
         );
-        check(Reason::Learning { seen: 12, needed: 36 }, "learning: 2 min of 6 min seen");
-        check(Reason::NoTraffic { buckets: 30 }, "no traffic in 5 min");
-        let share = Share { n: 61, above: 61, buckets: 61, percent: 90, up: true, fires: true };
+        check(Reason::Learning { seen: 120, needed: 360 }, "learning: 2 min of 6 min seen");
+        check(Reason::NoTraffic { seconds: 300 }, "no traffic in 5 min");
+        let share = Share { n: 61, above: 61, seconds: 600, percent: 90, up: true, fires: true };
         check(Reason::Share(share.clone()), "61 of 61 samples beyond the threshold in 10 min");
         check(
             Reason::Share(Share { above: 5, fires: false, ..share }),
@@ -201,17 +270,17 @@ mod tests {
     #[test]
     fn a_mean_names_its_bound() {
         let mean = Mean {
-            mean: 812.04,
+            mean: 812_040.0,
             n: 1020,
-            buckets: 18,
-            bound: Some(640.0),
-            threshold: 500,
+            seconds: 180,
+            bound: Some(640_000.0),
+            threshold: 500_000,
             below: false,
             finding: Finding::Fires,
         };
-        assert_eq!(mean.to_string(), "mean 812.0 of 1,020 values in 3 min, bound 640.0 > 500");
+        assert_eq!(mean.to_string(), "mean 812.0 ms of 1,020 values in 3 min, bound 640.0 ms > 500 ms");
         let few = Mean { bound: None, ..mean };
-        assert_eq!(few.to_string(), "mean 812.0 of 1,020 values in 3 min, too few values to judge");
+        assert_eq!(few.to_string(), "mean 812.0 ms of 1,020 values in 3 min, too few values to judge");
     }
 
     #[test]

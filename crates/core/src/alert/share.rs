@@ -66,12 +66,13 @@ impl ShareRule {
         let held = history.sum(0, hold as usize);
         let over = wide(held.not_recovered) * 100 <= wide(100 - self.percent) * wide(held.n);
         let reason = if history.len() <= duration {
-            Reason::Learning { seen: history.len(), needed: duration + 1 }
+            let seconds = |buckets| self.windows.seconds(buckets);
+            Reason::Learning { seen: seconds(history.len()), needed: seconds(duration + 1) }
         } else if all.n == 0 {
-            Reason::NoTraffic { buckets: duration + 1 }
+            Reason::NoTraffic { seconds: self.windows.seconds(duration) }
         } else {
-            let (n, above) = (all.n, all.above);
-            Reason::Share(Share { n, above, buckets: duration + 1, percent: self.percent, up, fires: fire })
+            let (n, above, seconds) = (all.n, all.above, self.windows.seconds(duration));
+            Reason::Share(Share { n, above, seconds, percent: self.percent, up, fires: fire })
         };
         Verdict {
             fire: fire.then_some(duration),
@@ -92,28 +93,8 @@ fn wide(count: u64) -> u128 {
     u128::from(count)
 }
 
-/// The rule's verdict over its nodes: the worst one's, with its name. It recovers when every node has recovered. The
-/// order of the nodes does not matter.
-pub fn worst<'a>(nodes: impl IntoIterator<Item = (&'a str, Verdict)>) -> Option<(&'a str, Verdict)> {
-    nodes.into_iter().reduce(|a, b| {
-        let recovery = together(a.1.recovery, b.1.recovery);
-        let traffic = a.1.traffic || b.1.traffic;
-        let first = rank(&a.1).cmp(&rank(&b.1)).then_with(|| b.0.cmp(a.0)).is_ge();
-        let (name, verdict) = if first { a } else { b };
-        (name, Verdict { recovery, traffic, ..verdict })
-    })
-}
-
-fn together(a: Recovery, b: Recovery) -> Recovery {
-    match (a, b) {
-        (Recovery::Window { over: a }, Recovery::Window { over: b }) => Recovery::Window { over: a && b },
-        (Recovery::Counts, Recovery::Counts) => Recovery::Counts,
-        _ => Recovery::No,
-    }
-}
-
-/// Firing before live, then by the share above in millionths.
-fn rank(verdict: &Verdict) -> (bool, bool, u128) {
+/// How bad a node is compared with others: firing before live, then by the share above in millionths.
+pub fn rank(verdict: &Verdict) -> (bool, bool, u128) {
     let share = match &verdict.reason {
         Reason::Share(share) if share.n > 0 => wide(share.above) * 1_000_000 / wide(share.n),
         _ => 0,
@@ -124,7 +105,6 @@ fn rank(verdict: &Verdict) -> (bool, bool, u128) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     /// Memory above 80 % for 10m, recover 75: one sample a bucket.
     fn history(values: impl IntoIterator<Item = u64>) -> History<Samples> {
@@ -183,31 +163,5 @@ mod tests {
         }
         let verdict = memory().judge(&empty, 60);
         assert!(!verdict.live && !verdict.traffic);
-    }
-
-    #[test]
-    fn the_worst_node_fires_and_is_named() {
-        let nodes = [("a", step(200, 3)), ("b", step(100, 70)), ("c", step(200, 0))];
-        let (name, verdict) = worst(nodes).unwrap();
-        assert_eq!((name, verdict.fire, verdict.recovery), ("b", Some(60), Recovery::No));
-        assert_eq!(
-            worst([("c", step(200, 0)), ("a", step(200, 0))]).unwrap(),
-            ("a", step(200, 0)),
-            "equal nodes by name"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_nodes_does_not_change_the_worst(highs in prop::collection::vec(0usize..80, 1..5)) {
-            let names = ["a", "b", "c", "d", "e"];
-            let nodes: Vec<_> = names.into_iter().zip(highs.iter().map(|high| step(80, *high))).collect();
-            let expected = worst(nodes.clone());
-            let mut turned = nodes;
-            turned.reverse();
-            prop_assert_eq!(worst(turned.clone()), expected.clone());
-            turned.rotate_left(highs.len() / 2);
-            prop_assert_eq!(worst(turned), expected);
-        }
     }
 }

@@ -26,8 +26,9 @@ pub enum Phase {
     Recovering,
 }
 
-/// A rule's stored state.
+/// A rule's stored state. Unknown and missing fields are those of another version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Row {
     pub phase: Phase,
     /// The bucket of the last change of phase.
@@ -44,8 +45,8 @@ pub struct Row {
     pub phi: Phi,
     /// The newest bucket that was judged.
     pub newest: Option<i64>,
-    /// The first bucket of a blind time that lasts: no bucket was present for a minute.
-    pub blind: Option<i64>,
+    /// Seconds of a bucket.
+    pub step: i64,
     /// The newest bucket that lay above the threshold, and the newest gap since it fired: whether the fault ended unseen.
     last_above: Option<i64>,
     gap: Option<Gap>,
@@ -73,6 +74,10 @@ pub enum Transition {
     Relapsed,
     /// Closes the incident.
     Resolved(Resolved),
+    /// No data for a minute: the state stands still.
+    Blind,
+    /// Data again.
+    Seeing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +87,8 @@ pub enum Resolved {
     Confirmed,
     /// No more events. Nobody knows whether they would be good.
     TrafficStopped,
+    /// The node sent nothing for the hold, while others did. Nobody knows whether it would be good.
+    NodeGone,
     /// The last bad bucket came before a gap, and none after it. Seconds since 1970: the end of that bucket, and of the
     /// gap.
     EndedUnseen { from: i64, to: i64 },
@@ -93,6 +100,7 @@ impl fmt::Display for Resolved {
         match self {
             Self::Confirmed => f.write_str("back within the threshold"),
             Self::TrafficStopped => f.write_str("traffic stopped, not confirmed"),
+            Self::NodeGone => f.write_str("the node sends no more data, not confirmed"),
             Self::EndedUnseen { from, to } => {
                 let (from, to) = (time(*from), time(*to));
                 write!(
@@ -107,13 +115,51 @@ impl fmt::Display for Resolved {
 }
 
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
-/// A gap of a minute is blindness.
-const BLIND: i64 = 6;
-/// An hour: the longest hold by damping, and how long a fire is a flap after a resolve.
-const HOUR: u32 = 360;
+/// Seconds. A gap of a minute is blindness.
+const BLIND: i64 = 60;
+/// Seconds: the longest hold by damping, and how long a fire is a flap after a resolve.
+pub const DAMPING: i64 = 3_600;
+
+/// What is seen at all, of whatever a rule watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// The newest present bucket.
+    pub newest: Option<i64>,
+    /// The first bucket of a blind time that lasts: no bucket was present for a minute.
+    pub blind: Option<i64>,
+}
+
+impl Sight {
+    /// Takes a closed bucket of `step` seconds that nobody recorded. True when the rule becomes blind by it.
+    pub fn missing(&mut self, bucket: i64, step: i64) -> bool {
+        let Some(newest) = self.newest else { return false };
+        if self.blind.is_some() || (bucket - newest) * step < BLIND {
+            return false;
+        }
+        self.blind = Some(newest + 1);
+        true
+    }
+
+    /// Takes a present bucket. True when a blind time ends by it.
+    pub fn seen(&mut self, bucket: i64) -> bool {
+        self.newest = Some(bucket);
+        self.blind.take().is_some()
+    }
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
 
 impl Row {
     pub fn new(hold: u32) -> Self {
+        Self::of_step(hold, SECONDS)
+    }
+
+    /// The same over buckets of `step` seconds.
+    pub fn of_step(hold: u32, step: i64) -> Self {
         Self {
             phase: Phase::Ok,
             since: None,
@@ -123,7 +169,7 @@ impl Row {
             judged: 0,
             phi: Phi::PRIOR,
             newest: None,
-            blind: None,
+            step,
             last_above: None,
             gap: None,
             resolved: None,
@@ -135,14 +181,23 @@ impl Row {
         if matches!(self.phase, Phase::Firing | Phase::Recovering) { self.window } else { None }
     }
 
-    /// Takes a closed bucket that nobody recorded. True when the rule becomes blind by it.
-    pub fn missing(&mut self, bucket: i64) -> bool {
-        let Some(newest) = self.newest else { return false };
-        if self.blind.is_some() || bucket - newest < BLIND {
-            return false;
+    /// The same state over buckets of another length, as near as they can tell it.
+    pub fn in_steps_of(mut self, step: i64) -> Self {
+        let (old, step) = (self.step.max(1), step.max(1));
+        let bucket = |at: Option<i64>| at.map(|at| (at * old).div_euclid(step));
+        let length = |buckets: u32| (i64::from(buckets) * old / step) as u32;
+        if old == step {
+            return self;
         }
-        self.blind = Some(newest + 1);
-        true
+        (self.since, self.newest) = (bucket(self.since), bucket(self.newest));
+        (self.last_above, self.resolved) = (bucket(self.last_above), bucket(self.resolved));
+        self.gap =
+            self.gap.and_then(|gap| Some(Gap { from: bucket(Some(gap.from))?, to: bucket(Some(gap.to))? }));
+        self.window = self.window.map(|window| (window as i64 * old / step).max(1) as usize);
+        (self.held, self.judged) = (length(self.held), length(self.judged));
+        self.hold = length(self.hold);
+        self.step = step;
+        self
     }
 
     /// Takes the verdict on a present bucket. Buckets come in their order; one that was judged already, or that comes
@@ -153,14 +208,15 @@ impl Row {
             return None;
         }
         self.newest = Some(bucket);
-        self.blind = None;
         if verdict.above {
             self.last_above = Some(bucket);
         }
         let transition = match self.phase {
             Phase::Ok | Phase::Pending => self.quiet(bucket, verdict, hold),
             Phase::Firing | Phase::Recovering => {
-                if let Some(from) = before.map(|newest| newest + 1).filter(|from| bucket - from >= BLIND) {
+                if let Some(from) =
+                    before.map(|newest| newest + 1).filter(|from| (bucket - from) * self.step >= BLIND)
+                {
                     self.gap = Some(Gap { from, to: bucket - 1 });
                 }
                 self.judged = self.judged.saturating_add(1);
@@ -175,9 +231,10 @@ impl Row {
 
     fn quiet(&mut self, bucket: i64, verdict: &Verdict, hold: u32) -> Option<Transition> {
         if let Some(window) = verdict.fire {
-            let flaps = self.resolved.is_some_and(|at| bucket - at <= i64::from(HOUR));
+            let flaps = self.resolved.is_some_and(|at| (bucket - at) * self.step <= DAMPING);
+            let longest = u32::try_from(DAMPING / self.step).unwrap_or(u32::MAX);
             // A rule whose own hold is longer than an hour keeps it.
-            self.hold = if flaps { self.hold.saturating_mul(2).clamp(hold, hold.max(HOUR)) } else { hold };
+            self.hold = if flaps { self.hold.saturating_mul(2).clamp(hold, hold.max(longest)) } else { hold };
             self.window = Some(window);
             (self.held, self.judged, self.gap) = (0, 0, None);
             self.phase = Phase::Firing;
@@ -220,7 +277,7 @@ impl Row {
     fn how(&self, verdict: &Verdict, hold: u32) -> Resolved {
         match (self.gap, self.last_above) {
             (Some(gap), Some(last)) if last < gap.from && gap.from - last <= i64::from(hold) => {
-                Resolved::EndedUnseen { from: (last + 1) * SECONDS, to: (gap.to + 1) * SECONDS }
+                Resolved::EndedUnseen { from: (last + 1) * self.step, to: (gap.to + 1) * self.step }
             }
             _ if !verdict.traffic => Resolved::TrafficStopped,
             _ => Resolved::Confirmed,

@@ -21,9 +21,22 @@ impl Threshold {
         if den == 0 || num > den { Err(NotAShare) } else { Ok(Self { num, den }) }
     }
 
+    /// The nearest one: shares that are no fraction of 1 are cut off there.
+    pub fn nearest((num, den): (u128, u128)) -> Self {
+        // 2^63 is enough for any rule's number; longer ones lose their last digits.
+        let long = u128::BITS.saturating_sub(num.max(den).leading_zeros()).saturating_sub(63);
+        let (num, den) = ((num >> long) as u64, ((den >> long) as u64).max(1));
+        Self { num: num.min(den), den }
+    }
+
     /// Whether `x` of `n` is a larger share. False without events.
     pub fn exceeded(self, n: u64, x: u64) -> bool {
         u128::from(x) * u128::from(self.den) > u128::from(n) * u128::from(self.num)
+    }
+
+    /// What is missing to 1.
+    pub fn rest(self) -> Self {
+        Self { num: self.den - self.num, den: self.den }
     }
 
     pub fn share(self) -> f64 {

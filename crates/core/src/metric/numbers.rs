@@ -136,6 +136,11 @@ pub fn connection_success_rate(established: u64, attempts: u64) -> Option<f64> {
     ratio(established as f64 * 100.0, attempts)
 }
 
+/// Resident memory / the memory that may be used, percent.
+pub fn memory_usage(resident: u64, limit: u64) -> Option<f64> {
+    ratio(resident as f64 * 100.0, limit)
+}
+
 /// Completed / (completed + failed + abandoned), percent.
 pub fn session_completion_rate(completed: u64, failed: u64, abandoned: u64) -> Option<f64> {
     ratio(completed as f64 * 100.0, completed + failed + abandoned)

@@ -293,6 +293,10 @@ histograms! {
         name: "probe_delivery", title: "Probe: delivery", step: Micros,
         by_region: false, samples: "probes", help: "The probe's publish to its arrival on its own stream."
     }
+    RedisLatency {
+        name: "redis_latency", title: "Latency of Redis", step: Micros,
+        by_region: false, samples: "probes", help: "A PING to Redis, each second, to its answer."
+    }
 }
 
 /// How many there are.
@@ -510,6 +514,12 @@ metrics! {
         name: "memory", title: "Memory", unit: ProcessBytes, better: Lower, charted: true, by_region: false, samples: "seconds", floor: 1,
         formula: "resident memory, mean over time, all nodes together", value: |given| given.level(Counter::MemorySum)
     }
+    MemoryUsage {
+        name: "memory_usage", title: "Memory usage", unit: Percent, better: Lower, by_region: false,
+        samples: "seconds", floor: 1,
+        formula: "resident memory / limit, all nodes together; alert rules judge each node by itself",
+        value: |given| given.of(given.sample.memory_usage(), given.count(Counter::CoveredSeconds))
+    }
     MemoryPerConnection {
         name: "memory_per_connection", title: "Memory per connection", unit: Bytes, better: Lower,
         by_region: false, samples: "streams open on average", floor: numbers::MEMORY_FLOOR,
@@ -531,6 +541,11 @@ metrics! {
         name: "redis_memory", title: "Memory of Redis", unit: ProcessBytes, better: Lower, charted: true, by_region: false,
         samples: "seconds", floor: 1, formula: "memory of the Redis that all nodes share, mean over time",
         value: |given| given.of(given.sample.redis_memory(), given.count(Counter::RedisSeconds))
+    }
+    RedisLatencyP95 {
+        name: "redis_latency_p95", title: Measure::RedisLatency.title(), unit: MsP95, better: Lower,
+        by_region: false, samples: Measure::RedisLatency.samples(), floor: numbers::PERCENTILE_FLOOR,
+        formula: Measure::RedisLatency.help(), value: |given| given.p95(Measure::RedisLatency)
     }
 }
 

@@ -117,6 +117,20 @@ impl Quantity {
     }
 }
 
+/// So many percent of a threshold, as a backtest tries them. Where low values breach, the distance to 100 % is what is
+/// scaled, if there is one; others are divided. `None`: below nothing.
+pub(in crate::alert) fn scaled(of: Quantity, percent: u32, upward: bool, whole: bool) -> Option<Quantity> {
+    let number = match (upward, whole) {
+        (true, _) => of.number.percent(percent),
+        (false, true) => {
+            let rest = Number::whole(100).less(of.number)?.percent(percent);
+            Number::whole(100).less(rest)?
+        }
+        (false, false) => of.number.percent(10_000 / percent.max(1)),
+    };
+    Some(Quantity { number, ..of })
+}
+
 impl Condition {
     pub fn parse(text: &str) -> Result<Condition, String> {
         let form = "allowed: a metric, one of > >= < <=, a number and its unit, such as `error_rate > 1%`";
@@ -138,7 +152,7 @@ impl Condition {
     }
 
     /// Whether every value of the metric breaches, or none can. Metrics that compare may be below 0.
-    fn is_decided(self) -> Option<bool> {
+    pub(in crate::alert) fn is_decided(self) -> Option<bool> {
         let threshold = self.threshold.normalised();
         let (least, most) = (Number::whole(0), Number::whole(100));
         let whole = self.subject.is_part_of_a_whole();

@@ -45,6 +45,16 @@ impl AlertFile {
     }
 }
 
+impl Rule {
+    /// As an item of `alerts:`; [`super::parse_rule`] reads it back.
+    pub fn to_yaml(&self) -> String {
+        let mut out = Lines { text: String::new(), variables: BTreeSet::new() };
+        out.rule(self);
+        let lines = out.text.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
+        lines.collect::<Vec<_>>().join("\n") + "\n"
+    }
+}
+
 struct Lines {
     text: String,
     /// Variables that the file names already: two secrets must not become one.
@@ -186,7 +196,7 @@ impl Lines {
     }
 }
 
-fn severity(severity: Severity) -> &'static str {
+pub(super) fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
         Severity::Warning => "warning",

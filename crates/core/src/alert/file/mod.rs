@@ -4,6 +4,7 @@
 //! server judge a rule by the same code.
 
 pub mod burn; // how fast an error budget may burn
+mod change; // two versions of a rule, compared in words
 pub mod channel; // where notifications go
 pub mod condition; // metric, comparison, number, unit
 mod export; // the file written back
@@ -24,7 +25,7 @@ mod tree; // YAML as texts, lists and maps with their lines
 
 pub use channel::Channel;
 pub use fault::Fault;
-pub use read::{parse, parse_bytes};
+pub use read::{parse, parse_bytes, parse_rule};
 pub use rule::Rule;
 
 use number::Seconds;

@@ -35,6 +35,19 @@ impl Number {
         Number(self.0.saturating_mul(factor.into()))
     }
 
+    pub fn less(self, other: Number) -> Option<Number> {
+        Some(Number(self.0.checked_sub(other.0)?))
+    }
+
+    /// Rounded to a millionth.
+    pub fn percent(self, percent: u32) -> Number {
+        Number((self.0.saturating_mul(percent.into()) + 50) / 100)
+    }
+
+    pub fn in_millionths(self) -> u128 {
+        self.0
+    }
+
     pub fn value(self) -> f64 {
         self.0 as f64 / ONE as f64
     }

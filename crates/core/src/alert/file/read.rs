@@ -34,6 +34,28 @@ pub fn parse(
     }
 }
 
+/// One rule by itself: an item of `alerts:`, in YAML or JSON, as the page and the API send it. Channels and the rule that it
+/// depends on are of the others: the caller checks them with the whole file. Nothing of the environment enters, since a
+/// rule holds no secret.
+pub fn parse_rule(text: &str) -> Result<Rule, Vec<Fault>> {
+    let root = tree::parse(text).map_err(|fault| vec![fault])?;
+    let root = root.ok_or_else(|| vec![Fault::new(1, "", "empty; allowed: the fields of one rule")])?;
+    let environment = |_: &str| None;
+    let mut reading = Reading::new(&environment);
+    // `- name: A`, as it stands in a file.
+    let node = match &root.value {
+        Value::List(items) if items.len() == 1 => &items[0],
+        _ => &root,
+    };
+    let (_, rule) = rule_fields::read(&mut reading, node);
+    let mut faults = reading.faults;
+    faults.sort_by_key(|fault| fault.line);
+    match rule {
+        Some(rule) if faults.is_empty() => Ok(rule),
+        _ => Err(faults),
+    }
+}
+
 /// The same for a file that may not be UTF-8.
 pub fn parse_bytes(
     bytes: &[u8],

@@ -59,6 +59,15 @@ pub enum NotUsed {
     NoRedis,
 }
 
+impl From<NotUsed> for crate::page::alerts::NotUsed {
+    fn from(of: NotUsed) -> Self {
+        match of {
+            NotUsed::Disabled => Self::Disabled,
+            NotUsed::NoRedis => Self::NoRedis,
+        }
+    }
+}
+
 /// 99.99 %.
 pub const CONFIDENCE: Number = Number::millionths(99_990_000);
 /// A rule that recovers sooner would open an incident for each of a fault's breaths.

@@ -76,10 +76,13 @@ impl Subject {
         Subject::all().find(|subject| subject.name() == name)
     }
 
-    /// A percentile that the table lists is a [`Subject::Percentile`] as well, so that each name means one thing.
+    /// A percentile that the table lists is a [`Subject::Percentile`] as well, and memory is each node's, so that each name
+    /// means one thing.
     pub fn all() -> impl Iterator<Item = Subject> {
         let nodes = NodeMetric::ALL.map(Subject::Node);
+        let of_node = |metric: &Metric| NodeMetric::ALL.iter().any(|node| node.name() == metric.name());
         let table = Metric::ALL.into_iter().filter(|metric| !metric.unit().is_percentile());
+        let table = table.filter(move |metric| !of_node(metric));
         let percentiles = Measure::ALL
             .into_iter()
             .flat_map(|of| PERCENTILES.map(|percent| Subject::Percentile(of, percent)));

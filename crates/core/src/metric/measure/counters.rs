@@ -228,6 +228,10 @@ counters! {
         /// 10 s rows that were stored no more: others of their time had been dropped.
         RowsLate => "rows_late",
     }
+    "redis_probes_failed": One, "Probes of Redis without an answer within a second." {
+        /// Probes of Redis without an answer within a second; the others are in the histogram `redis_latency`.
+        RedisProbesFailed => "redis_probes_failed",
+    }
     "refreshes": One, "Pages that were reloaded." {
         /// Pages that were reloaded.
         Refreshes => "refreshes",
@@ -252,6 +256,8 @@ counters! {
         CpuMicros => "cpu_micros",
         /// Resident bytes, summed each second.
         MemorySum => "memory_sum",
+        /// Bytes that the node may use (of its control group, else of the machine), summed each second with `memory_sum`.
+        MemoryLimitSum => "memory_limit_sum",
         /// Resident bytes when the node last had no stream, summed each second.
         UnusedMemorySum => "unused_memory_sum",
     }

@@ -110,6 +110,12 @@ impl Sample {
         numbers::memory_per_connection(count(Counter::MemorySum), unused, count(Counter::StreamSeconds))
     }
 
+    /// Percent of the limit, of all nodes in the sample together.
+    pub fn memory_usage(&self) -> Option<f64> {
+        let count = |counter| self.counters.get(counter);
+        numbers::memory_usage(count(Counter::MemorySum), count(Counter::MemoryLimitSum))
+    }
+
     /// Bytes, of the one Redis that all nodes share.
     pub fn redis_memory(&self) -> Option<f64> {
         let seconds = self.counters.get(Counter::RedisSeconds);
@@ -192,9 +198,9 @@ pub fn point(at: i64, whole: &Sample) -> Point {
     Point { at, values: Metric::CHARTED.map(|metric| in_one_step(metric, whole)) }
 }
 
-/// Nothing that is modelled: it would be the same in each step. One step has few values; floors would hide them, and
+/// A metric of one step, in its unit. Nothing that is modelled: it would be the same in each step. One step has few values; floors would hide them, and
 /// charts show noise honestly.
-fn in_one_step(metric: Metric, sample: &Sample) -> Option<f64> {
+pub fn in_one_step(metric: Metric, sample: &Sample) -> Option<f64> {
     match metric {
         Metric::PollStaleness => sample.mean_of(Measure::PollStaleness),
         Metric::RequestReduction => bucket_reduction(sample),

@@ -234,6 +234,7 @@ impl Past {
         counters.set(Counter::MaxConnectionsSum, 10_000 * seconds);
         counters.set(Counter::CpuMicros, seconds * (4_500 + (level * 42.0) as u64));
         counters.set(Counter::MemorySum, seconds * (27_000_000 + (level * 9_000.0) as u64));
+        counters.set(Counter::MemoryLimitSum, seconds * 512_000_000);
         counters.set(Counter::UnusedMemorySum, seconds * 26_000_000);
     }
 

@@ -55,6 +55,11 @@ impl Histograms {
         }
     }
 
+    /// Forgets all values and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.iter_mut().filter(|histogram| !histogram.is_empty()).for_each(Histogram::reset);
+    }
+
     /// HdrHistogram V2 compressed, as stored; `None` when empty.
     pub fn encode(&self, measure: Measure) -> Option<Vec<u8>> {
         let histogram = self.get(measure);

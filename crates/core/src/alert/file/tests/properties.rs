@@ -5,7 +5,7 @@ use crate::{
         burn::{BudgetBurn, OBJECTIVES},
         condition::Condition,
         number::{Number, Seconds},
-        parse, parse_bytes,
+        parse, parse_bytes, parse_rule,
         rule::{CONFIDENCE, Mode, Watch},
         shipped,
         subject::{Dimension, Subject},
@@ -87,6 +87,13 @@ proptest! {
         let file = AlertFile { rules, ..AlertFile::default() };
         let text = file.export();
         prop_assert_eq!(parse(&text, Place::Database, environment), Ok(file), "{}", text);
+    }
+
+    #[test]
+    fn one_rule_written_back_is_equal(rule in rule()) {
+        let rule = Rule { name: "A".into(), ..rule };
+        let text = rule.to_yaml();
+        prop_assert_eq!(parse_rule(&text), Ok(rule), "{}", text);
     }
 
     #[test]
