@@ -164,7 +164,7 @@ test("every number opens by a click, and says what it rests on", async ({ page }
   const row = (name: string) => numbers.getByRole("row", { name: new RegExp(`^${name}`) });
   await expect(row("Connection success")).toContainText(/% *\d+ attempts/);
   await expect(row("Memory per connection")).toContainText("not enough data below 100");
-  await expect(numbers.locator("tbody tr")).toHaveCount(33);
+  await expect(numbers.locator("tbody tr")).toHaveCount(35);
 });
 
 test("burn rates open by a click", async ({ page }) => {

@@ -98,7 +98,11 @@ impl<'a> Running<'a> {
         // A saved rule that is not used would not have fired.
         let saved = asked.saved.and_then(|rule| Tried::new(rule, asked.redis, step).ok());
         let at = THRESHOLDS.iter().filter_map(|percent| at_threshold(asked.rule, *percent));
-        let others = at.filter_map(|rule| Tried::new(&rule, asked.redis, step).ok()).collect();
+        let tried = |rule| {
+            let Tried { machine, .. } = Tried::new(&rule, asked.redis, step).ok()?;
+            Some(Tried { machine: machine.without_value(), fired: Vec::new(), before: false })
+        };
+        let others = at.filter_map(tried).collect();
         let range = (asked.to - asked.from).max(step);
         let chart = (range + STEPS - 1) / STEPS;
         let chart = (chart + step - 1) / step * step;

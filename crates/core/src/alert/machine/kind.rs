@@ -19,8 +19,8 @@ use super::{
         tables::Critical,
     },
     gauge::Gauge,
+    reading::Part,
 };
-use crate::metric::measure::sample::Sample;
 
 pub trait Kind: Send {
     type Bucket: Tally + Send;
@@ -36,7 +36,7 @@ pub trait Kind: Send {
         Gauge::None
     }
 
-    fn read(&self, index: i64, sample: &Sample, gauge: &mut Gauge) -> Self::Bucket;
+    fn read(&self, index: i64, part: &Part, gauge: &mut Gauge) -> Self::Bucket;
 
     fn judge(&self, history: &History<Self::Bucket>, row: &Row) -> Verdict;
 

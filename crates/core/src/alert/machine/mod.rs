@@ -66,6 +66,7 @@ struct Facts {
     /// The duration in buckets.
     span: i64,
     percentile: bool,
+    literal: bool,
 }
 
 /// A change of a rule's state.
@@ -138,6 +139,7 @@ impl Machine {
             below,
             span: ((span + step - 1) / step).max(1),
             percentile: test == Test::Percentile,
+            literal: rule.mode == Mode::Literal,
         };
         let run = compiled(rule, test, step, unit);
         Ok(Machine { run, reader, opened: Opened::default(), facts, shift: 0 })
@@ -258,6 +260,15 @@ impl Machine {
     /// [`View::value`] alone.
     pub fn value(&self) -> Option<f64> {
         self.run.value().map(|value| value / self.facts.per_unit)
+    }
+
+    /// For a rule of which only the transitions are asked: values of percentiles and levels cost more than its judgement.
+    /// `mode: literal` needs them.
+    pub fn without_value(mut self) -> Machine {
+        if !self.facts.literal {
+            self.run.drop_value();
+        }
+        self
     }
 
     /// Events or samples of all buckets that were judged since the machine was made.

@@ -11,10 +11,9 @@ use super::{
     },
     gauge::Gauge,
     kind::Kind,
-    reading::Opened,
+    reading::{Opened, Part},
     stored::{Fault, State, Stored, StoredPlace},
 };
-use crate::metric::measure::sample::Sample;
 use std::{cmp::Reverse, collections::BTreeMap};
 
 /// How a rule is run, whatever its kind.
@@ -70,6 +69,8 @@ pub(super) trait Run: Send {
     fn value(&self) -> Option<f64>;
     /// Events or samples of all buckets that were judged since it was made.
     fn judged(&self) -> u64;
+    /// Percentiles and levels are told no more.
+    fn drop_value(&mut self);
     /// The least count of bad events that is evidence in so many. `None`: the rule counts none.
     fn least_bad(&self, n: u64) -> Option<u64>;
     /// Whether what was fired then counts as a fault.
@@ -99,6 +100,8 @@ pub(super) struct Places<K: Kind> {
     phi_hour: Option<i64>,
     faults: Vec<Fault>,
     judged: u64,
+    /// False for a machine whose value nobody asks for, which then costs less.
+    tells_value: bool,
 }
 
 /// Faults are kept as long as phi looks back.
@@ -116,14 +119,23 @@ impl<K: Kind> Places<K> {
             phi_hour: None,
             faults: Vec::new(),
             judged: 0,
+            tells_value: true,
         }
     }
 
+    fn gauge(&self) -> Gauge {
+        if self.tells_value { self.kind.gauge() } else { Gauge::None }
+    }
+
     /// Takes a present bucket of one place.
-    fn see(&mut self, name: &str, index: i64, sample: &Sample) -> Option<K::Bucket> {
-        let Self { kind, manner, places, .. } = self;
-        let place = places.entry(name.to_owned()).or_insert_with(|| Place::new(kind, manner.fresh(), 0));
-        place.see(kind, index, sample)
+    fn see(&mut self, name: &str, index: i64, part: &Part) -> Option<K::Bucket> {
+        if !self.places.contains_key(name) {
+            let place = Place::new(&self.kind, self.gauge(), self.manner.fresh(), 0);
+            self.places.insert(name.to_owned(), place);
+        }
+        let Self { kind, places, .. } = self;
+        let place = places.get_mut(name)?;
+        place.see(kind, index, part)
     }
 
     fn phase(&self) -> Phase {
@@ -158,8 +170,9 @@ impl<K: Kind> Places<K> {
         self.phi_hour = Some(hour);
         let spans: Vec<Span> = self.faults.iter().filter(|fault| fault.counts).map(Fault::span).collect();
         let Some(phi) = self.bursts.phi(hour, &spans, critical) else { return };
+        let gauge = self.gauge();
         let Self { kind, manner, places, .. } = self;
-        let place = places.entry(String::new()).or_insert_with(|| Place::new(kind, manner.fresh(), 0));
+        let place = places.entry(String::new()).or_insert_with(|| Place::new(kind, gauge, manner.fresh(), 0));
         if let State::Robust(row) = &mut place.state {
             row.phi = phi;
         }
@@ -333,6 +346,11 @@ impl<K: Kind> Run for Places<K> {
         self.judged
     }
 
+    fn drop_value(&mut self) {
+        self.tells_value = false;
+        self.places.values_mut().for_each(|place| place.gauge = Gauge::None);
+    }
+
     fn least_bad(&self, n: u64) -> Option<u64> {
         let critical = self.kind.critical().filter(|_| self.knows_bursts())?;
         let phi = self.worst().and_then(|(_, place)| place.state.phi()).unwrap_or(Phi::PRIOR);
@@ -373,28 +391,23 @@ impl<K: Kind> Run for Places<K> {
         for (name, place) in stored.places {
             let state =
                 place.state.of_mode(self.manner.literal.is_some(), self.manner.step, self.manner.hold);
-            self.places.insert(name, Place::new(&self.kind, state, place.absent));
+            let place = Place::new(&self.kind, self.gauge(), state, place.absent);
+            self.places.insert(name, place);
         }
     }
 }
 
 impl<B: Tally> Place<B> {
-    fn new<K: Kind<Bucket = B>>(kind: &K, state: State, absent: u32) -> Self {
-        Self {
-            history: History::new(kind.keep()),
-            gauge: kind.gauge(),
-            state,
-            absent,
-            rank: Default::default(),
-        }
+    fn new<K: Kind<Bucket = B>>(kind: &K, gauge: Gauge, state: State, absent: u32) -> Self {
+        Self { history: History::new(kind.keep()), gauge, state, absent, rank: Default::default() }
     }
 
     /// `None` if it is not newer than what is known.
-    fn see<K: Kind<Bucket = B>>(&mut self, kind: &K, index: i64, sample: &Sample) -> Option<B> {
+    fn see<K: Kind<Bucket = B>>(&mut self, kind: &K, index: i64, part: &Part) -> Option<B> {
         if self.history.newest().is_some_and(|newest| index <= newest) {
             return None;
         }
-        let bucket = kind.read(index, sample, &mut self.gauge);
+        let bucket = kind.read(index, part, &mut self.gauge);
         self.history.push(index, bucket).then_some(bucket)
     }
 

@@ -3,7 +3,7 @@
 use super::super::file::{
     condition::Condition,
     rule::{Rule, Watch},
-    subject::{NodeMetric, Subject},
+    subject::{NodeMetric, Subject, Test},
 };
 use crate::metric::{
     measure::{
@@ -41,14 +41,22 @@ pub(super) struct Reader {
     pub each_node: bool,
     pub counters: Vec<Counter>,
     pub measures: Vec<Measure>,
+    /// The measure whose values are summed.
+    pub sums: Option<Measure>,
 }
 
 /// The samples of one bucket, merged as far as a rule's judgement needs them. It may be kept and filled again.
 #[derive(Default)]
 pub struct Opened {
     /// By node, or one with an empty name for all nodes. None: missing.
-    parts: Vec<(String, Sample)>,
-    spare: Vec<Sample>,
+    parts: Vec<(String, Part)>,
+    spare: Vec<Part>,
+}
+
+pub(super) struct Part {
+    pub sample: Sample,
+    /// Values and their sum in microseconds, for a rule over a mean: to sum up a histogram takes longer than to judge it.
+    pub sums: (u64, i64),
 }
 
 impl Opened {
@@ -56,27 +64,29 @@ impl Opened {
         self.parts.is_empty()
     }
 
-    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Sample)> {
-        self.parts.iter().map(|(name, sample)| (name.as_str(), sample))
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Part)> {
+        self.parts.iter().map(|(name, part)| (name.as_str(), part))
     }
 
     fn clear(&mut self) {
-        for (_, mut sample) in self.parts.drain(..) {
-            sample.counters = Default::default();
-            sample.histograms.clear();
-            self.spare.push(sample);
+        for (_, mut part) in self.parts.drain(..) {
+            part.sample.counters = Default::default();
+            part.sample.histograms.clear();
+            part.sums = (0, 0);
+            self.spare.push(part);
         }
     }
 
     fn part(&mut self, name: &str, region: &str) -> &mut Sample {
         let at = self.parts.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            let mut sample = self.spare.pop().unwrap_or_else(|| Sample::new("", 0, 0));
-            sample.region.clear();
-            sample.region.push_str(region);
-            self.parts.push((name.to_owned(), sample));
+            let fresh = || Part { sample: Sample::new("", 0, 0), sums: (0, 0) };
+            let mut part = self.spare.pop().unwrap_or_else(fresh);
+            part.sample.region.clear();
+            part.sample.region.push_str(region);
+            self.parts.push((name.to_owned(), part));
             self.parts.len() - 1
         });
-        &mut self.parts[at].1
+        &mut self.parts[at].1.sample
     }
 }
 
@@ -87,7 +97,12 @@ impl Reader {
             Watch::Burn(burn) => of_objective(burn.objective),
         };
         let each_node = matches!(rule.watch, Watch::Condition { condition, .. } if matches!(condition.subject, Subject::Node(_)));
-        Reader { node: rule.node.clone(), region: rule.region.clone(), each_node, counters, measures }
+        let is_mean = |condition: Condition| condition.subject.test() == Test::Mean;
+        let sums = match rule.watch {
+            Watch::Condition { condition, .. } if is_mean(condition) => measures.first().copied(),
+            _ => None,
+        };
+        Reader { node: rule.node.clone(), region: rule.region.clone(), each_node, counters, measures, sums }
     }
 
     /// Rows of any order. A bucket is present if any of the nodes sent a row of all its followers for it, also one of
@@ -127,9 +142,26 @@ impl Reader {
         {
             // Nodes that measured at the same time covered it once: levels are those of all nodes together.
             let most = |nodes: &BTreeMap<&str, u64>| nodes.values().copied().max().unwrap_or(0);
-            whole.counters.set(Counter::CoveredSeconds, covered.values().map(most).sum());
+            whole.sample.counters.set(Counter::CoveredSeconds, covered.values().map(most).sum());
+            if let Some(measure) = self.sums {
+                whole.sums = sums(&whole.sample, measure);
+            }
         }
     }
+}
+
+/// Whole steps of the histogram, so that the order of nodes does not change the sum.
+pub(super) fn sums(sample: &Sample, measure: Measure) -> (u64, i64) {
+    let histogram = sample.histograms.get(measure);
+    let sum = histogram
+        .iter_recorded()
+        .map(|value| {
+            let middle = u128::from(histogram.median_equivalent(value.value_iterated_to()));
+            middle * u128::from(value.count_at_value())
+        })
+        .fold(0, u128::saturating_add);
+    let micros = sum.saturating_mul(1_000_000) / u128::from(measure.per_second());
+    (histogram.len(), i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
 fn of_objective(objective: Objective) -> (Vec<Counter>, Vec<Measure>) {
@@ -268,7 +300,7 @@ mod tests {
         // Two nodes over two buckets of a minute: 60 streams all the while.
         reader.open(&[level("a", 0), level("b", 0), level("a", 10), level("b", 10)], &mut opened);
         let (_, whole) = opened.parts().next().expect("present");
-        assert_eq!(in_one_step(Metric::ActiveConnections, whole), Some(60.0));
+        assert_eq!(in_one_step(Metric::ActiveConnections, &whole.sample), Some(60.0));
         reader.open(&[], &mut opened);
         assert!(opened.is_missing());
     }
@@ -280,7 +312,7 @@ mod tests {
         let mut opened = Opened::default();
         reader.open(&[sample("a", "", 0, &whole), sample("a", "us", 0, &whole)], &mut opened);
         let streams = |opened: &Opened| {
-            opened.parts().next().and_then(|(_, whole)| in_one_step(Metric::ActiveConnections, whole))
+            opened.parts().next().and_then(|(_, whole)| in_one_step(Metric::ActiveConnections, &whole.sample))
         };
         assert_eq!(streams(&opened), Some(0.0));
         let of_region = [(Counter::StreamSeconds, 40), (Counter::CoveredSeconds, 10)];

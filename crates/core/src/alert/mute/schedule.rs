@@ -30,7 +30,7 @@ impl Schedule {
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron =
-            parser.parse(cron).map_err(|error| refused(crate::text::said::plainly(&error.to_string())))?;
+            parser.parse(cron).map_err(|error| refused(crate::text::said::plainly(error.to_string())))?;
         let zone = zone.parse().map_err(|_| {
             let shown = crate::text::said::plainly(zone);
             ("zone", format!("unknown time zone `{shown}`; allowed: an IANA name, such as `Europe/Berlin`"))

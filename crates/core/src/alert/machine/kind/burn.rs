@@ -5,13 +5,11 @@ use super::{
             state::Row, tables::Critical, threshold::Threshold,
         },
         gauge::Gauge,
+        reading::Part,
     },
     Kind,
 };
-use crate::metric::{
-    measure::{counters::Counter, sample::Sample},
-    sla::Objective,
-};
+use crate::metric::{measure::counters::Counter, sla::Objective};
 
 /// Over an error budget. Its value is how many times too fast the slower of both windows burns.
 pub struct Burn {
@@ -42,7 +40,8 @@ impl Kind for Burn {
         self.rule.short()
     }
 
-    fn read(&self, _index: i64, sample: &Sample, _gauge: &mut Gauge) -> Counts {
+    fn read(&self, _index: i64, part: &Part, _gauge: &mut Gauge) -> Counts {
+        let sample = &part.sample;
         if self.objective == Objective::Fallback {
             // Not cut off in each bucket: a session may fall back in a later one than it began in.
             let count = |counter| sample.counters.get(counter);

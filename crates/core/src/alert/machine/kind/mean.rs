@@ -11,21 +11,13 @@ use super::{
             state::Row,
         },
         gauge::Gauge,
+        reading::Part,
     },
     Kind,
 };
-use crate::{
-    alert::file::subject::Subject,
-    metric::{
-        measure::sample::{Measure, Sample},
-        table::Metric,
-    },
-};
-
 /// Over a mean of values in microseconds.
 pub struct Mean {
     rule: MeanRule,
-    measure: Measure,
     comparison: Comparison,
     /// Milliseconds.
     limit: Number,
@@ -38,12 +30,8 @@ impl Mean {
         let limit = condition.threshold.normalised();
         let (threshold, recover) = (micros(limit), micros(recover.normalised()));
         let rule = if condition.comparison.is_upward() { MeanRule::above } else { MeanRule::below };
-        let measure = match condition.subject {
-            Subject::Table(Metric::PollStaleness) => Measure::PollStaleness,
-            _ => Measure::DeliveryLatency,
-        };
         let rule = rule(threshold, recover, windows, alpha, eager);
-        Self { rule, measure, comparison: condition.comparison, limit }
+        Self { rule, comparison: condition.comparison, limit }
     }
 }
 
@@ -58,18 +46,8 @@ impl Kind for Mean {
         self.rule.windows().duration()
     }
 
-    fn read(&self, _index: i64, sample: &Sample, _gauge: &mut Gauge) -> Sums {
-        let histogram = sample.histograms.get(self.measure);
-        // Whole steps, so that the order of nodes does not change the sum.
-        let sum = histogram
-            .iter_recorded()
-            .map(|value| {
-                let middle = u128::from(histogram.median_equivalent(value.value_iterated_to()));
-                middle * u128::from(value.count_at_value())
-            })
-            .fold(0, u128::saturating_add);
-        let micros = sum.saturating_mul(1_000_000) / u128::from(self.measure.per_second());
-        Sums::bucket(histogram.len(), i64::try_from(micros).unwrap_or(i64::MAX))
+    fn read(&self, _index: i64, part: &Part, _gauge: &mut Gauge) -> Sums {
+        Sums::bucket(part.sums.0, part.sums.1)
     }
 
     fn judge(&self, history: &History<Sums>, row: &Row) -> Verdict {

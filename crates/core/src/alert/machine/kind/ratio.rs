@@ -13,6 +13,7 @@ use super::{
             threshold::Threshold,
         },
         gauge::{Gauge, Percentile},
+        reading::Part,
     },
     Kind,
 };
@@ -91,7 +92,8 @@ impl Kind for Ratio {
         }
     }
 
-    fn read(&self, _index: i64, sample: &Sample, gauge: &mut Gauge) -> Counts {
+    fn read(&self, _index: i64, part: &Part, gauge: &mut Gauge) -> Counts {
+        let sample = &part.sample;
         match self.events {
             Events::Counted(metric) => {
                 let (n, counted) = counted(metric, sample);

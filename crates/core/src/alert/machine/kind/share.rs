@@ -11,6 +11,7 @@ use super::{
             state::Row,
         },
         gauge::{Average, Gauge},
+        reading::Part,
     },
     Kind,
     ratio::beyond,
@@ -63,7 +64,8 @@ impl Kind for Share {
         Gauge::Level(History::new(self.span()))
     }
 
-    fn read(&self, index: i64, sample: &Sample, gauge: &mut Gauge) -> Samples {
+    fn read(&self, index: i64, part: &Part, gauge: &mut Gauge) -> Samples {
+        let sample = &part.sample;
         let comparison = self.condition.comparison;
         let (limit, recover) = (self.condition.threshold.normalised(), self.recover.normalised());
         let (samples, average) = if self.condition.subject == Subject::Node(NodeMetric::RedisLatency) {
@@ -141,7 +143,7 @@ mod tests {
         sample.counters.add(Counter::RedisProbesFailed, 3);
         let read = |condition: &str, recover: &str| {
             let kind = share(condition, recover);
-            kind.read(0, &sample, &mut kind.gauge())
+            kind.read(0, &Part { sample: sample.clone(), sums: (0, 0) }, &mut kind.gauge())
         };
         let slow = read("redis_latency > 100ms", "80ms");
         assert_eq!(slow, Samples { n: 10, above: 4, not_recovered: 5 });
@@ -156,12 +158,13 @@ mod tests {
             let mut sample = Sample::new("a", 0, 10);
             sample.counters.add(Counter::MemorySum, used);
             sample.counters.add(Counter::MemoryLimitSum, 1_000);
-            kind.read(0, &sample, &mut kind.gauge())
+            kind.read(0, &Part { sample, sums: (0, 0) }, &mut kind.gauge())
         };
         assert_eq!(read(800), Samples { n: 1, above: 0, not_recovered: 1 });
         assert_eq!(read(801), Samples { n: 1, above: 1, not_recovered: 1 });
         assert_eq!(read(750), Samples { n: 1, above: 0, not_recovered: 0 });
-        let unknown = kind.read(0, &Sample::new("a", 0, 10), &mut kind.gauge());
+        let unknown =
+            kind.read(0, &Part { sample: Sample::new("a", 0, 10), sums: (0, 0) }, &mut kind.gauge());
         assert_eq!(unknown, Samples::default(), "the limit is not known");
     }
 }
