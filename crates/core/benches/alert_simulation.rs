@@ -3,6 +3,7 @@
 //!
 //! Arguments choose sections: `false`, `blips`, `latency`, `replay`, `worlds`, `delays`. `SEEDS` (201,202,203) and `MONTHS` (36)
 //! change the size; bounds hold for 36 months.
+#![allow(clippy::unwrap_used, reason = "in a benchmark, a panic is the message")]
 
 #[path = "../tests/simulation/blips.rs"]
 mod blips;

@@ -1,7 +1,8 @@
 //! The scenario files, which are the specification of alert rules; and promtool, Prometheus' own judge, beside them.
+#![allow(clippy::expect_used, reason = "in a test, a panic is the message")]
 
-mod prometheus_rules;
-mod promtool; // literal mode against promtool over random series // the rules file for Prometheus against the shipped rules
+mod prometheus_rules; // the rules file for Prometheus against the shipped rules
+mod promtool; // literal mode against promtool over random series
 
 use std::{fs, path::PathBuf};
 use streamgauge_core::alert::scenario::command;

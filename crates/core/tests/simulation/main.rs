@@ -1,5 +1,6 @@
 //! The promises about alert rules, by seeded simulation. Shortened here so that it takes seconds; the whole runs by
 //! `cargo bench -p streamgauge-core --bench alert_simulation`, with the same code and stricter bounds.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod blips;
 mod chance;
