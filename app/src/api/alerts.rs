@@ -1,6 +1,23 @@
 //! Alerts: rules with their states, incidents, silences, maintenance, backtests. Rendered on the server alone.
 //!
-//! The pages' forms post to the API's own routes, which answer a form with 303 to the local path in its field `back`.
+//! The pages' forms post to the API's own routes, which answer a form with 303 to the local path in its field `back`:
+//!
+//! | form | route | fields beside `back` |
+//! |---|---|---|
+//! | acknowledge | `POST /api/admin/incidents/{id}/acknowledge` | `note`, `remind_after` (seconds); both may be empty |
+//! | note, publish | `…/note`, `…/publish` | `text` |
+//! | outcome | `…/outcome` | `outcome`: `real`, `false`, `expected` |
+//! | resolve | `…/resolve` | |
+//! | silence | `POST /api/admin/silences` | `rule`, `reason`, `until`: Unix milliseconds of the end, or `resolved` |
+//! | end of a silence | `POST /api/admin/silences/{id}/end` | |
+//! | maintenance, once | `POST /api/admin/maintenance` | `rule`, `reason`, `from`, `to`: `2026-11-23T14:42`, in `zone` |
+//! | maintenance, recurring | the same | `rule`, `reason`, `cron`, `duration`: `1h`, `zone` |
+//! | end of a maintenance | `POST /api/admin/maintenance/{id}/end` | |
+//! | save a rule | `POST /api/admin/alerts` | `version` (0: new), and `yaml`, or the fields of [`crate::rule_yaml`] |
+//! | delete a rule | `POST /api/admin/alerts/{name}/end` | `version` |
+//!
+//! A rule that cannot be saved (a fault, another version meanwhile) is answered with 303 to `/alerts/rules/{name}` (or
+//! `/alerts/rules/new`) and the form's fields as its query: the page shows the draft again and says what is wrong.
 
 use super::{
     Failure,
@@ -61,6 +78,11 @@ pub trait Alerts: Send + Sync + 'static {
     fn backtest(&self, rule: String, from: i64, to: i64) -> Answer<'_, Result<Backtest, Vec<String>>>;
     /// From memory: every page asks for it while it is rendered.
     fn summary(&self) -> AlertSummary;
+    /// Unix milliseconds: what the pages' "ago" counts from.
+    fn now(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
 }
 
 pub fn overview() -> impl Future<Output = Result<Overview, Failure>> + Send {
@@ -107,6 +129,11 @@ pub fn backtest(
 ) -> impl Future<Output = Result<Result<Backtest, Vec<String>>, Failure>> + Send {
     let areas = failure::areas();
     async move { Ok(areas?.alerts.backtest(rule, from, to).await?) }
+}
+
+/// Unix milliseconds, by the server's clock.
+pub fn now() -> i64 {
+    use_context::<Areas>().map_or(0, |areas| areas.alerts.now())
 }
 
 /// What the frame of each page says. `None`: the page is rendered without a server behind it.
