@@ -25,6 +25,7 @@ use super::{
     failure,
 };
 use leptos::prelude::use_context;
+use std::pin::Pin;
 use streamgauge_core::page::alerts::{
     AlertSummary, Alerts as Overview, Backtest, BacktestValue, Incident, IncidentList, MaintenanceList,
     Outcome, RuleHistory, SilenceList,
@@ -122,14 +123,13 @@ pub fn quiet() -> impl Future<Output = Result<(SilenceList, MaintenanceList), Fa
     }
 }
 
-pub fn backtest(
-    rule: String,
-    from: i64,
-    to: i64,
-) -> impl Future<Output = Result<Result<Backtest, Vec<String>>, Failure>> + Send {
+/// To be asked once what shall be tested is known: the context is gone by then.
+pub fn backtester() -> impl FnOnce(String, i64, i64) -> Tested + Send {
     let areas = failure::areas();
-    async move { Ok(areas?.alerts.backtest(rule, from, to).await?) }
+    move |rule, from, to| Box::pin(async move { Ok(areas?.alerts.backtest(rule, from, to).await?) })
 }
+
+pub type Tested = Pin<Box<dyn Future<Output = Result<Result<Backtest, Vec<String>>, Failure>> + Send>>;
 
 /// Unix milliseconds, by the server's clock.
 pub fn now() -> i64 {
