@@ -171,8 +171,8 @@ impl SpanChart<'_> {
             let class = if class == "old" { "head minor" } else { "head" };
             let _ = write!(
                 svg,
-                "<text class=\"{class} first\" x=\"{at:.2}%\" y=\"13\" text-anchor=\"{anchor}\">{}</text>\
-                 <text class=\"{class} second\" x=\"{at:.2}%\" y=\"28\" text-anchor=\"{anchor}\">{}</text>",
+                "<text class=\"{class} first {anchor}\" x=\"{at:.2}%\" y=\"13\">{}</text>\
+                 <text class=\"{class} second {anchor}\" x=\"{at:.2}%\" y=\"28\">{}</text>",
                 escape(first),
                 escape(second)
             );
@@ -200,7 +200,7 @@ impl SpanChart<'_> {
             let _ = write!(
                 svg,
                 "<line class=\"{class}\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"note {class}\" x=\"6\" y=\"{words:.1}\">{}</text>",
+                 <text class=\"note start {class}\" x=\"6\" y=\"{words:.1}\">{}</text>",
                 escape(&line.words)
             );
         }
@@ -211,7 +211,7 @@ impl SpanChart<'_> {
                 svg,
                 "<line class=\"flagline\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"{}\" y2=\"{bottom}\"/>\
                  <svg x=\"{at:.2}%\" y=\"{}\" overflow=\"visible\"><path class=\"flagmark\" d=\"M0 0h9l-2.6 3 2.6 3H0z\"/>\
-                 <text class=\"minor\" x=\"{shift}\" y=\"8\" text-anchor=\"{anchor}\">{}</text></svg>",
+                 <text class=\"minor {anchor}\" x=\"{shift}\" y=\"8\">{}</text></svg>",
                 HEAD - 8,
                 HEAD - 8,
                 escape(&flag.text)
@@ -236,7 +236,7 @@ impl SpanChart<'_> {
             let _ = write!(
                 svg,
                 "<circle class=\"now\" cx=\"{at:.2}%\" cy=\"{y:.1}\" r=\"4\"/>\
-                 <text class=\"ink\" x=\"{words:.2}%\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                 <text class=\"ink {anchor}\" x=\"{words:.2}%\" y=\"{:.1}\">{}</text>",
                 (y + lift).max(f64::from(HEAD) + 11.0),
                 super::words::figure(value, self.unit)
             );

@@ -26,8 +26,8 @@ async fn the_list_says_what_needs_a_person_and_offers_that_act() {
     let page = get("/alerts", Fake::default()).await;
     assert_eq!(page.status, 200);
     for expected in [
-        "3 alerts are firing. One is not acknowledged.",
-        "Average latency is above 500 ms for 9\u{a0}min, and nobody has acknowledged it.",
+        "3 alerts are firing, 1 of them recovering. One is not acknowledged.",
+        "Average latency is above 500 ms for 9 min, and nobody has acknowledged it.",
         "Acknowledge average latency",
         "as of 14:42:07 UTC",
         "32 bad of 1,031 in 5 min, bound 2.0 % &gt; 1 %; 5 of 5 minutes above",
@@ -35,9 +35,9 @@ async fn the_list_says_what_needs_a_person_and_offers_that_act() {
         "2, of them 1 acknowledged",
         "Not acknowledged yet",
         "pagerduty is not set up",
-        "18 of 19 judged were real: between 74\u{a0}% and 99\u{a0}%",
+        "18 of 19 judged were real: between 74 % and 99 %",
         "rule without data: Error budget slow burn",
-        "Old rule is not judged",
+        "Published is not judged",
     ] {
         page.says(expected);
     }
@@ -52,16 +52,16 @@ async fn quiet_is_proven() {
     for expected in [
         "Nothing is firing.",
         "The last incident ended",
-        "6 of 7 rules have data and were evaluated 2\u{a0}s ago.",
+        "6 of 7 rules have data and were evaluated 2 s ago.",
         "How far each quiet rule is from firing",
-        "Highest 0.3\u{a0}%",
-        "Lowest 91.4\u{a0}%: fired",
+        "Highest 0.3 %",
+        "Lowest 91.4 %: fired",
         "did not fire",
         "fra-1 evaluates, every 10 s",
         "All rules silenced until",
         "database backup",
     ] {
-        page.says(&expected.replace("All rules silenced", "all rules silenced"));
+        page.says(expected);
     }
     page.has("<title>Alerts · Streamgauge</title>");
     let page = get("/alerts", fake(|fake| fake.fresh = true)).await;
@@ -74,7 +74,7 @@ async fn quiet_is_proven() {
 async fn alerts_that_nobody_evaluates_are_not_called_quiet() {
     let page = get("/alerts", fake(|fake| (fake.quiet, fake.stale) = (true, true))).await;
     page.says("Alerts are not being evaluated.");
-    page.says("The last evaluation ended at 14:37:07, 5\u{a0}min ago.");
+    page.says("The last evaluation ended at 14:37:07, 5 min ago.");
     assert!(!page.text().contains("Nothing is firing."));
 }
 
@@ -95,10 +95,10 @@ async fn every_page_says_that_something_fires() {
 async fn an_incident_is_told_from_its_headline_to_its_timeline() {
     let page = get("/alerts/incidents/217", Fake::default()).await;
     for expected in [
-        "Error rate above 1\u{a0}% for 19\u{a0}min, on fra-2",
+        "Error rate above 1 % for 19 min, on fra-2",
         "owner Mara Lindqvist, acknowledged 14:30:08",
         "Why it fired: 34 bad of 1,012 in 5 min",
-        "Firing, critical at 3.4\u{a0}%",
+        "Firing, critical at 3.4 %",
         "Note by Mara Lindqvist",
         "Only fra-2 &lt;script&gt;.",
         "First command",
@@ -169,10 +169,10 @@ async fn a_draft_is_tested_and_compared_without_scripts() {
     for expected in [
         "draft of version 4, not saved",
         "was 1%",
-        "Would have fired 3 times, 41\u{a0}min in all.",
+        "Would have fired 3 times, 41 min in all.",
         "It finds 2 of 2 incidents judged real.",
         "It finds 0 of 1 incident judged false.",
-        "99.9\u{a0}% of the 30 days are covered",
+        "99.9 % of the 30 days are covered",
         "Saved against draft",
         "false, #210",
         "kept by the minute",
@@ -226,7 +226,7 @@ async fn silences_and_maintenance_are_listed_begun_and_ended() {
     page.has("action=\"/api/admin/silences/3/end\"");
     assert!(!page.html.contains("silences/2/end"), "it has ended");
     page.has("action=\"/api/admin/maintenance/1/end\"");
-    page.has("<option value=\"resolved\">until it is resolved</option>");
+    page.has("<option value=\"resolved\">until it is resolved");
     page.has("type=\"datetime-local\" id=\"from\" name=\"from\" required value=\"2026-11-23T15:00\"");
 }
 

@@ -90,7 +90,7 @@ fn head(incident: &Incident, now: i64) -> AnyView {
     let look = Look::of_incident(incident);
     let owner = incident.acknowledged_by.as_ref().map(|person| {
         let at = incident.acknowledged_at.map(|at| view! { ", acknowledged "{moment(at, now)} });
-        let remind = incident.remind_at.map(|at| view! { ", reminded "{moment(at, now)} });
+        let remind = incident.remind_at.map(|at| view! { ", reminder at "{moment(at, now)} });
         view! { <span>"owner "<b>{person.clone()}</b>{at}{remind}</span> }
     });
     let nobody =

@@ -112,7 +112,7 @@ pub fn keeping_quiet(read: &Read) -> AnyView {
     let silences: Vec<_> = read.silences.rows.iter().filter(|silence| silence.ended_at.is_none()).collect();
     let windows: Vec<_> = read.maintenance.rows.iter().filter(|window| window.next_to.is_some()).collect();
     let silence = silences.iter().map(|silence| {
-        let of = if silence.rule == "*" { "all rules".to_owned() } else { silence.rule.clone() };
+        let of = if silence.rule == "*" { "All rules".to_owned() } else { silence.rule.clone() };
         let end = match silence.ends_at {
             Some(end) => format!("until {}", when(end, now)),
             None => "until it is resolved".into(),
@@ -221,12 +221,14 @@ fn worst(rule: &RuleView, now: i64) -> AnyView {
     let name = if rule.below { "Lowest" } else { "Highest" };
     let value = rule.worst.map(|worst| format!("{name} {}", amount(worst, &rule.unit)));
     let of = |kind: Kind| rule.spans.iter().rev().find(|span| span.kind == kind);
-    let what = match (of(Kind::Firing).or_else(|| of(Kind::Muted)), of(Kind::Pending)) {
-        (Some(span), _) => {
+    let fired =
+        of(Kind::Firing).map(|span| (span, "fired")).or_else(|| Some((of(Kind::Muted)?, "fired, muted,")));
+    let what = match (fired, of(Kind::Pending)) {
+        (Some((span, fired)), _) => {
             let link = span.incident.map(|id| {
                 view! { ", "<a href=format!("/alerts/incidents/{id}")>{format!("#{id}")}</a> }
             });
-            view! { ": fired "{moment(span.from, now)}{link} }.into_any()
+            view! { ": "{fired}" "{moment(span.from, now)}{link} }.into_any()
         }
         (None, Some(span)) => {
             let lasted = lasted(span.from, span.to.unwrap_or(now));

@@ -245,7 +245,7 @@ fn yaml(edit: &Edit) -> AnyView {
         <section class="panel" aria-labelledby="yaml">
             <header>
                 <h2 id="yaml">"As YAML"</h2>
-                <p class="legend">"for a file of "<code>"--alerts"</code>", or for the API"</p>
+                <p class="legend"><span>"for a file of "<code>"--alerts"</code>", or for the API"</span></p>
             </header>
             <div data-part="yaml" class="yaml"><pre tabindex="0" role="region" aria-label="The draft as YAML"><code>{edit.draft.yaml()}</code></pre></div>
         </section>

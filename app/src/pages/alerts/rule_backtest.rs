@@ -82,7 +82,7 @@ fn tested(edit: &Edit, backtest: &Backtest) -> AnyView {
         key.push(("old", "saved rule only"));
     }
     let chart = SpanChart {
-        id: "backtest",
+        id: "backtest-chart",
         title: format!("{name}, {most} of each {}", time::span(step / 1_000)),
         unit,
         from: backtest.from,

@@ -65,7 +65,10 @@ fn fires(firing: &[&RuleView], now: i64) -> AnyView {
         (1, _) => "One is not acknowledged.".to_owned(),
         (open, _) => format!("{open} are not acknowledged."),
     };
-    let title = format!("{}. {tail}", count(many, "alert is firing", "alerts are firing"));
+    let recovering = firing.iter().filter(|rule| rule.state == RuleState::Recovering).count();
+    let recovering =
+        if recovering == 0 { String::new() } else { format!(", {recovering} of them recovering") };
+    let title = format!("{}{recovering}. {tail}", count(many, "alert is firing", "alerts are firing"));
     let began = firing.iter().filter_map(|rule| rule.since);
     let (first, latest) = (began.clone().min(), began.max());
     let together = first.zip(latest).filter(|(first, latest)| many > 1 && latest - first <= TOGETHER_MS);
