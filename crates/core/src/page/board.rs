@@ -121,6 +121,8 @@ pub struct SsePerformanceMetrics {
     pub newest: Vec<Point>,
     pub origin: Origin,
     pub notices: Vec<Notice>,
+    /// What every page says of alerts.
+    pub alerts: AlertSummary,
 }
 
 /// What a page takes from that message. Code that reads the rest would be a hundredth of the WASM.
