@@ -67,7 +67,9 @@ pub fn run(task: Task, target: &Target) -> Result<String, AlertsError> {
     match task {
         Task::Check { file } => {
             let book = read(&file)?;
-            Ok(format!("{file}: {} rules, no fault.\n", book.entries.len()))
+            let count = book.entries.len();
+            let rules = if count == 1 { "rule" } else { "rules" };
+            Ok(format!("{file}: {count} {rules}, no fault.\n"))
         }
         Task::Export => runtime.block_on(export(target)),
         Task::Import { file } => {
@@ -179,9 +181,10 @@ async fn backtest(target: &Target, book: &Book, from: i64, to: i64) -> Result<St
         let found = request(target, Method::POST, "/api/admin/alerts/backtest")?.json(&body);
         let found: Backtest = serde_json::from_value(sent(target, found).await?).unwrap_or_default();
         let covered = found.covered * 100.0;
+        let times = if found.fires == 1 { "time" } else { "times" };
         let _ = writeln!(
             said,
-            "{}: fires {} times, {} s in all; {covered:.0} % of the time is stored",
+            "{}: fires {} {times}, {} s in all; {covered:.0} % of the time is stored",
             entry.rule.name, found.fires, found.firing_seconds
         );
         for fired in &found.incidents {

@@ -86,7 +86,7 @@ pub fn markdown(incident: &Incident) -> String {
     line(String::new());
     line("## Timeline".to_owned());
     line(String::new());
-    line("| UTC | What | Who | Value | |".to_owned());
+    line("| UTC | What | Who | Value | Text |".to_owned());
     line("|---|---|---|---|---|".to_owned());
     for entry in &incident.timeline {
         let at = moment(entry.at).format("%Y-%m-%d %H:%M:%S");
