@@ -180,7 +180,7 @@ fn utc(at: i64) -> String {
 /// Encodes the message of this second once, for all dashboards; nothing when nobody looks.
 fn show(node: &Node) {
     if node.metrics.receiver_count() > 0
-        && let Ok(json) = serde_json::to_string(&node.board.metrics())
+        && let Ok(json) = serde_json::to_string(&node.live())
     {
         node.metrics.send_replace(Bytes::from(format!("data: {json}\n\n")));
     }

@@ -270,7 +270,7 @@ fn flags(field: &Field, flags: &[Annotation]) -> String {
     svg
 }
 
-pub(super) fn tick_texts(field: &Field) -> String {
+pub fn tick_texts(field: &Field) -> String {
     let mut svg = String::new();
     for (value, text) in field.scale.labels() {
         let y = field.scale.y(value, field.height) + 3.5;

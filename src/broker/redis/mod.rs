@@ -82,12 +82,17 @@ impl RedisBroker {
 
     /// Asks Redis for its memory (bytes) and times a round trip; its failure is noted as [`Health::Away`].
     pub async fn probe(&self) -> Result<Probe, BrokerError> {
+        let latency = self.ping().await?;
+        Ok(Probe { latency, memory: self.store.memory().await? })
+    }
+
+    /// A round trip to Redis; its failure is noted as [`Health::Away`].
+    pub async fn ping(&self) -> Result<std::time::Duration, BrokerError> {
         let mut connection = self.store.commands.connection();
         let start = std::time::Instant::now();
         let pong = ::redis::cmd("PING").query_async::<()>(&mut connection).await;
         self.store.noted(pong)?;
-        let latency = start.elapsed();
-        Ok(Probe { latency, memory: self.store.memory().await? })
+        Ok(start.elapsed())
     }
 
     /// Since when Redis is at its memory limit, Unix milliseconds.
