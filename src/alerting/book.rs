@@ -84,6 +84,12 @@ impl Book {
         }
     }
 
+    /// The rules that a new installation has.
+    pub fn shipped() -> Book {
+        let row = |(name, yaml, enabled)| StoredRule { name, version: 1, yaml, enabled };
+        Book::of_rows(&shipped().into_iter().map(row).collect::<Vec<_>>())
+    }
+
     fn of_rules(file: AlertFile, rows: &[&StoredRule]) -> Book {
         let not_set_up = file.not_set_up().into_iter().map(str::to_owned).collect();
         let entries = file.rules.into_iter().zip(rows);

@@ -18,6 +18,7 @@ pub use book::{BadRules, Book, Entry, checked, item};
 pub use evaluator::Evaluator;
 pub use quiet::{Quiet, local, window};
 pub use shown::Shown;
+pub use watched::Watched;
 
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};

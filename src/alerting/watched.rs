@@ -93,6 +93,12 @@ impl Watched {
         Ok(Watched { entry: entry.clone(), machine, live, open, orphan })
     }
 
+    /// Over minutes from now on, without a past: for what was not judged live.
+    pub fn over_minutes(entry: &Entry) -> Result<Watched, NotUsed> {
+        let machine = Machine::new(&entry.rule, false, MINUTE)?;
+        Ok(Watched { entry: entry.clone(), machine, live: Live::default(), open: None, orphan: false })
+    }
+
     pub fn name(&self) -> &str {
         &self.entry.rule.name
     }

@@ -141,17 +141,7 @@ async fn write_step(transaction: &mut Transaction<'_, Postgres>, step: &Step) ->
         (None, Effect::Open(new)) => Some(open(transaction, step, new).await?),
         (present, _) => present,
     };
-    sqlx::query!(
-        "INSERT INTO alert_transitions (rule, at, kind, incident, value, reason) VALUES ($1, $2, $3, $4, $5, $6)",
-        step.rule,
-        millis(step.at),
-        step.kind,
-        incident,
-        step.value,
-        step.reason,
-    )
-    .execute(&mut **transaction)
-    .await?;
+    change(transaction, step, incident).await?;
     let Some(incident) = incident else { return Ok(()) };
     match &step.effect {
         Effect::Nothing => return Ok(()),
@@ -202,8 +192,28 @@ pub(super) async fn tell(
     Ok(())
 }
 
+/// Keeps a change of a rule's state, for spans.
+pub(super) async fn change(
+    transaction: &mut Transaction<'_, Postgres>,
+    step: &Step,
+    incident: Option<i64>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO alert_transitions (rule, at, kind, incident, value, reason) VALUES ($1, $2, $3, $4, $5, $6)",
+        step.rule,
+        millis(step.at),
+        step.kind,
+        incident,
+        step.value,
+        step.reason,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 /// Opens the incident of a step. One of the same rule that ended less than an hour before is its forerunner.
-async fn open(
+pub(super) async fn open(
     transaction: &mut Transaction<'_, Postgres>,
     step: &Step,
     new: &NewIncident,

@@ -6,6 +6,7 @@
 mod fence; // who evaluates, and that nobody else writes
 mod incidents; // lists, one incident, what people do to it
 mod judged; // what an evaluation decided, stored in one transaction
+mod made_up; // the demo's incidents
 mod quiet; // silences and maintenance
 mod rules; // the rules and their versions
 mod samples; // what the evaluator and backtests read of the history
@@ -14,6 +15,7 @@ mod shown; // what every node shows: states, open incidents, changes of a day
 pub use fence::{Evaluator, Fence};
 pub use incidents::{Done, Filter, Judged as JudgedAs, OpenIncident};
 pub use judged::{Effect, NewIncident, StateRow, Step, Turn};
+pub use made_up::{MadeUpIncident, Said};
 pub use quiet::{NewMaintenance, NewSilence};
 pub use rules::{Deleted, Put, StoredRule};
 pub use samples::Wanted;
@@ -66,6 +68,11 @@ impl AlertRows<'_> {
     /// stored already; then the caller reads everything anew.
     pub async fn write(&self, fence: Fence, turn: &Turn) -> Result<bool, StoreError> {
         self.0.ask("write alerts", judged::write(self.0.pool(), fence, turn)).await
+    }
+
+    /// Writes the demo's incidents, once.
+    pub async fn write_made_up(&self, incidents: &[MadeUpIncident]) -> Result<(), StoreError> {
+        self.0.try_anyway("write the demo's incidents", made_up::write(self.0.pool(), incidents)).await
     }
 
     /// Writes the shipped rules, once in the life of a database.

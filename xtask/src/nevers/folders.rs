@@ -78,7 +78,7 @@ const SRC: &[Row] = &[
     ("alerting", &["store"]),
     ("access", &["chance", "clock", "store"]),
     ("geo", &["demo"]),
-    ("demo", &["clock", "store"]),
+    ("demo", &["alerting", "clock", "store"]),
     ("store", &["clock", "measure", "stop", "telemetry"]),
     ("telemetry", &["chance", "clock", "stop"]),
     ("measure", &[]),
