@@ -145,7 +145,7 @@ fn facts(incident: &Incident, values: Option<&IncidentValues>, now: i64) -> AnyV
     let gauge = Level::of_incident(incident, value, look.tone).map(|level| level.view());
     let shown = match value {
         Some(value) => view! { {figure(value, unit)}<small>{unit.clone()}</small> }.into_any(),
-        None => view! { <span class="none">"no data"</span> }.into_any(),
+        None => view! { <span class="no-data">"no data"</span> }.into_any(),
     };
     let first = if is_open { format!("{name} now") } else { format!("{name} when it fired") };
     let peak = incident.peak.map_or_else(|| "\u{2013}".into(), |peak| amount(peak, unit));
