@@ -53,7 +53,11 @@ fn whole(incident: &Incident, values: Option<&IncidentValues>, host: Option<&str
         <div class="parts" data-part="head">{head(incident, now)}</div>
         <div data-part="facts">{facts(incident, values, now)}</div>
         <div class="incident">
-            <div class="panel area-chart" data-part="chart">{chart(incident, values, now)}</div>
+            <div class="stackcol">
+                <div class="panel area-chart" data-part="chart">{chart(incident, values, now)}</div>
+                <div class="area-public">{forms::publish(incident)}</div>
+            </div>
+            <div class="stackcol">
             {book(incident, host)}
             <section class="panel area-line" aria-labelledby="line">
                 <header>
@@ -63,7 +67,7 @@ fn whole(incident: &Incident, values: Option<&IncidentValues>, host: Option<&str
                 {forms::note(incident)}
                 <div data-part="line">{timeline(incident)}</div>
             </section>
-            <div class="area-public">{forms::publish(incident)}</div>
+            </div>
         </div>
         <Patterns />
     }
