@@ -40,12 +40,12 @@ async function until(page: Page, path: string, seen: () => Promise<void>, within
 /** Describes a rule on the page for a new one. */
 async function describe(page: Page, name: string) {
   await page.goto(`${server.url}/alerts/rules/new`);
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("Metric").selectOption("published");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Metric", { exact: true }).selectOption("published");
   await page.getByLabel("Threshold", { exact: true }).first().fill("1");
-  await page.getByLabel("Duration").selectOption("10s");
-  await page.getByLabel("Severity").selectOption("critical");
-  await page.getByLabel("Test").selectOption("literal");
+  await page.getByLabel("Duration", { exact: true }).selectOption("10s");
+  await page.getByLabel("Severity", { exact: true }).selectOption("critical");
+  await page.getByLabel("Test", { exact: true }).selectOption("literal");
 }
 
 test("a rule is drafted, tested, saved, fires, and its incident is taken care of", async ({ page, javaScriptEnabled }) => {
