@@ -110,8 +110,9 @@ function mark() {
     control.classList.toggle("chg", control.value !== control.dataset.saved);
   }
   const metric = find('select[name="metric"]', draft);
-  const unit = find("span[data-unit]", draft);
-  if (metric && unit) unit.textContent = metric.selectedOptions[0]?.dataset.unit ?? "";
+  const unit = metric?.selectedOptions[0]?.dataset.unit;
+  if (unit === undefined) return;
+  for (const shown of document.querySelectorAll("span[data-unit]")) shown.textContent = unit;
 }
 
 let running = null;

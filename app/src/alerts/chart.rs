@@ -164,7 +164,7 @@ impl SpanChart<'_> {
             }
             free = middle + 6.0;
             let (at, anchor) = match middle {
-                middle if middle > 93.0 => (100.0, "end"),
+                middle if middle > 88.0 => (100.0, "end"),
                 middle if middle < 7.0 => (0.0, "start"),
                 middle => (middle, "middle"),
             };

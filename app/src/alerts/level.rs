@@ -91,7 +91,7 @@ impl<'a> Level<'a> {
             let tone = self.tone.class();
             let _ = write!(svg, "<circle class=\"dot {tone}\" cx=\"{:.1}%\" cy=\"10\" r=\"5.5\"/>", x(value));
         }
-        view! { <svg class="level" role="img" aria-label=self.said() inner_html=svg></svg> }.into_any()
+        view! { <svg class="rail-gauge" role="img" aria-label=self.said() inner_html=svg></svg> }.into_any()
     }
 
     /// "3.1 %, threshold 1 %, peak 4.6 %".

@@ -60,6 +60,8 @@ fn html(text: &str) -> String {
                 Some(Event::Start(Tag::Heading { level: H4, id, classes, attrs }))
             }
             Event::End(TagEnd::Heading(H3)) => Some(Event::End(TagEnd::Heading(H4))),
+            // Links lead to other files of the documentation, which this server does not have.
+            Event::Start(Tag::Link { .. }) | Event::End(TagEnd::Link) => None,
             Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
             event => Some(event),
         }

@@ -101,7 +101,7 @@ pub fn Strip(rules: Vec<RuleView>, now: i64) -> impl IntoView {
     };
     let lanes = (!shown.is_empty()).then(|| {
         view! {
-            <div class="strip">
+            <div class="day">
                 <svg class="heads" aria-hidden="true" inner_html=heads()></svg>
                 <ul>{shown.iter().map(lane).collect_view()}</ul>
                 <svg class="axis" aria-hidden="true" inner_html=axis(now)></svg>

@@ -92,6 +92,16 @@ async fn every_page_says_that_something_fires() {
 }
 
 #[tokio::test]
+async fn charts_of_the_overview_show_levels_and_when_rules_fired() {
+    let page = get("/", Fake::default()).await;
+    page.has("<rect class=\"area fire\"");
+    page.says("alert 500");
+    let down = get("/", fake(|fake| fake.down = true)).await;
+    assert_eq!(down.status, 200, "charts without levels are better than none");
+    assert!(!down.html.contains("class=\"area fire\""));
+}
+
+#[tokio::test]
 async fn an_incident_is_told_from_its_headline_to_its_timeline() {
     let page = get("/alerts/incidents/217", Fake::default()).await;
     for expected in [

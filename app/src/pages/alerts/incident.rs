@@ -53,7 +53,11 @@ fn whole(incident: &Incident, values: Option<&IncidentValues>, host: Option<&str
         <div class="parts" data-part="head">{head(incident, now)}</div>
         <div data-part="facts">{facts(incident, values, now)}</div>
         <div class="incident">
-            <div class="panel area-chart" data-part="chart">{chart(incident, values, now)}</div>
+            <div class="stackcol">
+                <div class="panel area-chart" data-part="chart">{chart(incident, values, now)}</div>
+                <div class="area-public">{forms::publish(incident)}</div>
+            </div>
+            <div class="stackcol">
             {book(incident, host)}
             <section class="panel area-line" aria-labelledby="line">
                 <header>
@@ -63,7 +67,7 @@ fn whole(incident: &Incident, values: Option<&IncidentValues>, host: Option<&str
                 {forms::note(incident)}
                 <div data-part="line">{timeline(incident)}</div>
             </section>
-            <div class="area-public">{forms::publish(incident)}</div>
+            </div>
         </div>
         <Patterns />
     }
@@ -145,7 +149,7 @@ fn facts(incident: &Incident, values: Option<&IncidentValues>, now: i64) -> AnyV
     let gauge = Level::of_incident(incident, value, look.tone).map(|level| level.view());
     let shown = match value {
         Some(value) => view! { {figure(value, unit)}<small>{unit.clone()}</small> }.into_any(),
-        None => view! { <span class="none">"no data"</span> }.into_any(),
+        None => view! { <span class="no-data">"no data"</span> }.into_any(),
     };
     let first = if is_open { format!("{name} now") } else { format!("{name} when it fired") };
     let peak = incident.peak.map_or_else(|| "\u{2013}".into(), |peak| amount(peak, unit));

@@ -21,7 +21,7 @@ pub fn outcomes(incident: &Incident, back: &str) -> AnyView {
     };
     let label = format!("Was incident {} real?", incident.id);
     view! {
-        <form class="outcomes" method="post" action=format!("/api/admin/incidents/{}/outcome", incident.id) role="group" aria-label=label>
+        <form class="outcomes" method="post" action=format!("/api/admin/incidents/{}/outcome", incident.id) aria-label=label>
             {hidden("back", back)}
             {words.map(button).into_iter().collect_view()}
         </form>

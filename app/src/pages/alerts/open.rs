@@ -60,9 +60,8 @@ fn row(rule: &RuleView, read: &Read) -> AnyView {
     let name = short_of(rule);
     let rule_path = format!("/alerts/rules/{}", rule.name);
     let path = rule.incident.map_or_else(|| rule_path.clone(), |id| format!("/alerts/incidents/{id}"));
-    let age = rule.since.map(|since| view! { <span class="line">"for "{lasted(since, now)}</span> });
-    let blind =
-        rule.blind.map(|since| view! { <span class="line">"blind since "{moment(since, now)}</span> });
+    let age = rule.since.map(|since| view! { <span class="ln">"for "{lasted(since, now)}</span> });
+    let blind = rule.blind.map(|since| view! { <span class="ln">"blind since "{moment(since, now)}</span> });
     let number = rule.incident.map(|id| format!(", #{id}"));
     let since = rule.since.map(|since| view! { ", since "{moment(since, now)} });
     let severity = severity(rule.severity);
@@ -70,7 +69,7 @@ fn row(rule: &RuleView, read: &Read) -> AnyView {
         <article class="alert" aria-label=rule.title.clone()>
             <div class="what-state">
                 {look.view()}
-                <p>{severity} {age} {blind}</p>
+                <p>{severity}" "{age}" "{blind}</p>
             </div>
             <div class="what">
                 <h4><a href=path>{rule.title.clone()}</a></h4>
@@ -98,13 +97,13 @@ fn value(rule: &RuleView, look: Look) -> AnyView {
         Some(value) => {
             view! { <b>{figure(value, &rule.unit)}<small>{rule.unit.clone()}</small></b> }.into_any()
         }
-        None => view! { <b class="none">"no data"</b> }.into_any(),
+        None => view! { <b class="no-data">"no data"</b> }.into_any(),
     };
     let worst =
         rule.worst.map(|worst| view! { <span>{format!("ring: {}", amount(worst, &rule.unit))}</span> });
     // A burn has no level: its factor is in the reason.
     let level = Level::of_rule(rule, look.tone).map(|level| level.view());
-    view! { <p class="value">{value} {level.is_some().then_some(worst)}</p> {level} }.into_any()
+    view! { <p class="amount">{value} {level.is_some().then_some(worst)}</p> {level} }.into_any()
 }
 
 /// Who has it, who was notified, and why nobody was.

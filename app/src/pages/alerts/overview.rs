@@ -34,7 +34,7 @@ pub fn AlertsPage() -> impl IntoView {
                 view! {
                     {strip}
                     {open::rows(&rows, &read)}
-                    <div class="row two">
+                    <div class="row two loose">
                         {proof::working(&read)}
                         <div class="stackcol">{proof::precision(&read.alerts.precision)} {proof::keeping_quiet(&read)}</div>
                     </div>

@@ -172,7 +172,7 @@ pub fn headroom(read: &Read) -> AnyView {
     let row = |rule: &&RuleView| {
         let look = Look::of_rule(rule);
         let value = rule.value.map_or_else(
-            || view! { <b class="none">"no data"</b> }.into_any(),
+            || view! { <b class="no-data">"no data"</b> }.into_any(),
             |value| view! { <b>{figure(value, &rule.unit)}<small>{rule.unit.clone()}</small></b> }.into_any(),
         );
         let side = if rule.below { "below" } else { "above" };
@@ -184,7 +184,7 @@ pub fn headroom(read: &Read) -> AnyView {
                     <h3><a href=format!("/alerts/rules/{}", rule.name)>{short_of(rule)}</a></h3>
                     <p>{format!("{side} {limit} for {}, {}", rule.duration, super::open::severity(rule.severity))}</p>
                 </div>
-                <div class="at"><p class="value">{value}</p>{Level::of_rule(rule, look.tone).map(|level| level.view())}</div>
+                <div class="at"><p class="amount">{value}</p>{Level::of_rule(rule, look.tone).map(|level| level.view())}</div>
                 <p>{worst(rule, read.now)}</p>
             </li>
         }

@@ -146,7 +146,7 @@ fn whole(edit: &Edit) -> AnyView {
         {head(edit)}
         {notes(edit)}
         {form::sentence(edit)}
-        <div class="row two">
+        <div class="row two loose">
             <section class="panel" data-part="backtest" aria-labelledby="backtest-title">{backtest::panel(edit)}</section>
             <div class="stackcol">
                 <div data-part="against">{backtest::against(edit)}</div>
