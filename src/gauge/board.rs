@@ -54,8 +54,6 @@ pub struct Levels {
     pub cpu: f64,
     /// Bytes; `None` without Redis or without an answer.
     pub redis_memory: Option<u64>,
-    /// A round trip to Redis, µs; `None` as above.
-    pub redis_latency: Option<u64>,
     pub notices: Vec<Notice>,
 }
 
