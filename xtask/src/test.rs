@@ -25,6 +25,7 @@ struct Count {
 pub fn test(workspace: &Workspace) -> Outcome<Manifest> {
     tools::postgres()?;
     tools::redis()?;
+    tools::promtool()?;
     tools::nginx()?;
     let chromium = tools::chromium()?;
     tools::node()?;

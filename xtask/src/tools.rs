@@ -19,6 +19,11 @@ pub fn redis() -> Outcome {
     need("Redis", "redis-server", "redis", || on_path("redis-server").is_some())
 }
 
+/// Prometheus' judge of rules, which alert rules in literal mode are compared with.
+pub fn promtool() -> Outcome {
+    need("promtool", "prometheus", "prometheus", || on_path("promtool").is_some())
+}
+
 pub fn nginx() -> Outcome {
     // Debian keeps it where only root looks.
     need("nginx", "nginx", "nginx", || on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").exists())

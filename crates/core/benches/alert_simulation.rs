@@ -1,7 +1,7 @@
 //! The whole simulation of alert rules: three seeds, 36 months a cell, every bound of docs/alerts.md. Some minutes:
-//! `cargo bench -p streamgauge-core --features alert --bench alert_simulation`. Exit status 1 if a bound is missed.
+//! `cargo bench -p streamgauge-core --features alert,measure --bench alert_simulation`. Exit status 1 if a bound is missed.
 //!
-//! Arguments choose sections: `false`, `blips`, `latency`, `worlds`, `delays`. `SEEDS` (201,202,203) and `MONTHS` (36)
+//! Arguments choose sections: `false`, `blips`, `latency`, `replay`, `worlds`, `delays`. `SEEDS` (201,202,203) and `MONTHS` (36)
 //! change the size; bounds hold for 36 months.
 
 #[path = "../tests/simulation/blips.rs"]
@@ -14,6 +14,8 @@ mod false_incidents;
 mod latency;
 #[path = "../tests/simulation/ratio_run.rs"]
 mod ratio_run;
+#[path = "../tests/simulation/replay.rs"]
+mod replay;
 #[path = "../tests/simulation/varied.rs"]
 mod varied;
 #[path = "../tests/simulation/world.rs"]
@@ -37,6 +39,9 @@ fn main() -> ExitCode {
         }
         if wanted("latency") {
             held &= latency_is_never_false(seed, months);
+        }
+        if wanted("replay") {
+            held &= incidents_are_faults(seed);
         }
         if wanted("worlds") {
             varied::print_worlds(seed, months / 3);
@@ -97,6 +102,17 @@ fn latency_is_never_false(seed: u64, months: u64) -> bool {
     let found = latency::all(seed, &cells);
     latency::print(&found);
     within("false latency incidents", found.iter().map(|found| found.incidents).sum(), 0)
+}
+
+/// Of 90 days with 100 faults, by all shipped rules.
+fn incidents_are_faults(seed: u64) -> bool {
+    let replay = replay::replay(seed, 90, 100);
+    replay.print();
+    let unmatched = replay.unmatched().len();
+    let mut held =
+        within("incidents about no fault, of each hundred", unmatched * 100, replay.incidents.len());
+    held &= within("critical faults that were not raised", replay.critical_not_raised().len(), 0);
+    held
 }
 
 fn within(what: &str, value: usize, most: usize) -> bool {

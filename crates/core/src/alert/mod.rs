@@ -14,6 +14,8 @@ pub mod mute; // silences, maintenance, dependencies: why a rule that fires send
 pub mod precision; // how many incidents were real
 pub mod ratio; // rules over a share of failures
 pub mod reason; // why a rule fires or does not, in words
+#[cfg(feature = "measure")]
+pub mod scenario; // scenario files: series in, what must come of them
 pub mod share; // rules over a level, one node at a time
 pub mod state; // ok, pending, firing, recovering; the stored row
 pub mod student; // quantiles of Student's t

@@ -7,6 +7,7 @@ mod chance;
 mod false_incidents;
 mod latency;
 mod ratio_run;
+mod replay;
 #[allow(dead_code, reason = "only the whole prints them")]
 mod varied;
 mod world;
@@ -47,4 +48,14 @@ fn values_that_are_slow_together_are_no_incident() {
     let found = latency::all(SEED, &[cell(30, 450), cell(300, 450), cell(300, 300)]);
     latency::print(&found);
     assert!(found.iter().all(|found| found.incidents == 0));
+}
+
+#[test]
+fn in_a_week_with_ten_faults_every_incident_is_about_one_and_every_critical_one_is_raised() {
+    let week = replay::replay(SEED, 7, 10);
+    week.print();
+    assert_eq!(week.real_faults().count(), 10);
+    assert!(week.incidents.len() >= 10, "too few to prove anything");
+    assert!(week.unmatched().is_empty(), "{:?}", week.unmatched());
+    assert!(week.critical_not_raised().is_empty(), "{:?}", week.critical_not_raised());
 }

@@ -89,12 +89,12 @@ pub fn draw(chance: &mut Chance, world: &[Truth], a_bucket: f64, errors: Errors)
     let count = |truth: &Truth| {
         let n = chance.poisson(a_bucket * truth.traffic);
         match errors {
-            Errors::Independent => Counts { n, bad: chance.binomial(n, truth.failing) },
+            Errors::Independent => Counts::new(n, chance.binomial(n, truth.failing)),
             Errors::Bursts(mean) => {
                 let bursts = chance.poisson(n as f64 * truth.failing / mean);
                 let bad = (0..bursts).map(|_| chance.burst(mean)).sum();
                 // A burst's events are events too.
-                Counts { n: n.max(bad), bad }
+                Counts::new(n.max(bad), bad)
             }
         }
     };

@@ -9,19 +9,19 @@ pub mod channel; // where notifications go
 pub mod condition; // metric, comparison, number, unit
 mod export; // the file written back
 pub mod fault; // what is wrong, on which line, and what is allowed
-mod links; // what rules say of each other and of channels
+pub(super) mod links; // what rules say of each other and of channels
 mod mail; // addresses of mail and its servers
 pub mod number; // exact decimals and durations
 mod read; // the file out of its fields
-mod reading; // fields out of YAML, with the environment's values
+pub(super) mod reading; // fields out of YAML, with the environment's values
 pub mod rule; // one rule
-mod rule_fields; // a rule out of its fields
+pub(super) mod rule_fields; // a rule out of its fields
 pub mod secret; // what no page, log or export shows
 pub mod shipped; // the rules that a new installation has
 pub mod subject; // what a rule watches, and how it is tested
 #[cfg(test)]
 mod tests;
-mod tree; // YAML as texts, lists and maps with their lines
+pub(super) mod tree; // YAML as texts, lists and maps with their lines
 
 pub use channel::Channel;
 pub use fault::Fault;
