@@ -1,11 +1,12 @@
-//! `streamgauge alerts`: checks a file of rules, and moves rules between files and a running server by its API.
+//! `streamgauge alerts`: checks a file of rules, runs scenario files, and moves rules between files and a running server by
+//! its API.
 
 use crate::alerting::Book;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::{fmt::Write, fs, path::Path, time::Duration};
 use streamgauge_core::{
-    alert::file::AlertFile,
+    alert::{file::AlertFile, scenario},
     page::alerts::{Alerts, Backtest},
 };
 
@@ -84,6 +85,13 @@ pub fn run(task: Task, target: &Target) -> Result<String, AlertsError> {
             runtime.block_on(backtest(target, &book, from, to))
         }
     }
+}
+
+/// Runs scenario files: what there is to say, and the exit status.
+pub fn test(files: &[String]) -> (String, u8) {
+    let read_file = |path: &str| fs::read_to_string(path).map_err(|error| format!("{error}."));
+    let outcome = scenario::command(files, &read_file, &|name| std::env::var(name).ok());
+    (outcome.text, outcome.exit)
 }
 
 fn read(file: &str) -> Result<Book, AlertsError> {

@@ -104,6 +104,13 @@ fn alerts_command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(Command::new("check").about("Say each fault of a file with its line").arg(file.clone()))
+        .subcommand(
+            Command::new("test")
+                .about("Run scenario files: series in, expected states and incidents out")
+                .arg(
+                    Arg::new("files").required(true).num_args(1..).value_name("SCENARIO").help("YAML files"),
+                ),
+        )
         .subcommand(task("export", "Write the server's rules as a file, to the standard output"))
         .subcommand(
             task("import", "Create or replace the server's rules by those of a file").arg(file.clone()),
@@ -192,6 +199,12 @@ fn demo(flags: &ArgMatches) -> ExitCode {
 
 fn of_alerts(flags: &ArgMatches) -> ExitCode {
     let Some((name, flags)) = flags.subcommand() else { return ExitCode::from(USAGE) };
+    if name == "test" {
+        let files: Vec<String> = flags.get_many("files").unwrap_or_default().cloned().collect();
+        let (said, status) = alerts::test(&files);
+        print!("{said}");
+        return ExitCode::from(status);
+    }
     let given = |name: &str| flags.try_get_one::<String>(name).ok().flatten().cloned();
     let file = given("file").unwrap_or_default();
     let task = match name {

@@ -28,6 +28,8 @@ const PIECE: i64 = 180;
 const SET_BACK: i64 = 6;
 /// How long a node that lost the fence defers to the one that has it, seconds: twice as long as an election takes.
 const DEFERS: i64 = 6;
+/// Whether errors come in bursts is measured over a week and two hours, seconds.
+const REMEMBERED: i64 = 8 * 86_400;
 /// Nodes count as live for so many buckets after their last sample.
 const LIVE: usize = 3;
 
@@ -143,6 +145,11 @@ impl Running {
         let present = now.div_euclid(BUCKET);
         // Without a stored state, judging begins with the bucket that is filling.
         let cursor = kept.unwrap_or(present - 1);
+        for (rule, fired, counts) in alerts.faults((now - REMEMBERED) * 1_000).await? {
+            for watched in watched.iter_mut().filter(|watched| watched.name() == rule) {
+                watched.machine().count_fault(fired / 1_000, counts);
+            }
+        }
         let watched = fill(store, watched, cursor).await?;
         tracing::info!(rules = watched.len(), epoch = evaluator.epoch, "this node evaluates the alert rules");
         let judging =

@@ -395,8 +395,21 @@ pub(super) async fn note(store: &Store, id: i64, text: &str, actor: &Actor) -> s
     told(transaction, (id, &present), told_now, actor).await
 }
 
+/// Incidents that were opened since `from` (Unix ms) and that people judged: rule, when it fired, and whether it counts as a
+/// fault.
+pub(super) async fn faults(pool: &PgPool, from: i64) -> sqlx::Result<Vec<(String, i64, bool)>> {
+    let rows = sqlx::query!(
+        "SELECT rule, opened_at, outcome IN ('false', 'expected') AS \"is_none!\" FROM incidents
+         WHERE opened_at >= $1 AND outcome IS NOT NULL AND NOT seeded ORDER BY id",
+        millis(from)
+    );
+    let rows = rows.fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.rule, row.opened_at.timestamp_millis(), !row.is_none)).collect())
+}
+
+/// The evaluator reads it anew: whether errors come in bursts is measured without the minutes of a fault.
 pub(super) async fn judge(store: &Store, id: i64, outcome: Outcome, actor: &Actor) -> sqlx::Result<Done> {
-    let mut transaction = change(store, false).await?;
+    let mut transaction = change(store, true).await?;
     let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
     if present.outcome.as_deref() == Some(Outcome::Test.as_str()) {
         return Ok(Done::Conflict("The incident is a test of a channel."));

@@ -141,6 +141,11 @@ impl AlertRows<'_> {
             .await
     }
 
+    /// What people judged since `from` (Unix ms): rule, when it fired, and whether it counts as a fault.
+    pub async fn faults(&self, from: i64) -> Result<Vec<(String, i64, bool)>, StoreError> {
+        self.0.ask("read what was judged", incidents::faults(self.0.pool(), from)).await
+    }
+
     /// Newest first, without timelines.
     pub async fn incidents(&self, filter: &Filter, most: u32) -> Result<IncidentList, StoreError> {
         self.0.ask("list incidents", incidents::list(self.0.pool(), filter, most)).await
