@@ -566,3 +566,30 @@ async fn forms_of_pages_do_the_same_and_lead_back_to_a_page_of_this_server() {
         .header("origin", "https://evil.example");
     sent(forged.body("rule=*&until=resolved&reason=x"), StatusCode::FORBIDDEN).await;
 }
+
+#[test]
+fn scenario_files_run_by_the_command_and_a_wrong_expectation_is_a_diff() {
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/core/scenarios/alerts");
+    let run = |file: &str| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_streamgauge"));
+        let output = program.args(["alerts", "test", file]).output().expect("the command runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let good = format!("{scenarios}/whole-rule-fires.yml");
+    let (status, said) = run(&good);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("all as expected"), "{said}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let text = std::fs::read_to_string(&good).expect("a scenario");
+    let (status, said) = run(&written("wrong.yml", &text.replace("exp_state: firing", "exp_state: ok")));
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("not as expected"), "{said}");
+    let (status, said) = run(&written("bad.yml", "tests: 7\n"));
+    assert_eq!(status, Some(64), "{said}");
+}
