@@ -17,6 +17,8 @@ test("the side has every group that has a page, and marks the page", async ({ pa
           - link "Overview"
         - listitem:
           - link "Sessions"
+        - listitem:
+          - link "Alerts"
       - paragraph: Tune
       - list "Tune":
         - listitem:
@@ -36,7 +38,7 @@ test("on a phone the bar stays at the bottom, and More opens the rest by touch a
   await page.goto("/");
   const bar = (await pages(page).boundingBox())!;
   expect([bar.x, bar.width, bar.y + bar.height]).toEqual([0, 360, 740]);
-  await expect(pages(page).getByRole("link")).toHaveText(["Overview", "Sessions"]);
+  await expect(pages(page).getByRole("link")).toHaveText(["Overview", "Sessions", "Alerts"]);
   await more(page).click();
   const tests = pages(page).getByRole("link", { name: "Load tests" });
   await expect(tests).toBeVisible();

@@ -1,6 +1,8 @@
 //! The Streamgauge server: everything that does IO.
 
 mod access; // who may do what: keys, tickets
+mod alerting; // rules judged every ten seconds, and what is shown of them
+pub mod alerts; // `streamgauge alerts`
 mod backend; // what the pages ask the server, a file an area
 mod broker; // joins publishers to followers, in process or through Redis
 mod chance; // random bytes of the operating system

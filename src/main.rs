@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 use std::{collections::HashMap, io::IsTerminal, process::ExitCode};
-use streamgauge::{config, keys, remove_demo, run};
+use streamgauge::{alerts, config, keys, remove_demo, run};
 use streamgauge_core::settings::{
     setting::Setting,
     table::{SETTINGS, Settings},
@@ -46,6 +46,7 @@ fn command() -> Command {
         .subcommand(serve)
         .subcommand(key_command())
         .subcommand(demo_command())
+        .subcommand(alerts_command())
         .subcommand(streamgauge_loadtest::command())
 }
 
@@ -89,6 +90,39 @@ fn demo_command() -> Command {
         .subcommand(Command::new("remove").about("Delete all of it").arg(config).args(settings))
 }
 
+/// Rules in files. All but `check` speak to a running server.
+fn alerts_command() -> Command {
+    let file = Arg::new("file").required(true).value_name("FILE").help("YAML file with alert rules");
+    let server = [
+        Arg::new("url").long("url").default_value("http://127.0.0.1:3000").help("The server"),
+        Arg::new("key").long("key").help("API key with the scope admin [env: STREAMGAUGE_API_KEY]"),
+    ];
+    let task = |name, about| Command::new(name).about(about).args(server.clone());
+    let time = |name| Arg::new(name).long(name).value_name("TIME");
+    Command::new("alerts")
+        .about("Check alert rules, move them, and try them on stored history")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("check").about("Say each fault of a file with its line").arg(file.clone()))
+        .subcommand(
+            Command::new("test")
+                .about("Run scenario files: series in, expected states and incidents out")
+                .arg(
+                    Arg::new("files").required(true).num_args(1..).value_name("SCENARIO").help("YAML files"),
+                ),
+        )
+        .subcommand(task("export", "Write the server's rules as a file, to the standard output"))
+        .subcommand(
+            task("import", "Create or replace the server's rules by those of a file").arg(file.clone()),
+        )
+        .subcommand(
+            task("backtest", "Say when the rules of a file would have fired")
+                .arg(file)
+                .arg(time("from").help("A date, a time, or a time ago such as 7d [default: 30d]"))
+                .arg(time("to").help("A date, a time, or a time ago [default: now]")),
+        )
+}
+
 fn flag(setting: &Setting) -> Arg {
     let value = if setting.unit.is_empty() { "VALUE".to_owned() } else { setting.unit.to_uppercase() };
     Arg::new(setting.name).long(setting.flag()).help(setting.help_text()).value_name(value)
@@ -110,6 +144,7 @@ fn main() -> ExitCode {
         Some(("serve", flags)) => serve(flags),
         Some(("key", flags)) => key(flags),
         Some(("demo", flags)) => demo(flags),
+        Some(("alerts", flags)) => of_alerts(flags),
         Some(("loadtest", flags)) => streamgauge_loadtest::main(flags),
         _ => ExitCode::from(USAGE),
     }
@@ -139,7 +174,7 @@ fn serve(flags: &ArgMatches) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("streamgauge: {error}");
-            ExitCode::FAILURE
+            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -158,6 +193,36 @@ fn demo(flags: &ArgMatches) -> ExitCode {
         Err(error) => {
             eprintln!("streamgauge: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn of_alerts(flags: &ArgMatches) -> ExitCode {
+    let Some((name, flags)) = flags.subcommand() else { return ExitCode::from(USAGE) };
+    if name == "test" {
+        let files: Vec<String> = flags.get_many("files").unwrap_or_default().cloned().collect();
+        let (said, status) = alerts::test(&files);
+        print!("{said}");
+        return ExitCode::from(status);
+    }
+    let given = |name: &str| flags.try_get_one::<String>(name).ok().flatten().cloned();
+    let file = given("file").unwrap_or_default();
+    let task = match name {
+        "check" => alerts::Task::Check { file },
+        "import" => alerts::Task::Import { file },
+        "backtest" => alerts::Task::Backtest { file, from: given("from"), to: given("to") },
+        _ => alerts::Task::Export,
+    };
+    let key =
+        given("key").or_else(|| std::env::var("STREAMGAUGE_API_KEY").ok()).filter(|key| !key.is_empty());
+    match alerts::run(task, &alerts::Target { url: given("url").unwrap_or_default(), key }) {
+        Ok(said) => {
+            print!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("streamgauge: {error}");
+            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     access::Access,
+    alerting::Alerting,
     broker::{LocalBroker, RedisBroker},
+    clock,
     gauge::{Beacons, Board, Polled, Totals},
     geo::Geo,
     measure::Recorder,
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use streamgauge_core::{
     access::site::Site,
     metric::measure::counters::Counter,
+    page::board::SsePerformanceMetrics,
     session::{cohort::Cohort, ids::SessionId, status::State},
     settings::table::Settings,
 };
@@ -45,6 +48,7 @@ pub struct Node {
     /// What file descriptors allow.
     pub most_connections: u32,
     pub store: Store,
+    pub alerting: Alerting,
     pub board: Board,
     /// Up to when the figures are made up, Unix seconds.
     pub seeded_until: Option<i64>,
@@ -58,6 +62,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// The message of the admin stream, as of now.
+    pub fn live(&self) -> SsePerformanceMetrics {
+        self.board.metrics(self.alerting.shown().summary(clock::now_ms()))
+    }
+
     pub fn cohort(&self, session: &SessionId) -> Cohort {
         Cohort::of(session, self.settings.control_group_percent)
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     access::Access,
+    alerting::{Alerting, BadRules, Book},
     broker::{Broker, LocalBroker, RedisBroker, RedisUrlError, TracedBroker},
     clock, demo,
     files::{most_connections, most_streams},
@@ -15,7 +16,7 @@ use crate::{
     telemetry::{Exporter, System, Telemetry},
 };
 use bytes::Bytes;
-use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 use streamgauge_core::{
     access::site::{PublicUrl, Site},
     page::annotation::{Annotation, AnnotationKind},
@@ -54,8 +55,28 @@ pub enum StartError {
     Geoip(#[from] NoGeoip),
     #[error("otlp_endpoint cannot be used: {0}.")]
     Telemetry(#[from] reqwest::Error),
+    #[error("alerts is {0:?}, but must be the path of a readable file: {1}.")]
+    NoAlerts(PathBuf, std::io::Error),
+    #[error("the alert rules in {0:?} cannot be used:\n{1}")]
+    Alerts(PathBuf, BadRules),
     #[error("the runtime does not start: {0}.")]
     Runtime(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// The fault is in what the operator wrote, as with a setting.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, StartError::NoAlerts(..) | StartError::Alerts(..))
+    }
+}
+
+/// The rules of the file that the settings name. Read before anything is started, so that a bad file stops nothing that
+/// ran.
+fn rules(settings: &Settings) -> Result<Option<Book>, StartError> {
+    let Some(path) = &settings.alerts else { return Ok(None) };
+    let bytes = std::fs::read(path).map_err(|error| StartError::NoAlerts(path.clone(), error))?;
+    let book = Book::of_file(&path.display().to_string(), &bytes, |name| std::env::var(name).ok());
+    book.map(Some).map_err(|bad| StartError::Alerts(path.clone(), bad))
 }
 
 /// What threads and processes run at a stretch that serve nobody, while others want the processor: those that do serve
@@ -83,6 +104,7 @@ fn stand_back() {
 /// Serves until SIGTERM or Ctrl-C, then drains and stops. A second signal ends at once.
 pub fn run(settings: Settings) -> Result<(), StartError> {
     give_way();
+    let rules = rules(&settings)?;
     // The allocator keeps memory for each thread: what comes by the second is all done by this one, with one or two more
     // that compute, so that an idle server does not grow until every thread has done everything once.
     let chores = runtime::Builder::new_current_thread()
@@ -97,7 +119,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         .enable_all()
         .on_thread_start(stand_back)
         .build()?;
-    let result = chores.block_on(live(settings, pages.handle()));
+    let result = chores.block_on(live(settings, rules, pages.handle()));
     // A demo client or a slow query must not hold the process up.
     pages.shutdown_timeout(Duration::from_secs(1));
     chores.shutdown_timeout(Duration::from_secs(1));
@@ -105,7 +127,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 }
 
 /// `pages`: the runtime for what may take its time.
-async fn live(mut settings: Settings, pages: &Handle) -> Result<(), StartError> {
+async fn live(mut settings: Settings, rules: Option<Book>, pages: &Handle) -> Result<(), StartError> {
     let started_at = clock::now_ms();
     // Before anything is started: from here on a signal stops what was started, in order.
     let mut signals = Signals::catch()?;
@@ -129,7 +151,7 @@ async fn live(mut settings: Settings, pages: &Handle) -> Result<(), StartError> 
     let prepared = tokio::select! {
         biased;
         () = signals.until(1) => None,
-        prepared = prepare(settings, listener, private.as_ref(), started_at) => Some(prepared),
+        prepared = prepare(settings, rules, listener, private.as_ref(), started_at) => Some(prepared),
     };
     let refused = match prepared {
         Some(Ok(ready)) => {
@@ -173,6 +195,7 @@ struct Ready {
 /// dropped.
 async fn prepare(
     mut settings: Settings,
+    rules: Option<Book>,
     listener: TcpListener,
     private: Option<&Private>,
     started_at: i64,
@@ -211,7 +234,8 @@ async fn prepare(
     let streams = most_streams(most);
     let (telemetry, exporter) = Telemetry::new(settings.otlp().as_ref())?;
     let node =
-        assemble(within(settings, streams), streams, access, store, telemetry, started_at, draining).await?;
+        assemble((within(settings, streams), rules), streams, access, store, telemetry, started_at, draining)
+            .await?;
     // Until the end: a connection to PostgreSQL that was opened on one lives there.
     let workers = Arc::new(WorkerPool::start(cores())?);
     let listener = {
@@ -332,7 +356,7 @@ fn cores() -> usize {
 
 /// Puts the node together, with what the database knows from before.
 async fn assemble(
-    settings: Settings,
+    (settings, rules): (Settings, Option<Book>),
     most_connections: u32,
     access: Access,
     store: Store,
@@ -399,6 +423,7 @@ async fn assemble(
     };
     Ok(Arc::new(Node {
         most_connections,
+        alerting: Alerting::new(rules, redis.is_some(), started_at),
         site: Site::new(
             settings.public_url.clone(),
             settings.allowed_hosts.as_deref().unwrap_or_default(),

@@ -5,6 +5,8 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` must not meet in one build: build the hydrate crate for wasm32 alone");
 
+#[cfg(feature = "ssr")]
+mod alerts; // what the pages of alerts are put together from
 pub mod api; // server functions, and the one trait behind them
 mod app; // the app around its pages
 mod charts; // plots, sparklines, gauges, as SVG whose looks CSS decides
@@ -19,6 +21,8 @@ mod panels; // the Overview's quieter panels, rendered on the server alone
 mod shell; // the document around the app: head, assets, content security policy
 mod text; // numbers and times in words, the same on the server and in the browser
 
+#[cfg(feature = "ssr")]
+pub use alerts::draft::rule_yaml;
 pub use app::App;
 #[cfg(feature = "ssr")]
 pub use charts::export::chart_svg;

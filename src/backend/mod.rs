@@ -1,5 +1,6 @@
 //! What the pages ask the server: a file an area, each implementing the area's trait in `streamgauge_app::api`.
 
+mod alerts; // rules with their states, incidents, silences, backtests
 mod dashboard; // the Overview's figures and panels, read once for all who look
 mod load_tests; // runs of the load tool
 mod sessions; // running sessions, all sessions, one session
@@ -18,6 +19,7 @@ pub fn areas(node: &Arc<Node>, figures: Arc<Figures>) -> Areas {
         dashboard: figures,
         sessions: Arc::new(sessions::Reader::new(node.clone())),
         load_tests: Arc::new(load_tests::Reader::new(node.clone())),
+        alerts: Arc::new(alerts::Reader::new(node.clone())),
     }
 }
 

@@ -4,6 +4,7 @@
 //! so that what the dashboard shows was really measured.
 
 mod follower; // one browser: a stream that is cut and resumes, or polls
+mod incidents; // what the shipped rules make of that past
 mod past; // 90 days that nobody measured
 mod script; // what a transcription goes through
 mod worker; // one back end that reports its work

@@ -1,7 +1,10 @@
 //! A past for the demo: 90 days that nobody measured, written as retention would have left them. Each later day is there
 //! before an earlier one, while the server already answers.
 
-use super::script::{BROWSERS, Chance, KINDS};
+use super::{
+    incidents,
+    script::{BROWSERS, Chance, KINDS},
+};
 use crate::store::{Day, Fallen, Place, SessionNote, Store, StoreError, Traces, Written};
 use std::{sync::Arc, time::Instant};
 use streamgauge_core::{
@@ -54,6 +57,7 @@ pub async fn write(store: &Store, until: i64) -> Result<(), StoreError> {
         .past()
         .leaves_out([today - (TEN_DAYS - 1) * DAY, today - (MINUTE_DAYS - 1) * DAY, maker.oldest()])
         .await?;
+    store.alerts().write_made_up(&incidents::of(&maker.past)).await?;
     let oldest = maker.oldest();
     let (hand_over, mut days) = mpsc::channel(1);
     // A day is made while the one before it is written.
@@ -201,6 +205,7 @@ impl Maker {
             self.past.deploys(DAYS).map(|at| one(at, AnnotationKind::Deploy, "made up: a new version"));
         let spells = self.past.spells().map(|spell| {
             let text = match spell.kind {
+                Trouble::Errors => "made up: 3 % of deliveries were dropped for 24 minutes",
                 Trouble::Slow => "made up: deliveries were late for 18 minutes",
                 Trouble::Connects => "made up: ap-south could not connect for 42 minutes",
             };

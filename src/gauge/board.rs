@@ -19,7 +19,10 @@ use streamgauge_core::{
         point::{DURATION_BOUNDS_S, HISTOGRAM_BOUNDS_MS, Point},
         range::{Range, View},
     },
-    page::board::{Origin, Overview, SsePerformanceMetrics},
+    page::{
+        alerts::AlertSummary,
+        board::{Origin, Overview, SsePerformanceMetrics},
+    },
     settings::limits::Limit,
 };
 
@@ -51,8 +54,6 @@ pub struct Levels {
     pub cpu: f64,
     /// Bytes; `None` without Redis or without an answer.
     pub redis_memory: Option<u64>,
-    /// A round trip to Redis, µs; `None` as above.
-    pub redis_latency: Option<u64>,
     pub notices: Vec<Notice>,
 }
 
@@ -199,8 +200,8 @@ impl Board {
         }
     }
 
-    /// The message of the admin stream.
-    pub fn metrics(&self) -> SsePerformanceMetrics {
+    /// The message of the admin stream. `alerts`: as they stand now.
+    pub fn metrics(&self, alerts: AlertSummary) -> SsePerformanceMetrics {
         let state = self.state();
         let whole = state.whole();
         let count = |counter| whole.counters.get(counter);
@@ -236,6 +237,7 @@ impl Board {
             newest: state.newest(),
             origin: self.origin(state.nodes()),
             notices: state.levels.notices.clone(),
+            alerts,
         }
     }
 
@@ -435,15 +437,15 @@ mod tests {
         let rows = vec![other.pack()];
         board.absorb(rows.clone());
         board.absorb(rows);
-        assert_eq!(board.metrics().active_connections, 7);
-        assert_eq!(board.metrics().origin.nodes, ["a", "b"]);
+        assert_eq!(board.metrics(AlertSummary::default()).active_connections, 7);
+        assert_eq!(board.metrics(AlertSummary::default()).origin.nodes, ["a", "b"]);
         // An own bucket is there at once, and the other node's only later.
         second(&board, 1_000_000, 1);
         assert!(second(&board, 1_000_010, 1).is_some());
-        assert_eq!(board.metrics().active_connections, 7);
+        assert_eq!(board.metrics(AlertSummary::default()).active_connections, 7);
         // Long silent, it has none any more.
         second(&board, 1_000_060, 1);
-        assert_eq!(board.metrics().active_connections, 0);
+        assert_eq!(board.metrics(AlertSummary::default()).active_connections, 0);
     }
 
     #[test]
@@ -459,7 +461,12 @@ mod tests {
             row.pack()
         };
         let newest = |board: &Board| -> Vec<(i64, Option<f64>)> {
-            board.metrics().newest.iter().map(|point| (point.at, point.of(Metric::Delivered))).collect()
+            board
+                .metrics(AlertSummary::default())
+                .newest
+                .iter()
+                .map(|point| (point.at, point.of(Metric::Delivered)))
+                .collect()
         };
         let run = |board: &Board, from, to| (from..to).for_each(|at| _ = second(board, at, 1));
         run(&board, 1_000_000, 1_000_015);

@@ -1,6 +1,6 @@
 //! The four collectors of the epic: each adds one second of what it knows to the tick.
 
-use super::Polled;
+use super::{Polled, process::memory_limit};
 use crate::{measure::Recorder, stream::Hub};
 use procfs::WithCurrentSystemInfo;
 use streamgauge_core::{
@@ -25,7 +25,13 @@ pub struct ResourceCollector {
     used: Option<u64>,
     /// Resident bytes when there was no stream last.
     unused: Option<u64>,
+    /// What the process may use, bytes, and how many seconds ago that was asked: it hardly ever changes.
+    limit: Option<u64>,
+    asked: u32,
 }
+
+/// How often the limit of memory is asked for, seconds.
+const LIMIT_EVERY: u32 = 10;
 
 /// Business: for how long which cohort was followed.
 pub struct BusinessCollector {
@@ -67,6 +73,11 @@ impl ResourceCollector {
         tick.counters.add(Counter::MemorySum, resident);
         tick.counters.add(Counter::UnusedMemorySum, *self.unused.get_or_insert(resident));
         tick.counters.add(Counter::CpuMicros, micros);
+        if self.asked.is_multiple_of(LIMIT_EVERY) {
+            self.limit = memory_limit();
+        }
+        self.asked = self.asked.wrapping_add(1);
+        tick.counters.add(Counter::MemoryLimitSum, self.limit.unwrap_or(0));
         (resident, micros as f64 / 10_000.0)
     }
 }

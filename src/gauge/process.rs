@@ -35,7 +35,8 @@ impl Process {
     }
 }
 
-fn memory_limit() -> Option<u64> {
+/// What this process may use, bytes: its control group's limit, or all that the machine has.
+pub fn memory_limit() -> Option<u64> {
     let machine = procfs::Meminfo::current().ok()?.mem_total;
     Some(group_limit().map_or(machine, |limit| limit.min(machine)))
 }

@@ -43,7 +43,7 @@ pub async fn metrics_stream(
     headers: HeaderMap,
     Asked(topics): Asked<Topics>,
 ) -> Response {
-    let first = serde_json::to_string(&node.board.metrics()).unwrap_or_default();
+    let first = serde_json::to_string(&node.live()).unwrap_or_default();
     let opening = frame::retry(2_000) + &format!("data: {first}\n\n");
     let metrics = changes(node.metrics.subscribe());
     let live = if topics.sessions.as_deref() == Some("1") {

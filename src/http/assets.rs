@@ -34,7 +34,9 @@ pub fn assets() -> Assets {
         manifest.and_then(|file| serde_json::from_slice(&file.data).ok()).unwrap_or_default();
     let session = manifest.files.remove("session.js");
     let overview = manifest.files.remove("overview.js");
-    Assets { css: manifest.css.unwrap_or_default(), js: manifest.js, wasm: manifest.wasm, session, overview }
+    let alerts = manifest.files.remove("alerts.js");
+    let css = manifest.css.unwrap_or_default();
+    Assets { css, js: manifest.js, wasm: manifest.wasm, session, overview, alerts }
 }
 
 /// `/assets/{file}`: the name holds the content's hash, so it may be kept for ever.

@@ -84,10 +84,6 @@ fn levels(node: &Node) -> Vec<Family> {
     if let Some(spans) = node.telemetry.spans() {
         families.extend(traces(&spans));
     }
-    if let Some(micros) = levels.redis_latency {
-        let help = "A round trip to Redis, as timed every 10 s.";
-        families.push(ours("redis_latency_seconds", Unit::Seconds, help, micros as f64 / 1e6));
-    }
     if let Some(bytes) = levels.redis_memory {
         families.push(ours("redis_memory_bytes", Unit::Bytes, "Memory of Redis.", bytes as f64));
     }

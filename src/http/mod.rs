@@ -2,6 +2,7 @@
 
 mod admin; // the dashboards' stream
 mod admission; // who may publish, and to which session
+mod alerts; // rules, incidents, silences, maintenance
 mod assets; // WASM, CSS, icons out of the binary
 mod audit; // who changed what
 mod auth; // who is let in

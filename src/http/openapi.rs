@@ -16,6 +16,7 @@ const GROUPS: &[&str] = &[
     include_str!("openapi/gauge.json"),
     include_str!("openapi/audit.json"),
     include_str!("openapi/load_tests.json"),
+    include_str!("openapi/alerts.json"),
     include_str!("openapi/ops.json"),
     include_str!("openapi/people.json"),
 ];

@@ -1,7 +1,7 @@
 //! The only list of routes. Each group has its own layers: what fits a publisher would break a stream.
 
 use super::{
-    admin, assets, audit, auth, beacons, export, follow, load_tests, metrics, offload, openapi, ops,
+    admin, alerts, assets, audit, auth, beacons, export, follow, load_tests, metrics, offload, openapi, ops,
     pages::{self, Pages},
     problem::Problem,
     publish, timing, traced,
@@ -13,7 +13,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     middleware::{from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
+    routing::{any, delete, get, post, put},
 };
 use futures::{
     FutureExt,
@@ -85,7 +85,7 @@ fn serves_while_scarce(request: &Request) -> bool {
     let path = request.uri().path();
     match *request.method() {
         Method::POST => path.starts_with("/api/v1/"),
-        _ => ["/healthz", "/readyz", "/metrics"].contains(&path),
+        _ => ["/healthz", "/healthz/alerting", "/readyz", "/metrics"].contains(&path),
     }
 }
 
@@ -190,6 +190,24 @@ routes! {
         "/api/admin/charts/{file}" => get export::chart;
         "/api/admin/annotations" => get export::annotations, post export::annotate;
         "/api/admin/annotations/{id}" => delete export::remove_annotation;
+        "/api/admin/alerts" => get alerts::rules::list, post alerts::rules::add;
+        "/api/admin/alerts/backtest" => post alerts::rules::backtest;
+        "/api/admin/alerts/{name}" => put alerts::rules::put, delete alerts::rules::remove;
+        "/api/admin/alerts/{name}/end" => post alerts::rules::remove_by_form;
+        "/api/admin/alerts/{name}/history" => get alerts::rules::history;
+        "/api/admin/incidents" => get alerts::incidents::list;
+        "/api/admin/incidents/{id}" => get alerts::incidents::one;
+        "/api/admin/incidents/{id}/acknowledge" => post alerts::incidents::acknowledge;
+        "/api/admin/incidents/{id}/note" => post alerts::incidents::note;
+        "/api/admin/incidents/{id}/outcome" => post alerts::incidents::judge;
+        "/api/admin/incidents/{id}/resolve" => post alerts::incidents::resolve;
+        "/api/admin/incidents/{id}/publish" => post alerts::incidents::publish;
+        "/api/admin/silences" => get alerts::quiet::silences, post alerts::quiet::silence;
+        "/api/admin/silences/{id}" => delete alerts::quiet::end_silence;
+        "/api/admin/silences/{id}/end" => post alerts::quiet::end_silence_by_form;
+        "/api/admin/maintenance" => get alerts::quiet::maintenance, post alerts::quiet::add_maintenance;
+        "/api/admin/maintenance/{id}" => delete alerts::quiet::end_maintenance;
+        "/api/admin/maintenance/{id}/end" => post alerts::quiet::end_maintenance_by_form;
     }
     /// What the pages' own code asks, and changes with it: it is not in the API's document. Layers as for `Admin`.
     App for Admins {
@@ -200,6 +218,7 @@ routes! {
     Health for Everybody {
         "/healthz" => get ops::healthz;
         "/readyz" => get ops::readyz;
+        "/healthz/alerting" => get alerts::health;
     }
     /// Made beforehand, and not counted among unsent answers.
     Metrics for Scrapers {

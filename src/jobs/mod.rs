@@ -1,13 +1,16 @@
 //! What runs beside the requests. A periodic job is one file that implements [`Job`], and one row in [`start`]; the runner
 //! does the rest: period, stop, and whether the job may run now.
 
+mod evaluate_alerts; // every second, on the leader: judges each bucket that closed
 mod give_memory_back; // every second: free memory goes back to the system
 mod hear_other_nodes; // every 10 s: what other nodes measured
 mod list_sessions; // every second: the list of running sessions, while a dashboard shows it
 mod probe; // a stream of the node's own, through its own port; has a period of its own
+mod probe_redis; // every second: a round trip to Redis, where there is one
 mod read_keys; // every 5 s: API keys made or revoked elsewhere
 mod retain; // every 20 s, on the leader: deletes what is older than it is kept
 mod roll_up; // every 2 s, on the leader: merges samples into coarser rows
+mod show_alerts; // every second: what other nodes and people changed of alerts
 mod sweep; // every 10 s: sessions that ended or went silent
 mod taken; // as they come: events that back ends publish to Redis directly
 mod tick; // every second: collects, shows, and every 10 s stores what was measured
@@ -46,6 +49,11 @@ pub fn start(node: &Arc<Node>, at_risk: watch::Sender<Vec<Notice>>, stop: &watch
     run(roll_up::RollUp, node, stop);
     run(watch_levels::WatchLevels { at_risk }, node, stop);
     run(retain::Retain, node, stop);
+    if node.redis.is_some() {
+        run(probe_redis::ProbeRedis, node, stop);
+    }
+    run(evaluate_alerts::EvaluateAlerts::default(), node, stop);
+    run(show_alerts::ShowAlerts, node, stop);
     if let Some(taken) = node.redis.as_ref().and_then(|redis| redis.taken()) {
         tokio::spawn(taken::count(node.clone(), taken, stop.clone()));
     }

@@ -23,6 +23,9 @@ impl Job for Retain {
         if let Err(error) = node.store.traces().retain(now).await {
             tracing::warn!(%error, "could not delete old timelines, fallbacks and annotations");
         }
+        if let Err(error) = node.store.alerts().retain(now).await {
+            tracing::warn!(%error, "could not delete old changes of alerts");
+        }
         if let Err(error) = node.access.forget_sign_outs(&node.store).await {
             tracing::warn!(%error, "could not delete old sign-outs");
         }

@@ -47,7 +47,7 @@ pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut sto
         if let Some(redis) = node.redis.clone()
             && count.is_multiple_of(REDIS_EVERY)
         {
-            tokio::spawn(probe(redis, found.clone()));
+            tokio::spawn(ask(redis, found.clone()));
         }
         count += 1;
         let (mut tick, mut levels) = collectors.tick(clock::now_ms());
@@ -56,7 +56,6 @@ pub async fn run(node: Arc<Node>, at_risk: watch::Receiver<Vec<Notice>>, mut sto
             tick.counters.add(Counter::RedisMemorySum, bytes);
             tick.counters.add(Counter::RedisSeconds, 1);
         }
-        levels.redis_latency = Some(found.latency.load(Relaxed)).filter(|&micros| micros > 0);
         levels.notices = notices(&node);
         levels.notices.extend(at_risk.borrow().iter().cloned());
         node.totals.add(&tick);
@@ -86,16 +85,12 @@ fn tick_regions(node: &Node, regions: &RegionBuckets) {
 struct Found {
     /// Bytes.
     memory: AtomicU64,
-    /// µs.
-    latency: AtomicU64,
 }
 
-async fn probe(redis: Arc<RedisBroker>, found: Arc<Found>) {
+async fn ask(redis: Arc<RedisBroker>, found: Arc<Found>) {
     // A failure is noted in the broker's health, which the page shows.
-    let probe = redis.probe().await.ok();
-    found.memory.store(probe.as_ref().and_then(|probe| probe.memory).unwrap_or(0), Relaxed);
-    let micros = probe.map_or(0, |probe| u64::try_from(probe.latency.as_micros()).unwrap_or(u64::MAX).max(1));
-    found.latency.store(micros, Relaxed);
+    let memory = redis.memory().await.ok().flatten();
+    found.memory.store(memory.unwrap_or(0), Relaxed);
 }
 
 struct Collectors {
@@ -180,7 +175,7 @@ fn utc(at: i64) -> String {
 /// Encodes the message of this second once, for all dashboards; nothing when nobody looks.
 fn show(node: &Node) {
     if node.metrics.receiver_count() > 0
-        && let Ok(json) = serde_json::to_string(&node.board.metrics())
+        && let Ok(json) = serde_json::to_string(&node.live())
     {
         node.metrics.send_replace(Bytes::from(format!("data: {json}\n\n")));
     }

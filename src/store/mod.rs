@@ -1,10 +1,11 @@
 //! PostgreSQL: all SQL of the server, and what waits while PostgreSQL is unreachable.
 //!
 //! The rest of the server asks by the methods of [`Store`], grouped by area: `sessions()`, `history()`, `rollups()`,
-//! `traces()`, `load_tests()`, `access()`, `audit()`. Each call is a step of the current trace, counts as time spent in PostgreSQL, is
+//! `traces()`, `load_tests()`, `access()`, `audit()`, `alerts()`. Each call is a step of the current trace, counts as time spent in PostgreSQL, is
 //! not tried while PostgreSQL is unreachable, and fails with a [`StoreError`].
 
 mod access; // API keys, signing secrets, ended sign-ins
+pub mod alerts; // rules, states, incidents, silences
 mod audit; // who changed what, written in the transaction of the change
 mod bisect; // finds the rows that PostgreSQL rejects
 mod commit_check; // rows that would count twice if they were written twice

@@ -42,6 +42,7 @@ async fn counts(folder: &PrivateFolder) -> Vec<i64> {
         "SELECT count(*) FROM sessions WHERE id LIKE 'seeded-%'",
         "SELECT count(*) FROM fallbacks WHERE session LIKE 'seeded-%'",
         "SELECT count(*) FROM annotations WHERE text LIKE '%made up%'",
+        "SELECT count(*) FROM incidents WHERE seeded",
     ] {
         counts.push(sqlx::query(query).fetch_one(&mut connection).await.expect(query).get(0));
     }
@@ -70,13 +71,14 @@ async fn the_past_is_whole_after_a_kill_in_its_middle_and_goes_by_one_command() 
     assert!(before < 89, "killed in the middle");
     eventually("all days are written", PATIENCE, async || (days(&folder).await >= 89).then_some(())).await;
     let whole = counts(&folder).await;
-    let [tens, minutes, hours, of_days, sessions, fallbacks, flags] = whole[..] else { panic!("{whole:?}") };
+    let [tens, minutes, hours, of_days, sessions, fallbacks, flags, incidents] = whole[..] else { panic!("{whole:?}") };
     // The last day ends when the demo began.
     assert!((2 * 8_640..=3 * 8_640).contains(&tens), "{tens}");
     assert!((34 * 1_440..=35 * 1_440 + 60).contains(&minutes), "{minutes}");
     assert!((89 * 24..=90 * 24).contains(&hours), "{hours}");
     assert_eq!(of_days, 90);
-    assert!(sessions > 1_000 && fallbacks > 100 && flags >= 8, "{whole:?}");
+    assert!(sessions > 1_000 && fallbacks > 100 && flags >= 9, "{whole:?}");
+    assert_eq!(incidents, 3, "once, though it was started twice");
 
     let client = server.client();
     for range in ["7d", "30d"] {

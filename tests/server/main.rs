@@ -4,6 +4,7 @@
 mod support; // servers, services and clients that the tests stand on
 
 mod access; // keys, tickets, and nobody by accident
+mod alerts; // rules fire, and nothing that fired is lost or doubled
 mod audit; // who changed what
 mod bad_input; // whatever is sent, a good answer, and the next request is served
 mod broker; // the contract of a broker, through both of them

@@ -43,7 +43,7 @@ async fn every_route_is_in_the_document_and_the_reverse() {
 
 /// The path with a session or a file in it.
 fn filled(path: &str, name: &str) -> String {
-    path.replace("{id}", name).replace("{file}", name)
+    path.replace("{id}", name).replace("{file}", name).replace("{name}", name)
 }
 
 fn operation(method: &str, path: &str) -> Operation {
@@ -97,18 +97,22 @@ async fn every_answer_in_the_document_is_given() {
     publishing(&client, &mut contract).await;
     following(&client, &mut contract).await;
     administering(&client, &mut contract).await;
+    alerting(&client, &database, &mut contract).await;
     bad_bodies(&client, &mut contract).await;
     by_other_sites(&client, &mut contract).await;
     server.stop();
+    rules_of_a_file(&mut contract).await;
     shut_out(&mut contract).await;
     keys_unknown(&mut contract).await;
 
-    // A body that dribbles for 10 s; Redis that is away; files that are there only when the site was built.
+    // A body that dribbles for 10 s; Redis that is away; rules that were not judged for a minute; files that are there only when the site was built.
     let site = ["/assets/{file}", "/favicon.svg", "/sdk/{file}", "/world.svg"];
     let unseen: Vec<_> = contract.unseen();
     let unseen = unseen.iter().filter(|(operation, status)| {
         let path = operation.path.as_str();
-        !(*status == 408 || (*status == 503 && path == "/readyz") || site.contains(&path))
+        !(*status == 408
+            || (*status == 503 && ["/readyz", "/healthz/alerting"].contains(&path))
+            || site.contains(&path))
     });
     assert_eq!(
         unseen.collect::<Vec<_>>(),
@@ -229,6 +233,167 @@ async fn administering(client: &Client, contract: &mut Contract) {
     contract.answers(&sign_out, good(client, &sign_out, ""), 303).await;
 }
 
+const RULE: &str =
+    "name: Mine\ncondition: error_rate > 1%\nduration: 5m\nseverity: info\nnotification: slack\n";
+
+async fn alerting(client: &Client, database: &Database, contract: &mut Contract) {
+    eventually("the shipped rules are there", 30, async || {
+        let alerts: Value = client.get("/api/admin/alerts").send().await.ok()?.json().await.ok()?;
+        alerts["rules"].as_array().filter(|rules| !rules.is_empty()).map(|_| ())
+    })
+    .await;
+    let form = |operation: &Operation, id: &str, body: &str| {
+        let request = client.post(&filled(&operation.path, id));
+        request.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned())
+    };
+    let json = |operation: &Operation, id: &str, value: Value| {
+        let method = operation.method.parse().expect("a method");
+        client.request(method, &filled(&operation.path, id)).json(&value)
+    };
+    let list = operation("GET", "/api/admin/alerts");
+    contract.answers(&list, good(client, &list, ""), 200).await;
+    let health = operation("GET", "/healthz/alerting");
+    contract.answers(&health, good(client, &health, ""), 200).await;
+
+    let add = operation("POST", "/api/admin/alerts");
+    let put = operation("PUT", "/api/admin/alerts/{name}");
+    contract.answers(&add, json(&add, "", json!({ "rule": RULE, "version": 0 })), 201).await;
+    contract.answers(&add, json(&add, "", json!({ "rule": RULE })), 200).await;
+    contract.answers(&add, json(&add, "", json!({ "rule": RULE, "version": 9 })), 412).await;
+    contract.answers(&add, json(&add, "", json!({ "rule": "name: Mine" })), 422).await;
+    contract.answers(&add, form(&add, "", "yaml=name:&version=0"), 303).await;
+    contract.answers(&put, json(&put, "Mine", json!({ "rule": RULE.replace("5m", "6m") })), 200).await;
+    let other = json!({ "rule": RULE.replace("Mine", "Other") });
+    contract.answers(&put, json(&put, "Other", other.clone()), 201).await;
+    contract.answers(&put, json(&put, "Other", other.clone()).header("if-match", "7"), 412).await;
+    contract.answers(&put, json(&put, "Mine", other), 422).await;
+    let history = operation("GET", "/api/admin/alerts/{name}/history");
+    contract.answers(&history, good(client, &history, "Mine"), 200).await;
+    contract.answers(&history, good(client, &history, "Mine").query(&[("limit", "x")]), 400).await;
+    contract.answers(&history, good(client, &history, "Mine").query(&[("limit", "0")]), 422).await;
+    let test = operation("POST", "/api/admin/alerts/backtest");
+    contract.answers(&test, json(&test, "", json!({ "rule": RULE })), 200).await;
+    contract.answers(&test, json(&test, "", json!({ "rule": RULE, "from": 5, "to": 5 })), 422).await;
+
+    let (delete, end) =
+        (operation("DELETE", "/api/admin/alerts/{name}"), operation("POST", "/api/admin/alerts/{name}/end"));
+    contract.answers(&delete, good(client, &delete, "Mine").header("if-match", "x"), 400).await;
+    contract.answers(&delete, good(client, &delete, "Mine").header("if-match", "9"), 412).await;
+    contract.answers(&delete, good(client, &delete, "Connect_Budget_Fast_Burn"), 409).await;
+    contract.answers(&delete, good(client, &delete, "Mine"), 204).await;
+    contract.answers(&delete, good(client, &delete, "Mine"), 404).await;
+    contract.answers(&end, json(&end, "Other", json!({ "version": 9 })), 412).await;
+    contract.answers(&end, json(&end, "Connect_Budget_Fast_Burn", json!({})), 409).await;
+    contract.answers(&end, json(&end, "Other", json!({})), 204).await;
+    contract.answers(&end, json(&end, "Other", json!({})), 404).await;
+    contract.answers(&add, json(&add, "", json!({ "rule": RULE })), 201).await;
+    contract.answers(&end, form(&end, "Mine", "back=/alerts"), 303).await;
+
+    database
+        .run(&["INSERT INTO incidents (rule, severity, metric, title, unit, below, yaml, opened_at, reason, seeded)
+                VALUES ('A', 'info', 'error_rate', 'Error rate is above 1 %', '%', false, 'x', now(), 'x', true)"])
+        .await;
+    let incidents = operation("GET", "/api/admin/incidents");
+    let listed = contract.answers(&incidents, good(client, &incidents, ""), 200).await.expect("JSON");
+    contract.answers(&incidents, good(client, &incidents, "").query(&[("limit", "x")]), 400).await;
+    contract.answers(&incidents, good(client, &incidents, "").query(&[("limit", "0")]), 422).await;
+    let id = &listed["rows"][0]["id"].to_string();
+    let one = operation("GET", "/api/admin/incidents/{id}");
+    contract.answers(&one, good(client, &one, id), 200).await;
+    contract.answers(&one, good(client, &one, &format!("{id}.md")), 200).await;
+    contract.answers(&one, good(client, &one, "none"), 404).await;
+    let act = |what: &str| operation("POST", &format!("/api/admin/incidents/{{id}}/{what}"));
+    for (what, good, bad) in [
+        ("acknowledge", json!({ "note": "I look." }), Some(json!({ "remind_after": 1 }))),
+        ("note", json!({ "text": "Seen." }), Some(json!({ "text": "" }))),
+        ("outcome", json!({ "outcome": "real" }), Some(json!({ "outcome": "test" }))),
+        ("publish", json!({ "text": "We look." }), Some(json!({ "text": "\u{7}" }))),
+        ("resolve", json!({}), None),
+    ] {
+        let operation = act(what);
+        if what != "resolve" {
+            let fields = good.as_object().expect("fields").iter();
+            let fields: Vec<String> =
+                fields.map(|(name, value)| format!("{name}={}", value.as_str().expect("text"))).collect();
+            let body = format!("{}&back=/alerts", fields.join("&").replace(' ', "+"));
+            contract.answers(&operation, form(&operation, id, &body), 303).await;
+        }
+        contract.answers(&operation, json(&operation, id, good.clone()), 200).await;
+        contract.answers(&operation, json(&operation, "none", good), 404).await;
+        if let Some(bad) = bad {
+            contract.answers(&operation, json(&operation, id, bad), 422).await;
+        }
+    }
+    contract.answers(&act("acknowledge"), json(&act("acknowledge"), id, json!({})), 409).await;
+    contract.answers(&act("resolve"), json(&act("resolve"), id, json!({})), 409).await;
+    database.run(&["UPDATE incidents SET resolved_at = NULL, resolution = NULL"]).await;
+    contract.answers(&act("resolve"), form(&act("resolve"), id, "back=/alerts"), 303).await;
+    quiet(client, contract).await;
+}
+
+/// Unix milliseconds.
+fn in_an_hour() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    u64::try_from(now.as_millis()).expect("a time") + 3_600_000
+}
+
+/// Silences and maintenance.
+async fn quiet(client: &Client, contract: &mut Contract) {
+    let wishes = [
+        ("silences", json!({ "rule": "*", "ends_at": in_an_hour(), "reason": "a deploy" })),
+        (
+            "maintenance",
+            json!({ "rule": "*", "cron": "0 2 * * 0", "duration": "1h", "zone": "UTC", "reason": "backup" }),
+        ),
+    ];
+    for (what, wish) in wishes {
+        let at = format!("/api/admin/{what}");
+        let (list, add) = (operation("GET", &at), operation("POST", &at));
+        let (delete, end) =
+            (operation("DELETE", &format!("{at}/{{id}}")), operation("POST", &format!("{at}/{{id}}/end")));
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let added = contract.answers(&add, client.post(&at).json(&wish), 201).await.expect("JSON");
+            ids.push(added["id"].to_string());
+        }
+        contract.answers(&add, client.post(&at).json(&json!({ "rule": "*", "reason": "" })), 422).await;
+        let fields = wish.as_object().expect("fields").iter();
+        let fields = fields.map(|(name, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            format!("{name}={}", text.replace(' ', "+"))
+        });
+        let form = |path: &str, body: String| {
+            client.post(path).header("content-type", "application/x-www-form-urlencoded").body(body)
+        };
+        let body = fields.chain(["back=/alerts".to_owned()]).collect::<Vec<_>>().join("&");
+        contract.answers(&add, form(&at, body), 303).await;
+        contract.answers(&list, good(client, &list, ""), 200).await;
+        contract.answers(&list, good(client, &list, "").query(&[("limit", "x")]), 400).await;
+        contract.answers(&list, good(client, &list, "").query(&[("limit", "0")]), 422).await;
+        contract.answers(&delete, good(client, &delete, &ids[0]), 204).await;
+        contract.answers(&delete, good(client, &delete, &ids[0]), 404).await;
+        contract.answers(&end, client.post(&filled(&end.path, &ids[1])).json(&json!({})), 204).await;
+        contract.answers(&end, client.post(&filled(&end.path, &ids[1])).json(&json!({})), 404).await;
+        contract.answers(&end, form(&filled(&end.path, &ids[2]), "back=/alerts".into()), 303).await;
+    }
+}
+
+/// With a file, rules are read-only.
+async fn rules_of_a_file(contract: &mut Contract) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("alerts.yml");
+    std::fs::write(&path, "alerts: []\n").expect("a file");
+    let database = Database::new().await;
+    let server = Launch::on(&database).flag("alerts", path.display()).start();
+    let client = server.client();
+    client.stored().await;
+    for (method, path) in [("POST", "/api/admin/alerts"), ("PUT", "/api/admin/alerts/{name}")] {
+        let operation = operation(method, path);
+        let request = client.request(method.parse().expect("a method"), &filled(path, "Mine"));
+        contract.answers(&operation, request.json(&json!({ "rule": RULE })), 409).await;
+    }
+}
+
 async fn gauge(client: &Client, contract: &mut Contract) {
     let metrics = operation("GET", "/api/admin/metrics");
     contract.answers(&metrics, good(client, &metrics, ""), 200).await;
@@ -346,7 +511,9 @@ async fn keys_unknown(contract: &mut Contract) {
     let server = Launch::on(&database).start();
     let client = server.client();
     for operation in contract.operations() {
-        if contract.statuses(&operation).contains(&503) && operation.path != "/readyz" {
+        if contract.statuses(&operation).contains(&503)
+            && !["/readyz", "/healthz/alerting"].contains(&&*operation.path)
+        {
             contract.answers(&operation, good(&client, &operation, "a").bearer_auth("a"), 503).await;
         }
     }

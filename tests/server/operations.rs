@@ -11,7 +11,7 @@ async fn every_metric_in_the_operations_files_exists() {
     let client = server.client();
     let scrape = eventually("Redis is probed", 20, async || {
         let scrape = Scrape::of(client.get("/metrics")).await;
-        scrape.names().contains("streamgauge_redis_latency_seconds").then_some(scrape)
+        scrape.names().contains("streamgauge_redis_latency_seconds_count").then_some(scrape)
     })
     .await;
     let known = scrape.names();

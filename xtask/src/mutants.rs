@@ -36,7 +36,15 @@ pub fn mutants(workspace: &Workspace, options: &Options) -> Outcome {
     fs::create_dir_all(&folder)?;
     // cargo-mutants knows no `--quiet`.
     let mut command = Command::new("cargo");
-    command.args(["mutants", "--package", "streamgauge-core", "--all-features", "--no-times", "--exclude-re", TEXTS]);
+    command.args([
+        "mutants",
+        "--package",
+        "streamgauge-core",
+        "--all-features",
+        "--no-times",
+        "--exclude-re",
+        TEXTS,
+    ]);
     command.arg("--output").arg(&folder).current_dir(&workspace.root);
     if options.change {
         let difference = folder.join("change.diff");

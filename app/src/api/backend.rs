@@ -1,6 +1,6 @@
 //! What the server gives the pages through the context: an implementation of each area, and what the document needs.
 
-use super::{dashboard::Dashboard, load_tests::LoadTests, sessions::Sessions};
+use super::{alerts::Alerts, dashboard::Dashboard, load_tests::LoadTests, sessions::Sessions};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// A line for each area. The server fills it in `src/backend`, the tests of the pages with fakes.
@@ -9,6 +9,7 @@ pub struct Areas {
     pub dashboard: Arc<dyn Dashboard>,
     pub sessions: Arc<dyn Sessions>,
     pub load_tests: Arc<dyn LoadTests>,
+    pub alerts: Arc<dyn Alerts>,
 }
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -37,4 +38,6 @@ pub struct Assets {
     pub session: Option<String>,
     /// What the Overview needs beside the WASM.
     pub overview: Option<String>,
+    /// What keeps the pages of alerts current, and the count in the title of every plain page.
+    pub alerts: Option<String>,
 }

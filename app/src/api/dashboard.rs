@@ -22,7 +22,11 @@ pub trait Dashboard: Send + Sync + 'static {
 /// The Overview's figures. `view`: [`View::query`].
 #[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl, output = Post<Wire>)]
 pub async fn overview(view: String) -> Result<Carried, Failure> {
-    Ok(failure::areas()?.dashboard.overview(View::parse(&view)).await?.into())
+    let areas = failure::areas()?;
+    let board = areas.dashboard.overview(View::parse(&view)).await?;
+    // Charts without levels are better than no charts.
+    let watched = areas.alerts.overview().await.map(|alerts| crate::alerts::watched(&alerts, board.as_of));
+    Ok(Carried::from(board).with(watched.unwrap_or_default()))
 }
 
 /// The Overview's quieter panels, which are rendered on the server alone.

@@ -4,6 +4,8 @@
 //! Their paths are written out, because the ones made up by the macro hash the folder that the crate was built in.
 
 #[cfg(feature = "ssr")]
+pub mod alerts; // rules, incidents, silences, backtests
+#[cfg(feature = "ssr")]
 pub mod backend; // what the server gives: each area's implementation, and what the document needs
 mod carried; // an Overview on its way to the browser
 pub mod dashboard; // the Overview's figures and panels
@@ -13,7 +15,7 @@ pub mod load_tests; // runs of the load tool
 pub mod sessions; // running sessions, all sessions, one session
 mod wire; // how answers travel
 
-pub use carried::Carried;
+pub use carried::{Carried, Watched};
 pub use failure::Failure;
 
 /// Makes the functions known to the handler of `/api/app/{name}`.

@@ -8,8 +8,9 @@ use super::{
     table::Figures,
 };
 use crate::{
+    api::Watched,
     components::bound::text,
-    text::{html::escape, time::Zone, zone},
+    text::{html::escape, number::tick, time::Zone, zone},
 };
 use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
@@ -197,9 +198,14 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
             lines
         })
     };
+    let watching = use_context::<Watching>();
     let words = move || {
         window.with(|window| {
-            let mut words = flags(&field(window), &window.flags);
+            let mut words = String::new();
+            if let Some(watching) = watching {
+                watching.with(|watched| alerts(&mut words, &field(window), headline, watched));
+            }
+            words.push_str(&flags(&field(window), &window.flags));
             words.push_str(&note_texts(&field(window), notes(window)));
             if layers(window).iter().all(|layer| layer.is_empty(&window.points)) {
                 let _ = write!(
@@ -252,6 +258,36 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     .into_any()
 }
 
+/// What alert rules make of the charted metrics, in the context of a page whose charts show it.
+pub type Watching = RwSignal<Vec<Watched>>;
+
+/// When rules that watch this metric fired, and their levels where the scale holds them.
+fn alerts(svg: &mut String, field: &Field, metric: Metric, watched: &[Watched]) {
+    for rule in watched.iter().filter(|rule| rule.metric == metric as usize) {
+        for (from, to) in &rule.fired {
+            let (left, right) = (x(field, (*from).max(field.from)), x(field, (*to).min(field.to)));
+            if right > left {
+                let _ = write!(
+                    svg,
+                    "<rect class=\"area fire\" x=\"{left:.2}%\" width=\"{:.2}%\" y=\"0\" height=\"{}\"><title>an alert fired</title></rect>",
+                    right - left,
+                    field.height,
+                );
+            }
+        }
+        if field.scale.clamp(rule.level) == rule.level {
+            let y = field.scale.y(rule.level, field.height);
+            let words = tick(rule.level);
+            let _ = write!(
+                svg,
+                "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"note start\" x=\"4\" y=\"{:.1}\">alert {words}</text>",
+                if y < 14.0 { y + 12.0 } else { y - 5.0 },
+            );
+        }
+    }
+}
+
 /// A flag at each annotation, with its words where a pointer rests on it; they stand in a list beside as well.
 fn flags(field: &Field, flags: &[Annotation]) -> String {
     let mut svg = String::new();
@@ -270,7 +306,7 @@ fn flags(field: &Field, flags: &[Annotation]) -> String {
     svg
 }
 
-pub(super) fn tick_texts(field: &Field) -> String {
+pub fn tick_texts(field: &Field) -> String {
     let mut svg = String::new();
     for (value, text) in field.scale.labels() {
         let y = field.scale.y(value, field.height) + 3.5;

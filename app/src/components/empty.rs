@@ -76,7 +76,7 @@ fn command() -> String {
 
 /// The address under which the reader came.
 #[cfg(feature = "ssr")]
-fn host() -> Option<String> {
+pub fn host() -> Option<String> {
     let request = use_context::<http::request::Parts>()?;
     request.headers.get(http::header::HOST)?.to_str().ok().map(str::to_owned)
 }

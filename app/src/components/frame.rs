@@ -1,7 +1,8 @@
 //! The page's frame: brand, navigation, the main part. While a page is in it, the admin stream is followed.
 
 use super::{
-    bound::part,
+    alarm::Alarm,
+    bound::{part, text},
     navigation::{self, Here},
 };
 use crate::live::Live;
@@ -19,7 +20,14 @@ pub fn Frame(children: Children) -> impl IntoView {
         })
     };
     let served_by = served_by();
-    let here = use_location().pathname.with_untracked(|path| Here::at(path));
+    let alarm = Alarm::of_app();
+    let (here, is_list) = use_location()
+        .pathname
+        .with_untracked(|path| (Here::at(path), path.trim_end_matches('/') == "/alerts"));
+    let rest = navigation::rest(&here);
+    // The list of alerts begins with a verdict of its own.
+    let line =
+        (!is_list).then(|| view! { <div data-part="alarm" inner_html=text(move || alarm.line())></div> });
     let foot = part(move || {
         node()
             .or_else(|| served_by.clone())
@@ -32,9 +40,9 @@ pub fn Frame(children: Children) -> impl IntoView {
             <header class="side">
                 <Brand />
                 <nav aria-label="Pages">
-                    <div class="bar" inner_html=navigation::bar(&here)></div>
+                    <div class="bar" data-part="bar" inner_html=text(move || navigation::bar(&here, &alarm.badge()))></div>
                     <div class="rest" id="more" popover="auto">
-                        <div inner_html=navigation::rest(&here)></div>
+                        <div inner_html=rest></div>
                         <div class="foot">{foot}</div>
                         // Seen where access is closed: navigation.css.
                         <form class="leave" method="post" action="/logout">
@@ -43,7 +51,7 @@ pub fn Frame(children: Children) -> impl IntoView {
                     </div>
                 </nav>
             </header>
-            <main id="main">{children()}</main>
+            <main id="main">{line} {children()}</main>
         </div>
     }
     .into_any()

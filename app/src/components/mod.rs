@@ -1,5 +1,6 @@
 //! What several pages are put together from.
 
+pub mod alarm; // what every page says of all alerts
 pub mod bound; // what changes on a page, in as few types as can be
 pub mod empty; // nothing to show, loading, unreadable: each its own look
 pub mod frame; // the page's frame: brand, navigation, the main part

@@ -34,7 +34,9 @@ impl Here {
 }
 
 /// The bar on a phone, and what leads from it to the rest.
-pub fn bar(here: &Here) -> String {
+///
+/// `badge`: behind the link to the alerts.
+pub fn bar(here: &Here, badge: &str) -> String {
     let rest = NAVIGATION.iter().find(|entry| entry.group != Group::Watch && !here.mark(entry).is_empty());
     // The page is behind the button, which says so.
     let (mark, inside) = rest.map_or(("", ""), |entry| (" aria-current=\"true\"", entry.title));
@@ -48,16 +50,16 @@ pub fn bar(here: &Here) -> String {
         close,
         "</span></button>",
     ];
-    group(Group::Watch, here) + &more.concat()
+    group(Group::Watch, here, badge) + &more.concat()
 }
 
 /// Everything else, a group after the other.
 pub fn rest(here: &Here) -> String {
-    [Group::Prove, Group::Tune, Group::Foot].map(|one| group(one, here)).concat()
+    [Group::Prove, Group::Tune, Group::Foot].map(|one| group(one, here, "")).concat()
 }
 
 /// Its title and its links; nothing if it has none.
-fn group(group: Group, here: &Here) -> String {
+fn group(group: Group, here: &Here, badge: &str) -> String {
     let (id, title) = match group {
         Group::Watch => ("watch", "Watch"),
         Group::Prove => ("prove", "Prove"),
@@ -66,9 +68,9 @@ fn group(group: Group, here: &Here) -> String {
     };
     let link = |entry: &Entry| {
         let external = if entry.is_external { " rel=\"external\"" } else { "" };
-        let parts =
-            ["<li><a href=\"", entry.path, "\"", external, here.mark(entry), ">", entry.title, "</a></li>"];
-        parts.concat()
+        let badge = if entry.path == "/alerts" { badge } else { "" };
+        let mark = here.mark(entry);
+        ["<li><a href=\"", entry.path, "\"", external, mark, ">", entry.title, badge, "</a></li>"].concat()
     };
     let links: String = NAVIGATION.iter().filter(|entry| entry.group == group).map(link).collect();
     match links.is_empty() {

@@ -1,5 +1,7 @@
 //! One file a page.
 
+#[cfg(feature = "ssr")]
+pub mod alerts; // `/alerts` and what is below it, which no WASM knows
 pub mod board; // the Overview's panels, once its figures are there
 #[cfg(feature = "ssr")]
 pub mod load_test; // `/load-tests/{id}`, which no WASM knows
@@ -28,8 +30,20 @@ use overview::OverviewPage;
 use sessions::SessionsPage;
 #[cfg(feature = "ssr")]
 use {
-    load_test::LoadTestPage, load_tests::LoadTestsPage, login::LoginPage, search::SearchPage,
-    session::SessionPage, timeline::TimelinePage,
+    alerts::{
+        history::HistoryPage,
+        incident::IncidentPage,
+        overview::AlertsPage,
+        rule::{NewRulePage, RulePage},
+        rules::RulesPage,
+        silences::SilencesPage,
+    },
+    load_test::LoadTestPage,
+    load_tests::LoadTestsPage,
+    login::LoginPage,
+    search::SearchPage,
+    session::SessionPage,
+    timeline::TimelinePage,
 };
 
 /// One page: where it is, what it is called, which scripts it brings, for whom it is, and where the navigation shows it. The
@@ -182,6 +196,13 @@ pages! {
         "/sessions" "Sessions" => SessionsPage, for Admins, in Watch;
     }
     Plain {
+        "/alerts" "Alerts" => AlertsPage, for Admins, in Watch;
+        "/alerts/history" "History of alerts" => HistoryPage, for Admins, under "/alerts";
+        "/alerts/rules" "Alert rules" => RulesPage, for Admins, under "/alerts";
+        "/alerts/rules/new" "New rule" => NewRulePage, for Admins, under "/alerts";
+        "/alerts/rules/:name" "Alert rule" => RulePage, for Admins, under "/alerts";
+        "/alerts/silences" "Silences and maintenance" => SilencesPage, for Admins, under "/alerts";
+        "/alerts/incidents/:id" "Incident" => IncidentPage, for Admins, under "/alerts";
         "/search" "All sessions" => SearchPage, for Admins, under "/sessions";
         "/sessions/:id" "Session" => TimelinePage, for Admins, under "/sessions";
         "/load-tests" "Load tests" => LoadTestsPage, for Admins, in Tune;

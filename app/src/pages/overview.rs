@@ -39,7 +39,8 @@ pub fn OverviewPage() -> impl IntoView {
         async move {
             match first.await {
                 Ok(board) => {
-                    view! { <Board board=board.into() sessions=sessions.await quiet=quiet.await asked /> }
+                    let watched = board.watched.clone();
+                    view! { <Board board=board.into() watched sessions=sessions.await quiet=quiet.await asked /> }
                         .into_any()
                 }
                 Err(failure) => view! { <Unreadable failure /> }.into_any(),

@@ -61,6 +61,7 @@ pub async fn get(path: &str, backend: impl Into<Fake>) -> Page {
         wasm: Some("/assets/app.1.wasm".into()),
         session: Some("/assets/session.1.js".into()),
         overview: Some("/assets/overview.1.js".into()),
+        alerts: Some("/assets/alerts.1.js".into()),
     };
     let context = move || {
         provide_context(areas.clone());

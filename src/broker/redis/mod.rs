@@ -80,14 +80,18 @@ impl RedisBroker {
         self.taken.lock().take()
     }
 
-    /// Asks Redis for its memory (bytes) and times a round trip; its failure is noted as [`Health::Away`].
-    pub async fn probe(&self) -> Result<Probe, BrokerError> {
+    /// Memory of Redis, bytes, of all primaries; a failure is noted as [`Health::Away`].
+    pub async fn memory(&self) -> Result<Option<u64>, BrokerError> {
+        self.store.memory().await
+    }
+
+    /// A round trip to Redis; its failure is noted as [`Health::Away`].
+    pub async fn ping(&self) -> Result<Duration, BrokerError> {
         let mut connection = self.store.commands.connection();
         let start = std::time::Instant::now();
         let pong = ::redis::cmd("PING").query_async::<()>(&mut connection).await;
         self.store.noted(pong)?;
-        let latency = start.elapsed();
-        Ok(Probe { latency, memory: self.store.memory().await? })
+        Ok(start.elapsed())
     }
 
     /// Since when Redis is at its memory limit, Unix milliseconds.
@@ -117,13 +121,6 @@ impl RedisBroker {
             events: VecDeque::new(),
         })
     }
-}
-
-/// What [`RedisBroker::probe`] found.
-pub struct Probe {
-    pub latency: Duration,
-    /// Bytes; of all primaries.
-    pub memory: Option<u64>,
 }
 
 impl Broker for RedisBroker {

@@ -1,9 +1,11 @@
 //! Figures that never change: a fake for each area, and all of them together as pages find them.
 
+mod alerts;
 mod dashboard;
 mod load_tests;
 mod sessions;
 
+pub use alerts::FakeAlerts;
 pub use dashboard::FakeDashboard;
 pub use load_tests::FakeLoadTests;
 pub use sessions::FakeSessions;
@@ -19,6 +21,7 @@ pub struct Fake {
     pub dashboard: FakeDashboard,
     pub sessions: FakeSessions,
     pub load_tests: FakeLoadTests,
+    pub alerts: FakeAlerts,
 }
 
 impl Fake {
@@ -28,6 +31,7 @@ impl Fake {
             dashboard: FakeDashboard { fresh: true, ..FakeDashboard::default() },
             sessions: FakeSessions { fresh: true, ..FakeSessions::default() },
             load_tests: FakeLoadTests { fresh: true, ..FakeLoadTests::default() },
+            alerts: FakeAlerts { fresh: true, ..FakeAlerts::default() },
         }
     }
 
@@ -36,6 +40,7 @@ impl Fake {
         Fake {
             dashboard: FakeDashboard { down: true, ..FakeDashboard::default() },
             load_tests: FakeLoadTests { down: true, ..FakeLoadTests::default() },
+            alerts: FakeAlerts { down: true, ..FakeAlerts::default() },
             ..Fake::default()
         }
     }
@@ -47,12 +52,19 @@ impl From<FakeSessions> for Fake {
     }
 }
 
+impl From<FakeAlerts> for Fake {
+    fn from(alerts: FakeAlerts) -> Fake {
+        Fake { alerts, ..Fake::default() }
+    }
+}
+
 impl From<Fake> for Areas {
-    fn from(Fake { dashboard, sessions, load_tests }: Fake) -> Areas {
+    fn from(Fake { dashboard, sessions, load_tests, alerts }: Fake) -> Areas {
         Areas {
             dashboard: Arc::new(dashboard),
             sessions: Arc::new(sessions),
             load_tests: Arc::new(load_tests),
+            alerts: Arc::new(alerts),
         }
     }
 }

@@ -16,6 +16,19 @@ pub enum Action {
     RevokeKey,
     ChangeLimits,
     SignOut,
+    AddAlertRule,
+    ChangeAlertRule,
+    DeleteAlertRule,
+    AcknowledgeIncident,
+    NoteIncident,
+    /// Whether it was real.
+    JudgeIncident,
+    ResolveIncident,
+    PublishIncident,
+    AddSilence,
+    EndSilence,
+    AddMaintenance,
+    EndMaintenance,
 }
 
 impl Action {
@@ -30,6 +43,18 @@ impl Action {
             Action::RevokeKey => "key.revoke",
             Action::ChangeLimits => "limits.change",
             Action::SignOut => "sign_in.end",
+            Action::AddAlertRule => "alert_rule.add",
+            Action::ChangeAlertRule => "alert_rule.change",
+            Action::DeleteAlertRule => "alert_rule.delete",
+            Action::AcknowledgeIncident => "incident.acknowledge",
+            Action::NoteIncident => "incident.note",
+            Action::JudgeIncident => "incident.judge",
+            Action::ResolveIncident => "incident.resolve",
+            Action::PublishIncident => "incident.publish",
+            Action::AddSilence => "silence.add",
+            Action::EndSilence => "silence.end",
+            Action::AddMaintenance => "maintenance.add",
+            Action::EndMaintenance => "maintenance.end",
         }
     }
 }

@@ -138,8 +138,13 @@ impl<'a> Running<'a> {
         self.main.machine.open(rows, &mut self.opened);
         let from = self.asked.from;
         if let Some(saved) = &mut self.saved {
-            saved.machine.open(rows, &mut self.of_saved);
-            saved.judge(index, &self.of_saved, from);
+            let opened = if saved.machine.reads_like(&self.main.machine) {
+                &self.opened
+            } else {
+                saved.machine.open(rows, &mut self.of_saved);
+                &self.of_saved
+            };
+            saved.judge(index, opened, from);
         }
         if self.opened.is_missing() {
             return;

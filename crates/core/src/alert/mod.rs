@@ -1,6 +1,5 @@
 //! Alert rules: read from their file, and judged. Pure: text and buckets in, rules, verdicts and transitions out.
 
-#[cfg(feature = "measure")]
 pub mod backtest; // a rule over stored history: when it would have fired
 pub mod binomial; // exact tails and bounds of a count of failures
 pub mod buckets; // what 10 s of a metric hold, and sums over the newest of them
@@ -9,7 +8,6 @@ pub mod dispersion; // whether errors come in bursts: phi
 pub mod file; // the alerts file: rules, channels, escalation; read, checked, written back
 pub mod judge; // the windows of a rule, and what ratio and mean rules share
 pub mod literal; // Prometheus' own state machine
-#[cfg(feature = "measure")]
 pub mod machine; // one rule, runnable: samples in, transitions out
 pub mod mean; // rules over a mean, such as latency
 pub mod mute; // silences, maintenance, dependencies: why a rule that fires sends nothing

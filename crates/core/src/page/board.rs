@@ -2,7 +2,7 @@
 
 use crate::{
     metric::{kpi::Kpi, notice::Notice, numbers::Basis, point::Point, range::View},
-    page::annotation::Annotation,
+    page::{alerts::AlertSummary, annotation::Annotation},
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,8 @@ pub struct SsePerformanceMetrics {
     pub newest: Vec<Point>,
     pub origin: Origin,
     pub notices: Vec<Notice>,
+    /// What every page says of alerts.
+    pub alerts: AlertSummary,
 }
 
 /// What a page takes from that message. Code that reads the rest would be a hundredth of the WASM.
@@ -133,6 +135,8 @@ pub struct LiveUpdate {
     pub newest: Vec<Point>,
     pub origin: Origin,
     pub notices: Vec<Notice>,
+    #[serde(default)]
+    pub alerts: AlertSummary,
 }
 
 impl Overview {
@@ -217,6 +221,7 @@ mod tests {
             newest: newest.to_vec(),
             origin: Origin::default(),
             notices: Vec::new(),
+            alerts: AlertSummary::default(),
         }
     }
 

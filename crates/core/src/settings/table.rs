@@ -251,6 +251,11 @@ settings! {
             value: Text(parse::path, "the path of a file"),
             help: "MaxMind DB file (GeoLite2 Country or City) that gives the country of an address",
         }
+        alerts: Option<PathBuf> {
+            default: none,
+            value: Text(parse::path, "the path of a file"),
+            help: "YAML file with the alert rules and channels, which are read-only on the pages then. Without it they are in PostgreSQL and begin with the shipped rules",
+        }
         trusted_proxies: Vec<Network> {
             default: "127.0.0.0/8,::1",
             value: Text(parse::networks, "networks such as 10.0.0.0/8, with commas between them"),

@@ -74,7 +74,8 @@ fn every_scenario_fails_with_a_wrong_state() {
 fn the_example_of_the_documentation_runs() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/alerts-testing.md");
     let page = fs::read_to_string(path).expect("the page");
-    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let example =
+        page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let outcome = command(&["example.yml".into()], &|_| Ok(example.to_owned()), &|_| None);
     assert_eq!(outcome.exit, 0, "{}", outcome.text);
 }

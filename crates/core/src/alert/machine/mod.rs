@@ -232,6 +232,11 @@ impl Machine {
         self.reader.open(samples, into);
     }
 
+    /// Whether samples that were opened for the other are opened for this one too.
+    pub fn reads_like(&self, other: &Machine) -> bool {
+        self.reader == other.reader
+    }
+
     /// [`Machine::judge`] of samples that were opened for several machines.
     pub fn judge_opened(&mut self, index: i64, opened: &Opened) -> Vec<Happened> {
         let events = self.run.judge(index + self.shift, opened);

@@ -35,6 +35,7 @@ pub struct Needs {
     pub each_node: bool,
 }
 
+#[derive(PartialEq, Eq)]
 pub(super) struct Reader {
     pub node: Option<String>,
     pub region: Option<String>,

@@ -1,7 +1,7 @@
 //! A made-up past for the demo: what a server with this traffic would have measured, computed from the time alone. The same
 //! seed gives the same past, and a coarse row is exactly what its fine rows come to.
 //!
-//! Traffic follows the hour and the day of the week, grows slowly, and has two bad spells that a reader can find.
+//! Traffic follows the hour and the day of the week, grows slowly, and has three bad spells that a reader can find.
 
 use super::{
     counters::{Counter, Counters},
@@ -43,7 +43,9 @@ pub struct Spell {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Streams to ap-south cannot be opened.
+    /// Slow followers lose events, from a deploy on.
+    Errors,
+    /// ap-south has lost its network: most streams there cannot be opened, and browsers try again and again.
     Connects,
     /// Everything is delivered late.
     Slow,
@@ -79,13 +81,17 @@ impl Past {
     }
 
     /// The bad spells, newest first.
-    pub fn spells(&self) -> [Spell; 2] {
+    pub fn spells(&self) -> [Spell; 3] {
         let day = self.until - self.until.rem_euclid(DAY);
         let at = |days: i64, second: i64, minutes: i64, kind| {
             let from = day - days * DAY + second;
             Spell { from, to: from + minutes * 60, kind }
         };
-        [at(6, 3 * 3_600, 18, Trouble::Slow), at(20, 14 * 3_600 + 600, 42, Trouble::Connects)]
+        [
+            at(3, 11 * 3_600 + 60, 24, Trouble::Errors),
+            at(6, 3 * 3_600, 18, Trouble::Slow),
+            at(20, 14 * 3_600 + 600, 42, Trouble::Connects),
+        ]
     }
 
     /// When a new version was rolled out: every two weeks, at eleven.
@@ -134,9 +140,10 @@ impl Past {
         let streaming = sessions - chance.share(sessions, CONTROL);
         set(Counter::StreamCohortSessions, streaming);
 
-        let attempts = streaming + chance.share(streaming, 0.2);
         let cannot = trouble == Some(Trouble::Connects) && REGIONS[region].0 == "ap-south";
-        let not_opened = chance.share(attempts, if cannot { 0.4 } else { 0.000_3 });
+        let again = if cannot { 40 } else { 1 };
+        let attempts = streaming * again + chance.share(streaming, 0.2);
+        let not_opened = chance.share(attempts, if cannot { 0.95 } else { 0.000_3 });
         let opened = attempts - not_opened;
         set(Counter::ConnectAttempts, attempts);
         set(Counter::ConnectFailed, not_opened);
@@ -149,7 +156,8 @@ impl Past {
         let due = chance.whole(stream_seconds as f64 * EVENTS);
         let gone = chance.share(due, 0.000_4);
         let merged = chance.share(due - gone, 0.000_5);
-        let dropped = chance.share(due - gone - merged, 0.000_05);
+        let slow_readers = if trouble == Some(Trouble::Errors) { 0.034 } else { 0.000_05 };
+        let dropped = chance.share(due - gone - merged, slow_readers);
         let delivered = due - gone - merged - dropped;
         set(Counter::Published, chance.whole(due as f64 / 1.25));
         set(Counter::DeliveriesDue, due);
@@ -515,13 +523,17 @@ mod tests {
     #[test]
     fn the_bad_spells_can_be_seen_and_the_rest_is_good() {
         let past = past();
-        let [slow, connects] = past.spells();
+        let [errors, slow, connects] = past.spells();
+        let rate = |at| past.all(at, 600).sample("n", "").error_rate().unwrap_or(0.0);
+        assert!(rate(errors.from) > 2.0 && rate(errors.from - 600) < 0.1 && rate(errors.to) < 0.1);
         let p95 = |at| {
             past.all(at, 600).sample("n", "").percentile(Measure::DeliveryLatency, 95.0, 20).unwrap_or(0.0)
         };
         assert!(p95(slow.from) > 100_000.0 && p95(slow.from - 600) < 2_000.0 && p95(slow.to) < 2_000.0);
         let failed = |at| past.all(at, 2_400).counters.get(Counter::ConnectFailed);
         assert!(failed(connects.from) >= 4 && failed(connects.from - 2_400) <= 1);
+        let success = past.all(connects.from, 2_400).sample("n", "").connection_success_rate();
+        assert!(success.is_some_and(|rate| rate < 80.0), "one region's browsers try again and again");
         let good = past.all(UNTIL - 10 * DAY, DAY).sample("n", "");
         assert!(good.error_rate().is_some_and(|rate| rate < 0.1));
     }
