@@ -15,7 +15,7 @@ mod false_incidents;
 mod latency;
 #[path = "../tests/simulation/ratio_run.rs"]
 mod ratio_run;
-#[path = "../tests/simulation/replay.rs"]
+#[path = "../tests/simulation/replay/mod.rs"]
 mod replay;
 #[path = "../tests/simulation/varied.rs"]
 mod varied;

@@ -114,8 +114,8 @@ fn theirs(pairs: &[Pair], step: u32, states: &[(i64, Vec<RuleState>)]) -> (Strin
         let of = |wanted: &dyn Fn(RuleState) -> bool| -> Vec<usize> {
             states.iter().enumerate().filter(|(_, state)| wanted(**state)).map(|(at, _)| at).collect()
         };
-        for at in 0..pairs.len() {
-            let fires = matches!(states[at], RuleState::Firing | RuleState::Recovering);
+        for (at, state) in states.iter().enumerate() {
+            let fires = matches!(state, RuleState::Firing | RuleState::Recovering);
             let alerts = if fires { format!("[{{ exp_labels: {{ node: n{at} }} }}]") } else { "[]".into() };
             writeln!(firing, "      - {{ eval_time: {second}s, alertname: A{at}, exp_alerts: {alerts} }}")
                 .expect("text");

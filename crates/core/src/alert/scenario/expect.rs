@@ -1,6 +1,6 @@
 //! What was found against what was expected, as lines of a difference.
 
-use super::{Expected, ExpectedAlert, run::Running};
+use super::{Expected, ExpectedAlert, running::Running};
 use crate::{
     alert::machine::View,
     metric::notice::Severity,

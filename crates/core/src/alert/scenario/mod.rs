@@ -9,11 +9,14 @@ mod event; // restarts, silences, edits, clocks
 mod expect; // what was found against what was expected
 mod read; // out of YAML, with the lines of faults
 mod report; // what differed, and why
-mod run; // a test through the machines
+mod restart; // state and history after a stop
+mod run; // a test from its beginning to its end
+mod running; // a rule and its incidents
 mod samples; // rows of nodes out of series
 mod series; // names and values of series
 #[cfg(test)]
 mod tests;
+mod world; // evaluation after evaluation, and what happens in between
 
 pub use command::{Outcome, command};
 pub use read::{Around, read};
