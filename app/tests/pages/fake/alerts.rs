@@ -554,6 +554,7 @@ impl Alerts for FakeAlerts {
             critical: true,
             worst: Some((217, "Error rate is above 1 %".into())),
             stale: self.stale,
+            line: String::new(),
         }
     }
 
