@@ -18,6 +18,9 @@ use streamgauge_core::{
     },
 };
 
+/// The unit of how many times too fast an error budget burns.
+const BURN: &str = "x";
+
 /// What rules make of the metrics that the Overview draws. `now`: Unix milliseconds.
 pub fn watched(alerts: &Alerts, now: i64) -> Vec<Watched> {
     alerts.rules.iter().filter_map(|rule| watched_by(rule, now)).collect()
@@ -29,7 +32,8 @@ fn watched_by(rule: &RuleView, now: i64) -> Option<Watched> {
     let metric = Metric::ALL.iter().position(|metric| metric.name() == name)?;
     let fired = rule.spans.iter().filter(|span| span.kind == SpanKind::Firing);
     let ends = fired.flat_map(|span| [span.from, span.to.unwrap_or(now)]);
-    rule.not_used.is_none().then_some(())?;
+    // A burn rate is not on the scale of its objective's metric.
+    (rule.not_used.is_none() && rule.unit != BURN).then_some(())?;
     let numbers = [metric as f64, rule.threshold?].into_iter().chain(ends.map(|at| (at / 1_000) as f64));
     Some(numbers.map(Some).collect())
 }
