@@ -162,7 +162,8 @@ test("a cut connection is told", async ({ page, javaScriptEnabled, context }) =>
 
 const PATHS = ["/alerts", "/alerts/history", "/alerts/rules", "/alerts/silences", "/alerts/rules/SSE_High_Error_Rate?backtest=1", "/alerts/rules/new", "/alerts/rules/Error_Budget_Fast_Burn"];
 
-for (const [scheme, width] of [["light", 1440], ["dark", 1440], ["light", 360], ["dark", 360]] as const) {
+// Contrast depends on the colors, overflow on the width: two of the four show both.
+for (const [scheme, width] of [["light", 1440], ["dark", 360]] as const) {
   test(`axe finds nothing, ${scheme}, ${width} px`, async ({ page, javaScriptEnabled }) => {
     // axe runs in the page, so it needs scripts there.
     test.skip(!javaScriptEnabled);

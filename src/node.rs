@@ -64,7 +64,9 @@ pub struct Node {
 impl Node {
     /// The message of the admin stream, as of now.
     pub fn live(&self) -> SsePerformanceMetrics {
-        self.board.metrics(self.alerting.shown().summary(clock::now_ms()))
+        let mut alerts = self.alerting.shown().summary(clock::now_ms());
+        alerts.line = streamgauge_app::alarm_line(&alerts);
+        self.board.metrics(alerts)
     }
 
     pub fn cohort(&self, session: &SessionId) -> Cohort {

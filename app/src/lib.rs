@@ -22,7 +22,7 @@ mod shell; // the document around the app: head, assets, content security policy
 mod text; // numbers and times in words, the same on the server and in the browser
 
 #[cfg(feature = "ssr")]
-pub use alerts::draft::rule_yaml;
+pub use alerts::{draft::rule_yaml, line::line as alarm_line};
 pub use app::App;
 #[cfg(feature = "ssr")]
 pub use charts::export::chart_svg;

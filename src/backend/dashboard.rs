@@ -188,6 +188,7 @@ impl Figures {
             notices: levels.notices,
             deliveries: loaded.whole.counters.get(Counter::Delivered),
             polling_baseline: loaded.whole.staleness(poll_interval_ms).0,
+            watched: Vec::new(),
         })
     }
 

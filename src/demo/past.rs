@@ -198,7 +198,7 @@ impl Maker {
             at,
             kind,
             node: String::new(),
-            author: SEEDED.to_owned(),
+            author: "the demo".to_owned(),
             text: text.to_owned(),
         };
         let deploys =

@@ -197,6 +197,7 @@ impl Board {
             notices: state.levels.notices.clone(),
             deliveries: whole.counters.get(Counter::Delivered),
             polling_baseline: whole.staleness(self.facts.poll_interval_ms).0,
+            watched: Vec::new(),
         }
     }
 

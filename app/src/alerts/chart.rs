@@ -244,7 +244,9 @@ impl SpanChart<'_> {
         if worst.0 != last.0 {
             dot(worst, if self.below { 18.0 } else { -9.0 });
         }
-        dot(last, if self.below { -10.0 } else { 20.0 });
+        // Under the axis it would lie over the times.
+        let is_low = height(last.1) + 20.0 > f64::from(HEAD + HEIGHT);
+        dot(last, if self.below || is_low { -10.0 } else { 20.0 });
     }
 
     fn times(&self, field: &Field) -> String {
@@ -254,7 +256,8 @@ impl SpanChart<'_> {
             let _ = write!(svg, "<text class=\"{class}\" x=\"{:.2}%\" y=\"13\">{}</text>", mark.x, mark.text);
         }
         let end = if field.to - field.from < 172_800 {
-            format!("{} UTC", Zone::Utc.minute(field.to))
+            // Room for the marks beside it: the caption says whose time it is.
+            Zone::Utc.minute(field.to)
         } else {
             Zone::Utc.date(field.to)
         };

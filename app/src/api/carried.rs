@@ -15,34 +15,13 @@ pub struct Carried {
     board: Overview,
     columns: Columns,
     before: Columns,
-    /// What alert rules make of the charted metrics.
-    #[serde(default)]
-    pub watched: Vec<Watched>,
-}
-
-/// What one alert rule makes of a metric: its level, and when it fired in the last 24 hours.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Watched {
-    /// Its place among all metrics: names would bring all of them into the WASM.
-    pub metric: usize,
-    /// In the metric's shown unit.
-    pub level: f64,
-    /// From and to, Unix seconds; the last one may go on.
-    pub fired: Vec<(i64, i64)>,
-}
-
-#[cfg(feature = "ssr")]
-impl Carried {
-    pub fn with(self, watched: Vec<Watched>) -> Carried {
-        Carried { watched, ..self }
-    }
 }
 
 impl From<Overview> for Carried {
     fn from(mut board: Overview) -> Carried {
         let points = std::mem::take(&mut board.points);
         let before = std::mem::take(&mut board.before);
-        Carried { board, columns: Columns::of(&points), before: Columns::of(&before), watched: Vec::new() }
+        Carried { board, columns: Columns::of(&points), before: Columns::of(&before) }
     }
 }
 

@@ -23,10 +23,12 @@ pub trait Dashboard: Send + Sync + 'static {
 #[server(name = ReadOverview, prefix = "/api/app", endpoint = "overview", input = GetUrl, output = Post<Wire>)]
 pub async fn overview(view: String) -> Result<Carried, Failure> {
     let areas = failure::areas()?;
-    let board = areas.dashboard.overview(View::parse(&view)).await?;
+    let mut board = areas.dashboard.overview(View::parse(&view)).await?;
     // Charts without levels are better than no charts.
-    let watched = areas.alerts.overview().await.map(|alerts| crate::alerts::watched(&alerts, board.as_of));
-    Ok(Carried::from(board).with(watched.unwrap_or_default()))
+    if let Ok(alerts) = areas.alerts.overview().await {
+        board.watched = crate::alerts::watched(&alerts, board.as_of);
+    }
+    Ok(board.into())
 }
 
 /// The Overview's quieter panels, which are rendered on the server alone.

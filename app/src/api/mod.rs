@@ -15,7 +15,7 @@ pub mod load_tests; // runs of the load tool
 pub mod sessions; // running sessions, all sessions, one session
 mod wire; // how answers travel
 
-pub use carried::{Carried, Watched};
+pub use carried::Carried;
 pub use failure::Failure;
 
 /// Makes the functions known to the handler of `/api/app/{name}`.

@@ -8,7 +8,6 @@ use super::{
     table::Figures,
 };
 use crate::{
-    api::Watched,
     components::bound::text,
     text::{html::escape, number::tick, time::Zone, zone},
 };
@@ -16,7 +15,10 @@ use leptos::prelude::*;
 use std::{fmt::Write, sync::Arc};
 use streamgauge_core::{
     metric::{point::Point, range::Range, table::Metric},
-    page::{annotation::Annotation, board::Overview},
+    page::{
+        annotation::Annotation,
+        board::{Overview, Watched},
+    },
 };
 
 /// What the charts of a page show: the same window for all.
@@ -32,6 +34,7 @@ pub struct Window {
     /// Those of the range before, moved under this one.
     pub before: Arc<Vec<Point>>,
     pub flags: Arc<Vec<Annotation>>,
+    pub watched: Arc<Vec<Watched>>,
     /// Of the address behind its range: a zoom keeps whose figures these are.
     pub whose: String,
     pub deliveries: u64,
@@ -52,6 +55,7 @@ impl Window {
             points: Arc::new(board.points.clone()),
             before: Arc::new(board.before.iter().map(moved).collect()),
             flags: Arc::new(board.annotations.clone()),
+            watched: Arc::new(board.watched.clone()),
             whose: query.find('&').map_or("", |at| &query[at..]).to_owned(),
             deliveries: board.deliveries,
             polling_baseline: board.polling_baseline,
@@ -198,13 +202,9 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
             lines
         })
     };
-    let watching = use_context::<Watching>();
     let words = move || {
         window.with(|window| {
-            let mut words = String::new();
-            if let Some(watching) = watching {
-                watching.with(|watched| alerts(&mut words, &field(window), headline, watched));
-            }
+            let mut words = alerts(&field(window), headline, &window.watched);
             words.push_str(&flags(&field(window), &window.flags));
             words.push_str(&note_texts(&field(window), notes(window)));
             if layers(window).iter().all(|layer| layer.is_empty(&window.points)) {
@@ -258,34 +258,40 @@ fn Drawn(plot: Plot, window: Memo<Window>, cursor: Cursor) -> impl IntoView {
     .into_any()
 }
 
-/// What alert rules make of the charted metrics, in the context of a page whose charts show it.
-pub type Watching = RwSignal<Vec<Watched>>;
-
 /// When rules that watch this metric fired, and their levels where the scale holds them.
-fn alerts(svg: &mut String, field: &Field, metric: Metric, watched: &[Watched]) {
-    for rule in watched.iter().filter(|rule| rule.metric == metric as usize) {
-        for (from, to) in &rule.fired {
-            let (left, right) = (x(field, (*from).max(field.from)), x(field, (*to).min(field.to)));
+fn alerts(field: &Field, metric: Metric, watched: &[Watched]) -> String {
+    let mut svg = String::new();
+    for rule in watched {
+        let mut numbers = rule.iter().map(|number| number.unwrap_or_default());
+        let (Some(place), Some(level)) = (numbers.next(), numbers.next()) else { continue };
+        // By its place: names would bring those of all metrics into the WASM.
+        if place as usize != metric as usize {
+            continue;
+        }
+        while let (Some(from), Some(to)) = (numbers.next(), numbers.next()) {
+            let (left, right) = (x(field, field.from.max(from as i64)), x(field, field.to.min(to as i64)));
             if right > left {
                 let _ = write!(
                     svg,
-                    "<rect class=\"area fire\" x=\"{left:.2}%\" width=\"{:.2}%\" y=\"0\" height=\"{}\"><title>an alert fired</title></rect>",
+                    "<rect class=\"area fire\" x=\"{left:.2}%\" width=\"{:.2}%\" y=\"0\" height=\"{}\">\
+                     <title>an alert fired</title></rect>",
                     right - left,
                     field.height,
                 );
             }
         }
-        if field.scale.clamp(rule.level) == rule.level {
-            let y = field.scale.y(rule.level, field.height);
-            let words = tick(rule.level);
+        if field.scale.clamp(level) == level {
+            let y = field.scale.y(level, field.height);
             let _ = write!(
                 svg,
                 "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"note start\" x=\"4\" y=\"{:.1}\">alert {words}</text>",
-                if y < 14.0 { y + 12.0 } else { y - 5.0 },
+                 <text class=\"note start\" x=\"4\" y=\"{:.1}\">alert {}</text>",
+                above(y),
+                tick(level),
             );
         }
     }
+    svg
 }
 
 /// A flag at each annotation, with its words where a pointer rests on it; they stand in a list beside as well.
@@ -315,13 +321,17 @@ pub fn tick_texts(field: &Field) -> String {
     svg
 }
 
+/// Where words about a level stand: above it, where there is room.
+fn above(y: f64) -> f64 {
+    if y < 14.0 { y + 12.0 } else { y - 5.0 }
+}
+
 /// `notes` hold words and numbers of ours alone: nothing in them needs escaping.
 pub(super) fn note_texts(field: &Field, notes: Vec<(f64, String, &'static str)>) -> String {
     let mut svg = String::new();
     for (level, text, class) in notes {
         let y = field.scale.y(level, field.height);
-        // Above its level, where there is room.
-        let y = if y < 14.0 { y + 12.0 } else { y - 5.0 };
+        let y = above(y);
         let _ = write!(svg, "<text class=\"note {class}\" x=\"100%\" y=\"{y:.1}\">{text}</text>");
     }
     svg

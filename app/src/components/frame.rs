@@ -26,8 +26,7 @@ pub fn Frame(children: Children) -> impl IntoView {
         .with_untracked(|path| (Here::at(path), path.trim_end_matches('/') == "/alerts"));
     let rest = navigation::rest(&here);
     // The list of alerts begins with a verdict of its own.
-    let line =
-        (!is_list).then(|| view! { <div data-part="alarm" inner_html=text(move || alarm.line())></div> });
+    let line = (!is_list).then(|| view! { <div data-part="alarm" inner_html=alarm.line()></div> });
     let foot = part(move || {
         node()
             .or_else(|| served_by.clone())

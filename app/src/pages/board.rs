@@ -1,10 +1,10 @@
 //! The Overview's panels, once its figures are there: kept live by the admin stream.
 
 use crate::{
-    api::{self, Failure, Watched},
+    api::{self, Failure},
     charts::{
         cursor::Cursor,
-        figure::{Figure, Watching, Window},
+        figure::{Figure, Window},
         panels,
     },
     components::{
@@ -27,19 +27,16 @@ use streamgauge_core::{
 #[component]
 pub fn Board(
     board: Overview,
-    watched: Vec<Watched>,
     sessions: Result<SessionList, Failure>,
     quiet: Quiet,
     /// As the address asks.
     asked: Memo<String>,
 ) -> impl IntoView {
     Cursor::provide();
-    let watching = Watching::new(watched);
-    provide_context(watching);
     let (demo, seeded_until) = (board.origin.demo, board.origin.seeded_until);
     let board = RwSignal::new(board);
     let failure = RwSignal::new(None::<Failure>);
-    keep_live(board, watching, failure, asked);
+    keep_live(board, failure, asked);
     let mut quiet = quiet.into_iter();
     let mut slot = move |name: &'static str| {
         let html = quiet.next().map_or_else(String::new, |(_, html)| html);
@@ -98,12 +95,7 @@ pub fn quiet(asked: &str) -> impl Future<Output = Quiet> + Send + use<> {
 
 /// Takes each message in, and reads again what no message brings: another range or node or region, what was missed while
 /// the connection was lost, and every step of what the stream does not tell.
-fn keep_live(
-    board: RwSignal<Overview>,
-    watching: Watching,
-    failure: RwSignal<Option<Failure>>,
-    asked: Memo<String>,
-) {
+fn keep_live(board: RwSignal<Overview>, failure: RwSignal<Option<Failure>>, asked: Memo<String>) {
     let live = Live::of_app();
     Effect::new(move || {
         // What the stream said last may be from before these figures were read.
@@ -123,7 +115,6 @@ fn keep_live(
             match newer {
                 Ok(newer) => {
                     failure.set(None);
-                    watching.set(newer.watched.clone());
                     board.set(newer.into());
                 }
                 // Figures of what is still shown grow old, and the page says how old; those of another view would be wrong.

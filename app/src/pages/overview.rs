@@ -39,8 +39,7 @@ pub fn OverviewPage() -> impl IntoView {
         async move {
             match first.await {
                 Ok(board) => {
-                    let watched = board.watched.clone();
-                    view! { <Board board=board.into() watched sessions=sessions.await quiet=quiet.await asked /> }
+                    view! { <Board board=board.into() sessions=sessions.await quiet=quiet.await asked /> }
                         .into_any()
                 }
                 Err(failure) => view! { <Unreadable failure /> }.into_any(),

@@ -96,6 +96,7 @@ async fn charts_of_the_overview_show_levels_and_when_rules_fired() {
     let page = get("/", Fake::default()).await;
     page.has("<rect class=\"area fire\"");
     page.says("alert 500");
+    assert!(!page.text().contains("alert 14.4"), "a burn rate is not on the scale of its metric");
     let down = get("/", fake(|fake| fake.down = true)).await;
     assert_eq!(down.status, 200, "charts without levels are better than none");
     assert!(!down.html.contains("class=\"area fire\""));

@@ -69,12 +69,13 @@ pub fn HistoryPage() -> impl IntoView {
         let (read, list) = (read(), api::alerts::incidents(asked.filter()));
         async move {
             let (read, list) = (read.await?, list.await?);
+            let is_made_up = list.rows.iter().any(|incident| incident.seeded);
             Ok(view! {
                 {head(&read, Tab::History)}
                 {filters(&asked, &read.alerts.rules)}
                 <div class="parts" data-part="body">
                     {table(&list, &asked, read.now)}
-                    {proof::precision(&read.alerts.precision)}
+                    {proof::precision(&read.alerts.precision, is_made_up, true)}
                 </div>
             }
             .into_any())
@@ -159,7 +160,7 @@ fn cells(incident: &Incident, back: &str, now: i64) -> AnyView {
     let look = Look::of_incident(incident);
     let worst = incident.peak.map(|peak| amount(peak, &incident.unit));
     let end = incident.resolved_at.unwrap_or(now);
-    let seeded = incident.seeded.then(|| view! { <small>"demo"</small> });
+    let seeded = incident.seeded.then(|| view! { <small>"made up by the demo"</small> });
     view! {
         <th scope="row">
             <a href=format!("/alerts/incidents/{id}")>{format!("#{id} {}", incident.title)}</a>

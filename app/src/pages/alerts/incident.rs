@@ -230,7 +230,7 @@ fn chart(incident: &Incident, values: Option<&IncidentValues>, now: i64) -> AnyV
     let scale = if chart.is_logarithmic() { ", logarithmic" } else { "" };
     let unit = if incident.unit.is_empty() { "count" } else { &incident.unit };
     let caption = format!(
-        "{unit}{scale}, over the rule's duration at each {} s; n = {}.",
+        "{unit}{scale}, over the rule's duration at each {} s, UTC; n = {}.",
         values.step / 1_000,
         count(values.n, "event or sample", "events or samples")
     );

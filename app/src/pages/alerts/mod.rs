@@ -12,6 +12,7 @@ mod proof; // whether alerting itself works, how far each rule is from firing, w
 pub mod rule; // `/alerts/rules/{name}`
 mod rule_backtest; // what a draft would have done
 mod rule_form; // a rule as a sentence
+mod rule_rest; // the rest of a rule
 mod rule_versions; // who changed it, and how
 pub mod rules; // `/alerts/rules`
 pub mod silences; // `/alerts/silences`

@@ -16,6 +16,7 @@ pub fn AlertsPage() -> impl IntoView {
         async move {
             let read = read.await?;
             let last = last.await?.rows.into_iter().next();
+            let is_made_up = last.as_ref().is_some_and(|last| last.seeded);
             let rows = in_order(read.alerts.rules.iter().filter(|rule| is_open(rule)));
             let strip =
                 view! { <div data-part="day"><Strip rules=read.alerts.rules.clone() now=read.now /></div> };
@@ -27,7 +28,7 @@ pub fn AlertsPage() -> impl IntoView {
                         <div class="stackcol">{proof::working(&read)} {proof::keeping_quiet(&read)}</div>
                     </div>
                     {strip}
-                    {proof::precision(&read.alerts.precision)}
+                    {proof::precision(&read.alerts.precision, is_made_up, false)}
                 }
                 .into_any()
             } else {
@@ -36,7 +37,7 @@ pub fn AlertsPage() -> impl IntoView {
                     {open::rows(&rows, &read)}
                     <div class="row two loose">
                         {proof::working(&read)}
-                        <div class="stackcol">{proof::precision(&read.alerts.precision)} {proof::keeping_quiet(&read)}</div>
+                        <div class="stackcol">{proof::precision(&read.alerts.precision, is_made_up, false)} {proof::keeping_quiet(&read)}</div>
                     </div>
                     {proof::headroom(&read)}
                 }

@@ -242,7 +242,8 @@ fn worst(rule: &RuleView, now: i64) -> AnyView {
     }
 }
 
-pub fn precision(precision: &Precision) -> AnyView {
+/// `is_made_up`: the demo's incidents are among them. `is_history`: the page is the list of them.
+pub fn precision(precision: &Precision, is_made_up: bool, is_history: bool) -> AnyView {
     let Precision { real, r#false, expected, unjudged, share, low, high, days } = precision;
     let judged = real + r#false;
     let all = judged + expected + unjudged;
@@ -283,12 +284,14 @@ pub fn precision(precision: &Precision) -> AnyView {
     let tally = (all > 0).then(|| {
         view! { <svg class="tally" height="14" role="img" aria-label=said inner_html=bars></svg> }
     });
+    let made_up = is_made_up.then_some("Incidents that the demo made up are counted. ");
+    let history = (!is_history).then(|| view! { <a href="/alerts/history">"History"</a> });
     let window = if *days == 0 { String::new() } else { format!("{days} days") };
     view! {
         <section class="panel" aria-labelledby="right">
             <header><h2 id="right">"Were earlier alerts right?"</h2><p class="legend">{window}</p></header>
             {tally}
-            <p class="cap">{words} {others} <a href="/alerts/history">"History"</a></p>
+            <p class="cap">{words} {others} {made_up} {history}</p>
         </section>
     }
     .into_any()

@@ -6,6 +6,7 @@
 use super::{
     page, rule_backtest as backtest,
     rule_form::{self as form, FORM},
+    rule_rest,
     rule_versions::versions,
 };
 use crate::{
@@ -153,7 +154,7 @@ fn whole(edit: &Edit) -> AnyView {
                 {versions(edit)}
             </div>
         </div>
-        {form::rest(edit)}
+        {rule_rest::rest(edit)}
         {yaml(edit)}
         <Patterns />
     }

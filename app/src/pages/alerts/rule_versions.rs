@@ -21,10 +21,11 @@ pub fn versions(edit: &Edit) -> AnyView {
             (Some(yaml), false) => restore(edit, version, yaml),
             (None, false) => ().into_any(),
         };
+        let actor = (!version.actor.is_empty()).then(|| format!("{}, ", version.actor));
         view! {
             <li>
                 <b>{version.version}</b>
-                <span>{changes(version)}<small>{version.actor.clone()}", "{moment(version.at, edit.now)}</small></span>
+                <span>{changes(version)}<small>{actor} {moment(version.at, edit.now)}</small></span>
                 {act}
             </li>
         }

@@ -128,7 +128,7 @@ fn quiet(read: &Read, last: Option<&Incident>) -> AnyView {
         Some((last, ended)) => view! {
             "The last incident ended "<b>{lasted(ended, read.now)}" ago"</b>": "
             <a href=format!("/alerts/incidents/{}", last.id)>{format!("#{}, {}", last.id, last.title)}</a>
-            {format!(", {}. ", lasted(last.opened_at, ended))}
+            {format!(", {}{}. ", lasted(last.opened_at, ended), if last.seeded { ", made up by the demo" } else { "" })}
         }
         .into_any(),
     };

@@ -158,6 +158,9 @@ fn quiet_rules() -> Vec<RuleView> {
     };
     let burn = RuleView {
         severity: Severity::Critical,
+        metric: "delivery_latency_p95".into(),
+        unit: "x".into(),
+        threshold: Some(14.4),
         duration: "1 h".into(),
         reason: "burns 0.4 times the budget over 1 h".into(),
         ..rule(
@@ -554,6 +557,7 @@ impl Alerts for FakeAlerts {
             critical: true,
             worst: Some((217, "Error rate is above 1 %".into())),
             stale: self.stale,
+            line: String::new(),
         }
     }
 

@@ -95,6 +95,7 @@ fn overview(view: View, fresh: bool) -> Overview {
         }],
         deliveries,
         polling_baseline: 1_520.0,
+        watched: Vec::new(),
     }
 }
 

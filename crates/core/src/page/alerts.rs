@@ -435,4 +435,14 @@ pub struct AlertSummary {
     pub worst: Option<(i64, String)>,
     /// Rules were not evaluated for so long that silence means nothing.
     pub stale: bool,
+    /// The same in words, as the HTML that every page shows. Empty where no page reads it.
+    #[serde(default)]
+    pub line: String,
+}
+
+/// What the browser takes from an [`AlertSummary`]: code that reads and words the rest would be 2 kB of the WASM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertLine {
+    pub firing: u32,
+    pub line: String,
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     metric::{kpi::Kpi, notice::Notice, numbers::Basis, point::Point, range::View},
-    page::{alerts::AlertSummary, annotation::Annotation},
+    page::{
+        alerts::{AlertLine, AlertSummary},
+        annotation::Annotation,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +52,15 @@ pub struct Overview {
     pub deliveries: u64,
     /// The polling baseline where none was measured, ms: half an interval.
     pub polling_baseline: f64,
+    /// What alert rules make of the charted metrics, for pages alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
 }
+
+/// One alert rule: its metric's place in [`crate::metric::table::Metric::ALL`], its level in the shown unit, and then from
+/// and to of each firing of the last 24 hours, Unix seconds. Numbers alone, as a chart's columns are: the browser reads them
+/// by the same code, and a type of its own would be a kilobyte of the WASM.
+pub type Watched = Vec<Option<f64>>;
 
 /// The epic's `SSEPerformanceMetrics`, with its field names: one message a second on
 /// `GET /api/admin/sse-metrics/stream`. Window: the last hour, unless a field says otherwise. `null`: not enough data.
@@ -136,7 +147,7 @@ pub struct LiveUpdate {
     pub origin: Origin,
     pub notices: Vec<Notice>,
     #[serde(default)]
-    pub alerts: AlertSummary,
+    pub alerts: AlertLine,
 }
 
 impl Overview {
@@ -206,6 +217,7 @@ mod tests {
             notices: Vec::new(),
             deliveries: 0,
             polling_baseline: 1_500.0,
+            watched: Vec::new(),
         }
     }
 
@@ -221,7 +233,7 @@ mod tests {
             newest: newest.to_vec(),
             origin: Origin::default(),
             notices: Vec::new(),
-            alerts: AlertSummary::default(),
+            alerts: AlertLine::default(),
         }
     }
 
