@@ -71,7 +71,9 @@ async fn the_past_is_whole_after_a_kill_in_its_middle_and_goes_by_one_command() 
     assert!(before < 89, "killed in the middle");
     eventually("all days are written", PATIENCE, async || (days(&folder).await >= 89).then_some(())).await;
     let whole = counts(&folder).await;
-    let [tens, minutes, hours, of_days, sessions, fallbacks, flags, incidents] = whole[..] else { panic!("{whole:?}") };
+    let [tens, minutes, hours, of_days, sessions, fallbacks, flags, incidents] = whole[..] else {
+        panic!("{whole:?}")
+    };
     // The last day ends when the demo began.
     assert!((2 * 8_640..=3 * 8_640).contains(&tens), "{tens}");
     assert!((34 * 1_440..=35 * 1_440 + 60).contains(&minutes), "{minutes}");
