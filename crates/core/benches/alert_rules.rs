@@ -1,6 +1,8 @@
 //! What alert rules cost: a hundred of them judged in one turn over three nodes, and backtests of 30 days.
 //! `cargo bench -p streamgauge-core --features alert --bench alert_rules`. Exit status 1 if a bar is missed.
 
+#![expect(clippy::expect_used, reason = "a benchmark may end with a panic")]
+
 use std::{
     process::ExitCode,
     time::{Duration, Instant},
