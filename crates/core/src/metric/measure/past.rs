@@ -203,7 +203,7 @@ impl Past {
             self.of_the_process(&mut counters, &mut chance, start, step, trouble);
         }
 
-        let slow = if trouble == Some(Trouble::Slow) { 700 } else { 1 };
+        let slow = if trouble == Some(Trouble::Slow) { 3_500 } else { 1 };
         let typical = |chance: &mut Chance, us: f64| (us * (0.85 + 0.3 * chance.unit())) as u64;
         let values = [
             (Measure::DeliveryLatency, typical(&mut chance, 260.0) * slow, delivered),
