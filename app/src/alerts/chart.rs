@@ -229,7 +229,7 @@ impl SpanChart<'_> {
         let worse = |one: &(i64, f64), other: &(i64, f64)| {
             if self.below { other.1.total_cmp(&one.1) } else { one.1.total_cmp(&other.1) }
         };
-        let (Some(worst), Some(last)) = (seen().max_by(worse), seen().last()) else { return };
+        let (Some(worst), Some(last)) = (seen().max_by(worse), seen().next_back()) else { return };
         let mut dot = |(at, value): (i64, f64), lift: f64| {
             let (at, y) = (place(at), height(value));
             let (words, anchor) = if at > 96.0 { (at - 1.4, "end") } else { (at, "middle") };
