@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn amounts_read_as_their_metric_needs() {
         let check = |got: String, expected: &str| assert_eq!(got, expected.replace('_', "\u{a0}"));
-        check(amount(3.14, "%"), "3.1_%");
+        check(amount(3.12, "%"), "3.1_%");
         check(amount(97.24, "%"), "97.2_%");
         check(amount(100.0, "%"), "100_%");
         check(amount(742.4, "ms"), "742_ms");
