@@ -198,7 +198,8 @@ impl Running {
             let end = (index + 1) * BUCKET;
             let rows = buckets.remove(&(index * BUCKET)).unwrap_or_default();
             let waited = now >= end + PATIENCE && now >= self.since + PATIENCE;
-            if !waited && !(end >= self.latest && self.judging.is_complete(&rows)) {
+            let is_whole = end >= self.latest && self.judging.is_complete(&rows);
+            if !waited && !is_whole {
                 break;
             }
             self.latest = self.latest.max(end);

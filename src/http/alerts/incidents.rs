@@ -11,7 +11,7 @@ use crate::{
     node::Node,
     store::{
         StoreError,
-        alerts::{Done, Filter, JudgedAs},
+        alerts::{Acted, Filter, JudgedAs},
     },
 };
 use axum::{
@@ -124,13 +124,13 @@ pub async fn one(
 async fn changed(
     node: &Node,
     id: i64,
-    done: Result<Done, StoreError>,
+    done: Result<Acted, StoreError>,
     back: Option<String>,
 ) -> Result<Response, Problem> {
     match done.map_err(|error| failed(&error))? {
-        Done::Unknown => return Err(unknown()),
-        Done::Conflict(why) => return Err(Problem::new(StatusCode::CONFLICT, why)),
-        Done::Done => shown_anew(node).await,
+        Acted::Unknown => return Err(unknown()),
+        Acted::Conflict(why) => return Err(Problem::new(StatusCode::CONFLICT, why)),
+        Acted::Done => shown_anew(node).await,
     }
     if back.is_some() {
         return Ok(Sent::<()>::answer(back.as_deref(), ()));

@@ -225,9 +225,7 @@ impl MaintenanceWish {
             }
             let seconds = match &self.duration {
                 Some(Value::Number(seconds)) => seconds.as_i64(),
-                Some(Value::String(text)) => {
-                    Seconds::parse(text).and_then(|seconds| i64::try_from(seconds.0).ok())
-                }
+                Some(Value::String(text)) => Seconds::parse(text).map(|seconds| i64::from(seconds.0)),
                 _ => None,
             };
             let seconds = seconds.filter(|seconds| (60..=604_800).contains(seconds));

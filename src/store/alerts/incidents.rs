@@ -46,7 +46,7 @@ pub enum Judged {
 
 /// What became of a person's change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum Acted {
     Done,
     Unknown,
     /// A sentence says why it cannot be.
@@ -335,9 +335,9 @@ async fn told(
     (id, present): (i64, &Present),
     told: Told<'_>,
     actor: &Actor,
-) -> sqlx::Result<Done> {
+) -> sqlx::Result<Acted> {
     if present.lines >= MOST_LINES {
-        return Ok(Done::Conflict("The incident's timeline is full."));
+        return Ok(Acted::Conflict("The incident's timeline is full."));
     }
     let at = present.now.timestamp_millis();
     let line = Line { at, kind: told.kind, actor: actor.name(), text: told.text, value: None };
@@ -345,7 +345,7 @@ async fn told(
     let (object, old, new) = (format!("incident/{id}"), told.old, told.new);
     audit::write(&mut transaction, actor, &Change { action: told.action, object, old, new }).await?;
     transaction.commit().await?;
-    Ok(Done::Done)
+    Ok(Acted::Done)
 }
 
 const RESOLVED: &str = "The incident is resolved.";
@@ -356,11 +356,11 @@ pub(super) async fn acknowledge(
     note: Option<&str>,
     remind_after: Option<i64>,
     actor: &Actor,
-) -> sqlx::Result<Done> {
+) -> sqlx::Result<Acted> {
     let mut transaction = change(store, false).await?;
-    let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
+    let Some(present) = present(&mut transaction, id).await? else { return Ok(Acted::Unknown) };
     if !present.is_open {
-        return Ok(Done::Conflict(RESOLVED));
+        return Ok(Acted::Conflict(RESOLVED));
     }
     sqlx::query!(
         "UPDATE incidents
@@ -387,9 +387,9 @@ pub(super) async fn acknowledge(
     told(transaction, (id, &present), told_now, actor).await
 }
 
-pub(super) async fn note(store: &Store, id: i64, text: &str, actor: &Actor) -> sqlx::Result<Done> {
+pub(super) async fn note(store: &Store, id: i64, text: &str, actor: &Actor) -> sqlx::Result<Acted> {
     let mut transaction = change(store, false).await?;
-    let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
+    let Some(present) = present(&mut transaction, id).await? else { return Ok(Acted::Unknown) };
     let new = Some(json!({ "text": text }));
     let told_now = Told { kind: "note", text, action: Action::NoteIncident, old: None, new };
     told(transaction, (id, &present), told_now, actor).await
@@ -408,11 +408,11 @@ pub(super) async fn faults(pool: &PgPool, from: i64) -> sqlx::Result<Vec<(String
 }
 
 /// The evaluator reads it anew: whether errors come in bursts is measured without the minutes of a fault.
-pub(super) async fn judge(store: &Store, id: i64, outcome: Outcome, actor: &Actor) -> sqlx::Result<Done> {
+pub(super) async fn judge(store: &Store, id: i64, outcome: Outcome, actor: &Actor) -> sqlx::Result<Acted> {
     let mut transaction = change(store, true).await?;
-    let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
+    let Some(present) = present(&mut transaction, id).await? else { return Ok(Acted::Unknown) };
     if present.outcome.as_deref() == Some(Outcome::Test.as_str()) {
-        return Ok(Done::Conflict("The incident is a test of a channel."));
+        return Ok(Acted::Conflict("The incident is a test of a channel."));
     }
     sqlx::query!("UPDATE incidents SET outcome = $2 WHERE id = $1", id, outcome.as_str())
         .execute(&mut *transaction)
@@ -435,11 +435,11 @@ pub(super) async fn judge(store: &Store, id: i64, outcome: Outcome, actor: &Acto
 
 /// The rule begins anew with the stored history: where it still breaches, the next judgement opens a new incident, which
 /// names this one. A rule that is blind for good, because its node or its traffic is gone, is closed in this way.
-pub(super) async fn resolve(store: &Store, id: i64, actor: &Actor) -> sqlx::Result<Done> {
+pub(super) async fn resolve(store: &Store, id: i64, actor: &Actor) -> sqlx::Result<Acted> {
     let mut transaction = change(store, true).await?;
-    let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
+    let Some(present) = present(&mut transaction, id).await? else { return Ok(Acted::Unknown) };
     if !present.is_open {
-        return Ok(Done::Conflict(RESOLVED));
+        return Ok(Acted::Conflict(RESOLVED));
     }
     sqlx::query!(
         "UPDATE incidents SET resolved_at = greatest(now(), opened_at), remind_at = NULL, resolution = $2 WHERE id = $1",
@@ -472,9 +472,9 @@ pub(super) async fn resolve(store: &Store, id: i64, actor: &Actor) -> sqlx::Resu
     told(transaction, (id, &present), told_now, actor).await
 }
 
-pub(super) async fn publish(store: &Store, id: i64, text: &str, actor: &Actor) -> sqlx::Result<Done> {
+pub(super) async fn publish(store: &Store, id: i64, text: &str, actor: &Actor) -> sqlx::Result<Acted> {
     let mut transaction = change(store, false).await?;
-    let Some(present) = present(&mut transaction, id).await? else { return Ok(Done::Unknown) };
+    let Some(present) = present(&mut transaction, id).await? else { return Ok(Acted::Unknown) };
     let published = Some(text).filter(|text| !text.is_empty());
     sqlx::query!("UPDATE incidents SET published = $2 WHERE id = $1", id, published)
         .execute(&mut *transaction)

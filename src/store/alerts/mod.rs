@@ -13,7 +13,7 @@ mod samples; // what the evaluator and backtests read of the history
 mod shown; // what every node shows: states, open incidents, changes of a day
 
 pub use fence::{Evaluator, Fence};
-pub use incidents::{Done, Filter, Judged as JudgedAs, OpenIncident};
+pub use incidents::{Acted, Filter, Judged as JudgedAs, OpenIncident};
 pub use judged::{Effect, NewIncident, StateRow, Step, Turn};
 pub use made_up::{MadeUpIncident, Said};
 pub use quiet::{NewMaintenance, NewSilence};
@@ -178,26 +178,31 @@ impl AlertRows<'_> {
         note: Option<&str>,
         remind_after: Option<i64>,
         actor: &Actor,
-    ) -> Result<Done, StoreError> {
+    ) -> Result<Acted, StoreError> {
         self.0
             .ask("acknowledge incident", incidents::acknowledge(self.0, id, note, remind_after, actor))
             .await
     }
 
-    pub async fn note(&self, id: i64, text: &str, actor: &Actor) -> Result<Done, StoreError> {
+    pub async fn note(&self, id: i64, text: &str, actor: &Actor) -> Result<Acted, StoreError> {
         self.0.ask("note on incident", incidents::note(self.0, id, text, actor)).await
     }
 
-    pub async fn judge_incident(&self, id: i64, outcome: Outcome, actor: &Actor) -> Result<Done, StoreError> {
+    pub async fn judge_incident(
+        &self,
+        id: i64,
+        outcome: Outcome,
+        actor: &Actor,
+    ) -> Result<Acted, StoreError> {
         self.0.ask("judge incident", incidents::judge(self.0, id, outcome, actor)).await
     }
 
-    pub async fn resolve(&self, id: i64, actor: &Actor) -> Result<Done, StoreError> {
+    pub async fn resolve(&self, id: i64, actor: &Actor) -> Result<Acted, StoreError> {
         self.0.ask("resolve incident", incidents::resolve(self.0, id, actor)).await
     }
 
     /// An empty text takes it off the status page.
-    pub async fn publish(&self, id: i64, text: &str, actor: &Actor) -> Result<Done, StoreError> {
+    pub async fn publish(&self, id: i64, text: &str, actor: &Actor) -> Result<Acted, StoreError> {
         self.0.ask("publish incident", incidents::publish(self.0, id, text, actor)).await
     }
 
