@@ -11,7 +11,9 @@ async fn every_metric_in_the_operations_files_exists() {
     let client = server.client();
     let scrape = eventually("Redis is probed", 20, async || {
         let scrape = Scrape::of(client.get("/metrics")).await;
-        scrape.names().contains("streamgauge_redis_latency_seconds_count").then_some(scrape)
+        let names = scrape.names();
+        let probed = ["streamgauge_redis_latency_seconds_count", "streamgauge_redis_memory_bytes"];
+        probed.iter().all(|name| names.contains(name)).then_some(scrape)
     })
     .await;
     let known = scrape.names();

@@ -37,6 +37,10 @@ impl Alarm {
     }
 
     pub fn firing(self) -> u32 {
+        // The server words the title when the page's signals are gone already, and no stream ever changes them there.
+        if cfg!(feature = "ssr") {
+            return self.served;
+        }
         self.live.metrics.with(|newest| newest.as_ref().map_or(self.served, |newest| newest.alerts.firing))
     }
 
