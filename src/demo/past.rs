@@ -206,7 +206,7 @@ impl Maker {
         let spells = self.past.spells().map(|spell| {
             let text = match spell.kind {
                 Trouble::Errors => "made up: 3 % of deliveries were dropped for 24 minutes",
-                Trouble::Slow => "made up: deliveries were late for 18 minutes",
+                Trouble::Slow => "made up: deliveries were late for 50 minutes",
                 Trouble::Connects => "made up: ap-south could not connect for 42 minutes",
             };
             one(spell.from, AnnotationKind::Note, text)

@@ -179,6 +179,7 @@ mod tests {
                 for (method, operation) in methods.as_object().expect("methods") {
                     let mut operation = operation.clone();
                     misdirected(&mut operation);
+                    spell_out(&mut operation);
                     assert_eq!(document["paths"][path][method], operation, "{method} {path} stands twice");
                 }
             }

@@ -49,6 +49,7 @@ async fn two_thousand_at_once_where_one_thousand_may_come() {
     let server = Launch::on(&database).flag("max-connections", CAP).start();
     let (client, session) = (server.client(), fresh("crowd"));
     client.publish(&session, 1).await;
+    client.evaluated().await;
     let cold = Memory::of(&server);
 
     let (held, refused) = wave(server.port, &session, CROWD).await;

@@ -133,6 +133,15 @@ impl Client {
         .await;
     }
 
+    /// Waits until the alert rules were evaluated: from then on their histories are in memory.
+    pub async fn evaluated(&self) {
+        eventually("the alert rules are evaluated", 60, async || {
+            let answer = body(self.get("/healthz/alerting").send().await.expect("an answer")).await;
+            answer["evaluated_at"].is_i64().then_some(())
+        })
+        .await;
+    }
+
     /// The newest message of the dashboards' stream.
     pub async fn metrics(&self) -> Value {
         let mut dashboard = Follower::open(self.get("/api/admin/sse-metrics/stream")).await;

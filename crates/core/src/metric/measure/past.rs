@@ -89,7 +89,7 @@ impl Past {
         };
         [
             at(3, 11 * 3_600 + 60, 24, Trouble::Errors),
-            at(6, 3 * 3_600, 18, Trouble::Slow),
+            at(6, 3 * 3_600, 50, Trouble::Slow),
             at(20, 14 * 3_600 + 600, 42, Trouble::Connects),
         ]
     }
@@ -203,7 +203,7 @@ impl Past {
             self.of_the_process(&mut counters, &mut chance, start, step, trouble);
         }
 
-        let slow = if trouble == Some(Trouble::Slow) { 3_500 } else { 1 };
+        let slow = if trouble == Some(Trouble::Slow) { 5_000 } else { 1 };
         let typical = |chance: &mut Chance, us: f64| (us * (0.85 + 0.3 * chance.unit())) as u64;
         let values = [
             (Measure::DeliveryLatency, typical(&mut chance, 260.0) * slow, delivered),
