@@ -45,6 +45,9 @@ pub fn test(workspace: &Workspace) -> Outcome<Manifest> {
         let mut command = cargo("test");
         command.args(packages).arg("--no-fail-fast").current_dir(&workspace.root);
         command.env(FOLDER, &scratch.path);
+        // Most tests of the server wait most of their time: one more than there are cores keeps the cores busy.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.env("RUST_TEST_THREADS", (cores + 1).to_string());
         step(name, || counted(&mut command, &mut count))?;
     }
     contract(workspace)?;
