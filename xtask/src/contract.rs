@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 /// A private PostgreSQL is made first.
 const LISTENS_WITHIN: Duration = Duration::from_secs(60);
 /// For both servers, which are asked at the same time.
-const ASKED_WITHIN: Duration = Duration::from_secs(60);
+const ASKED_WITHIN: Duration = Duration::from_secs(240);
 const SCOPES: [&str; 3] = ["publish", "admin", "metrics"];
 /// By the document's tags, each is asked once: what a key opens where access is closed, the rest where it is open.
 const BY_KEY: [&str; 3] = ["publish", "admin", "gauge"];
