@@ -282,6 +282,7 @@ async fn alerting(client: &Client, database: &Database, contract: &mut Contract)
     contract.answers(&delete, good(client, &delete, "Connect_Budget_Fast_Burn"), 409).await;
     contract.answers(&delete, good(client, &delete, "Mine"), 204).await;
     contract.answers(&delete, good(client, &delete, "Mine"), 404).await;
+    contract.answers(&end, json(&end, "Other", json!([null])), 422).await;
     contract.answers(&end, json(&end, "Other", json!({ "version": 9 })), 412).await;
     contract.answers(&end, json(&end, "Connect_Budget_Fast_Burn", json!({})), 409).await;
     contract.answers(&end, json(&end, "Other", json!({})), 204).await;
@@ -304,11 +305,11 @@ async fn alerting(client: &Client, database: &Database, contract: &mut Contract)
     contract.answers(&one, good(client, &one, "none"), 404).await;
     let act = |what: &str| operation("POST", &format!("/api/admin/incidents/{{id}}/{what}"));
     for (what, good, bad) in [
-        ("acknowledge", json!({ "note": "I look." }), Some(json!({ "remind_after": 1 }))),
-        ("note", json!({ "text": "Seen." }), Some(json!({ "text": "" }))),
-        ("outcome", json!({ "outcome": "real" }), Some(json!({ "outcome": "test" }))),
-        ("publish", json!({ "text": "We look." }), Some(json!({ "text": "\u{7}" }))),
-        ("resolve", json!({}), None),
+        ("acknowledge", json!({ "note": "I look." }), json!({ "remind_after": 1 })),
+        ("note", json!({ "text": "Seen." }), json!({ "text": "" })),
+        ("outcome", json!({ "outcome": "real" }), json!({ "outcome": "test" })),
+        ("publish", json!({ "text": "We look." }), json!({ "text": "\u{7}" })),
+        ("resolve", json!({}), json!([null])),
     ] {
         let operation = act(what);
         if what != "resolve" {
@@ -320,9 +321,7 @@ async fn alerting(client: &Client, database: &Database, contract: &mut Contract)
         }
         contract.answers(&operation, json(&operation, id, good.clone()), 200).await;
         contract.answers(&operation, json(&operation, "none", good), 404).await;
-        if let Some(bad) = bad {
-            contract.answers(&operation, json(&operation, id, bad), 422).await;
-        }
+        contract.answers(&operation, json(&operation, id, bad), 422).await;
     }
     contract.answers(&act("acknowledge"), json(&act("acknowledge"), id, json!({})), 409).await;
     contract.answers(&act("resolve"), json(&act("resolve"), id, json!({})), 409).await;
@@ -372,6 +371,7 @@ async fn quiet(client: &Client, contract: &mut Contract) {
         contract.answers(&list, good(client, &list, "").query(&[("limit", "0")]), 422).await;
         contract.answers(&delete, good(client, &delete, &ids[0]), 204).await;
         contract.answers(&delete, good(client, &delete, &ids[0]), 404).await;
+        contract.answers(&end, client.post(&filled(&end.path, &ids[1])).json(&json!([null])), 422).await;
         contract.answers(&end, client.post(&filled(&end.path, &ids[1])).json(&json!({})), 204).await;
         contract.answers(&end, client.post(&filled(&end.path, &ids[1])).json(&json!({})), 404).await;
         contract.answers(&end, form(&filled(&end.path, &ids[2]), "back=/alerts".into()), 303).await;
