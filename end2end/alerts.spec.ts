@@ -13,7 +13,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.stop());
 
-/** Publishes until it is told to stop: enough for a rule that wants one event a second. */
+/** Publishes until the returned function is called: more than one event a second. */
 function traffic(): () => Promise<void> {
   let going = true;
   const done = (async () => {
@@ -151,7 +151,7 @@ test("what is quiet stays under the pointer, and what is typed stays typed", asy
   await expect(page.locator("[data-live]")).toContainText("live");
 });
 
-test("a cut connection is told", async ({ page, javaScriptEnabled, context }) => {
+test("the page says that the connection is cut", async ({ page, javaScriptEnabled, context }) => {
   test.skip(!javaScriptEnabled);
   await page.clock.install();
   await page.goto(`${server.url}/alerts`);

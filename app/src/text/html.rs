@@ -30,7 +30,7 @@ pub fn query_value(text: &str) -> String {
     safe
 }
 
-/// The fields of a query, decoded as a form encodes them. What is no UTF-8 becomes a replacement character.
+/// The fields of a query, decoded as a form encodes them. Bytes that are not UTF-8 become a replacement character.
 #[cfg(any(feature = "ssr", test))]
 pub fn query_fields(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| {

@@ -88,7 +88,7 @@ fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "There is no such incident.")
 }
 
-/// What is no number is no incident.
+/// An id that is not a number exists nowhere.
 fn number(text: &str) -> Result<i64, Problem> {
     text.parse().map_err(|_| unknown())
 }

@@ -126,7 +126,7 @@ pub async fn silence(
     Ok(Sent::<()>::answer(back.as_deref(), (StatusCode::CREATED, Json(silence))))
 }
 
-/// What is no number names none.
+/// An id that is not a number exists nowhere.
 fn number(text: &str, what: &str) -> Result<i64, Problem> {
     text.parse().map_err(|_| none(what))
 }
@@ -159,7 +159,7 @@ pub struct End {}
 
 impl Fields for End {}
 
-/// The same for forms, which know no DELETE.
+/// The same for forms, which cannot send DELETE.
 pub async fn end_silence_by_form(
     State(node): State<Arc<Node>>,
     Extension(actor): Extension<Actor>,
@@ -288,7 +288,7 @@ pub async fn end_maintenance(
     over(&node, &actor, &id).await
 }
 
-/// The same for forms, which know no DELETE.
+/// The same for forms, which cannot send DELETE.
 pub async fn end_maintenance_by_form(
     State(node): State<Arc<Node>>,
     Extension(actor): Extension<Actor>,

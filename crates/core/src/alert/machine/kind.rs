@@ -57,7 +57,7 @@ pub trait Kind: Send {
         false
     }
 
-    /// By which bursts are told from outages. `None`: the kind knows no bursts.
+    /// The counts from which on a minute is an outage and not a burst. `None`: this kind of rule does not measure bursts.
     fn critical(&self) -> Option<&Critical> {
         None
     }
