@@ -69,7 +69,7 @@ pub(super) trait Run: Send {
     fn value(&self) -> Option<f64>;
     /// Events or samples of all buckets that were judged since it was made.
     fn judged(&self) -> u64;
-    /// Forgets percentiles and levels, which are out of date now.
+    /// From now on it tells no percentile or level, which cost more than the judgement.
     fn drop_value(&mut self);
     /// The least count of bad events that is evidence in so many. `None`: the rule counts none.
     fn least_bad(&self, n: u64) -> Option<u64>;
